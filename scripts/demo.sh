@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs the demo and says where to look. Goes on where an interrupted run stopped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cores=${1:-$(nproc)}
+
+# Snakemake leaves its lock behind when it is killed. Take it away only where no live process
+# works in this folder.
+if [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then
+    for process in /proc/[0-9]*; do
+        if [ "$(readlink "$process/cwd" 2>/dev/null)" = "$PWD" ] &&
+            tr '\0' ' ' <"$process/cmdline" 2>/dev/null | grep -qE '(snakemake|brainage) '; then
+            echo "Another run works in this folder (process ${process#/proc/}); wait for it to end." >&2
+            exit 1
+        fi
+    done
+    echo "A run was interrupted here; it goes on where it stopped."
+    snakemake --unlock
+fi
+snakemake --cores "$cores" --rerun-incomplete
+snakemake --report results/report.html
+echo
+echo "Done. Open in a browser:"
+echo "  results/report/index.html         the study"
+echo "  results/report/qc/index.html      everyone's mask and registration"
+echo "  results/report/people/index.html  a page for each person of the clinical part"
+echo "  results/report.html               Snakemake's own report: every step, every figure"

@@ -1,0 +1,7 @@
+"""``python -m brainage``."""
+
+import sys
+
+from brainage.cli import main
+
+sys.exit(main())
