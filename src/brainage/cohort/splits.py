@@ -1,0 +1,137 @@
+"""Who is for what: the roles of people, drawn by person, readable as a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainage.contracts import QC, SCANS, SPLITS, read_table, write_table
+from brainage.files import InputError
+
+PERSON = ["dataset", "participant_id"]
+
+
+def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> None:
+    """Draw the roles and write splits.tsv.
+
+    Only people with at least one usable scan (not set aside, QC not failed) get a role. Within
+    `holdout`, people of `external_sites` and of `test_sites` are test, and the healthy of the
+    other sites are shared out among fit, tune, calibrate and (internal) test; patients are always
+    test. Within `folds`, each person is test once, and the others are shared out.
+
+    Parameters
+    ----------
+    scans, qc
+        As :data:`brainage.contracts.SCANS` and :data:`brainage.contracts.QC`.
+    out
+        splits.tsv, as :data:`brainage.contracts.SPLITS`.
+    config
+        A whole, checked config.
+
+    Raises
+    ------
+    InputError
+        There are too few people to fit, or a scan is in one table and not in the other.
+    """
+    people = usable_people(read_table(scans, SCANS), read_table(qc, QC), config["cohort"])
+    settings = config["splits"]
+    rng = np.random.default_rng(config["seed"])
+    if settings["scheme"] == "folds":
+        drawn = _folds(people, settings, rng)
+    else:
+        drawn = [_holdout(people, settings, rng)]
+    rows = []
+    for fold, roles in enumerate(drawn):
+        if (roles == "fit").sum() < settings["least_fit"]:
+            raise InputError(
+                f"splits: fold {fold} has {(roles == 'fit').sum()} healthy people to fit with, "
+                f"needed are {settings['least_fit']} (key splits.least_fit)"
+            )
+        one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
+        for experiment in config["experiments"]:
+            rows += [one.assign(experiment=experiment, seed=seed) for seed in config["seeds"]]
+    write_table(pd.concat(rows, ignore_index=True), out, SPLITS)
+
+
+def usable_people(scans: pd.DataFrame, qc: pd.DataFrame, cohort: dict[str, Any]) -> pd.DataFrame:
+    """One row a person with a usable scan: site and age at the first one, healthy or not.
+
+    A person is healthy when every diagnosis on record is a healthy one: nobody who converts
+    later counts. Where no scan of the cohort has a diagnosis everyone counts as healthy.
+    """
+    if set(scans["scan_id"]) != set(qc["scan_id"]):
+        lost = sorted(set(scans["scan_id"]) ^ set(qc["scan_id"]))[0]
+        raise InputError(f"{lost} is in one of scans.tsv and qc.tsv only; run the workflow again")
+    verdict = qc.set_index("scan_id")["verdict"]
+    scans = scans.assign(
+        usable=scans["set_aside"].isna() & (scans["scan_id"].map(verdict) != "fail")
+    )
+    if scans["diagnosis"].notna().any():
+        scans["healthy"] = scans["diagnosis"].isin(cohort["healthy"])
+    else:
+        scans["healthy"] = True
+    healthy = scans.groupby(PERSON)["healthy"].all().rename("healthy")
+    usable = scans[scans["usable"]].sort_values([*PERSON, "years_since_first", "scan_id"])
+    first = usable.drop_duplicates(PERSON)[[*PERSON, "site", "age", "sex", "age_top_coded"]]
+    return first.join(healthy, on=PERSON).reset_index(drop=True)
+
+
+def _holdout(people: pd.DataFrame, settings: dict[str, Any], rng: np.random.Generator) -> pd.Series:
+    apart = people["site"].isin([*settings["external_sites"], *settings["test_sites"]])
+    roles = pd.Series("", index=people.index, dtype=object)
+    roles[apart | ~people["healthy"]] = "test"
+    shares = {role: settings[role] for role in ("tune", "calibrate")}
+    shares["test"] = settings["internal_test"]
+    inside = people.index[~apart & people["healthy"]]
+    roles[inside] = _share_out(people.loc[inside], shares, rng)
+    return roles
+
+
+def _folds(
+    people: pd.DataFrame, settings: dict[str, Any], rng: np.random.Generator
+) -> list[pd.Series]:
+    order = _by_site_and_age(people, rng)
+    fold_of = pd.Series(np.arange(len(order)) % settings["folds"], index=order).sort_index()
+    shares = {role: settings[role] for role in ("tune", "calibrate")}
+    drawn = []
+    for fold in range(settings["folds"]):
+        roles = pd.Series("", index=people.index, dtype=object)
+        test = (fold_of == fold) | ~people["healthy"]
+        roles[test] = "test"
+        roles[~test] = _share_out(people[~test], shares, rng)
+        drawn.append(roles)
+    return drawn
+
+
+def _share_out(
+    people: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
+) -> pd.Series:
+    """Give roles in the stated shares, alike in site and age; who is left is fit.
+
+    People are ordered by site and age, and each role takes from that order at even steps, so
+    that every role spans the ages of every site.
+    """
+    order = _by_site_and_age(people, rng)
+    wanted = np.array([*shares.values()])
+    names = [*shares, "fit"]
+    # Largest remainder along the order: at each person the role that is most behind its share.
+    targets = np.append(wanted, 1 - wanted.sum())
+    given = np.zeros(len(names))
+    roles = {}
+    for position, person in enumerate(order, start=1):
+        choice = int(np.argmax(targets * position - given))
+        given[choice] += 1
+        roles[person] = names[choice]
+    result = pd.Series(roles, dtype=object).reindex(people.index)
+    # A lower bound of an age is not an age to learn from or to calibrate with.
+    return result.mask(people["age_top_coded"] & (result != "test"), "")
+
+
+def _by_site_and_age(people: pd.DataFrame, rng: np.random.Generator) -> pd.Index:
+    """Index ordered by site, then age, people of about one age shuffled."""
+    jitter = people["age"] + rng.uniform(-2, 2, len(people))
+    frame = pd.DataFrame({"site": people["site"].fillna(""), "age": jitter})
+    return frame.sort_values(["site", "age"]).index

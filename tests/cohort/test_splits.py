@@ -1,0 +1,123 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainage.cohort.splits import PERSON, usable_people, write_splits
+from brainage.contracts import QC, SCANS, SPLITS, read_table, write_table
+from brainage.files import InputError
+
+CONFIG = {
+    "seed": 1,
+    "seeds": [1, 2],
+    "experiments": {"lexp": {}, "l1": {}},
+    "cohort": {"healthy": ["CN"]},
+    "splits": {
+        "scheme": "holdout",
+        "folds": 4,
+        "external_sites": ["E"],
+        "test_sites": ["G"],
+        "tune": 0.1,
+        "calibrate": 0.25,
+        "internal_test": 0.15,
+        "least_fit": 10,
+    },
+}
+
+
+def cohort(n=120):
+    rng = np.random.default_rng(0)
+    rows = []
+    for person in range(n):
+        site = "ABEG"[person % 4]
+        sick = site == "G" and person % 8 < 4
+        for visit in (1, 2):
+            rows.append(
+                {
+                    "scan_id": f"d_sub-{person}_ses-{visit}",
+                    "dataset": "d",
+                    "participant_id": f"sub-{person}",
+                    "session_id": f"ses-{visit}",
+                    "run": None,
+                    "t1w": "x",
+                    "age": rng.uniform(20, 80),
+                    "age_top_coded": person == 0,
+                    "sex": "F",
+                    "site": site,
+                    "scanner": None,
+                    "diagnosis": "AD" if sick else "CN",
+                    "years_since_first": visit - 1.0,
+                    "sex_original": None,
+                    "diagnosis_original": None,
+                    "set_aside": None,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def run(tmp_path, scans, config, failed=()):
+    verdict = ["fail" if s in failed else "pass" for s in scans["scan_id"]]
+    qc = pd.DataFrame({"scan_id": scans["scan_id"], "verdict": verdict, "reason": None})
+    write_table(scans, tmp_path / "scans.tsv", SCANS)
+    write_table(qc, tmp_path / "qc.tsv", QC)
+    write_splits(tmp_path / "scans.tsv", tmp_path / "qc.tsv", tmp_path / "splits.tsv", config)
+    return read_table(tmp_path / "splits.tsv", SPLITS)
+
+
+def test_holdout_gives_each_person_one_role_and_keeps_sites_apart(tmp_path):
+    scans = cohort()
+    splits = run(tmp_path, scans, CONFIG)
+    assert len(splits) == 4 * splits[PERSON].drop_duplicates().shape[0]
+    one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 1)]
+    assert not one.duplicated(PERSON).any()
+    people = scans.drop_duplicates(PERSON)[[*PERSON, "site", "diagnosis"]]
+    joined = one.merge(people, on=PERSON)
+    assert set(joined.loc[joined["site"].isin(["E", "G"]), "role"]) == {"test"}
+    assert set(joined.loc[joined["diagnosis"] == "AD", "role"]) == {"test"}
+    inside = joined[joined["site"].isin(["A", "B"])]["role"].value_counts(normalize=True)
+    assert inside["calibrate"] == pytest.approx(0.25, abs=0.02)
+    assert inside["fit"] == pytest.approx(0.5, abs=0.02)
+    assert set(joined.loc[joined["role"] == "calibrate", "site"]) == {"A", "B"}
+    # The person with a lower bound for an age has no role that learns from ages.
+    assert "sub-0" not in set(joined.loc[joined["role"] != "test", "participant_id"])
+
+
+def test_in_folds_everyone_is_test_once(tmp_path):
+    scans = cohort()
+    scans["diagnosis"] = None
+    config = {**CONFIG, "splits": {**CONFIG["splits"], "scheme": "folds", "internal_test": 0.0}}
+    splits = run(tmp_path, scans, config)
+    one = splits[(splits["experiment"] == "l1") & (splits["seed"] == 2)]
+    tested = one[one["role"] == "test"]
+    assert sorted(tested["participant_id"]) == sorted(scans["participant_id"].unique())
+    for _, fold in one.groupby("fold"):
+        assert not fold.duplicated(PERSON).any()
+        assert {"fit", "tune", "calibrate", "test"} == set(fold["role"])
+
+
+def test_failed_and_unusable_scans_give_no_role(tmp_path):
+    scans = cohort()
+    scans.loc[scans["participant_id"] == "sub-4", "set_aside"] = "no age"
+    failed = {"d_sub-5_ses-1", "d_sub-5_ses-2", "d_sub-8_ses-1"}
+    splits = run(tmp_path, scans, CONFIG, failed)
+    named = set(splits["participant_id"])
+    assert "sub-4" not in named
+    assert "sub-5" not in named
+    assert "sub-8" in named
+
+
+def test_who_converts_later_is_not_healthy():
+    scans = cohort()
+    scans.loc[scans["scan_id"] == "d_sub-4_ses-2", "diagnosis"] = "MCI"
+    qc = pd.DataFrame({"scan_id": scans["scan_id"], "verdict": "pass", "reason": None})
+    people = usable_people(scans, qc, CONFIG["cohort"]).set_index("participant_id")
+    assert not people.loc["sub-4", "healthy"]
+    assert people.loc["sub-8", "healthy"]
+
+
+def test_too_few_people_and_lost_scans_are_errors(tmp_path):
+    with pytest.raises(InputError, match=r"needed are 500 \(key splits\.least_fit\)"):
+        run(tmp_path, cohort(), {**CONFIG, "splits": {**CONFIG["splits"], "least_fit": 500}})
+    scans = cohort()
+    qc = pd.DataFrame({"scan_id": scans["scan_id"][1:], "verdict": "pass", "reason": None})
+    with pytest.raises(InputError, match="d_sub-0_ses-1 is in one of"):
+        usable_people(scans, qc, CONFIG["cohort"])
