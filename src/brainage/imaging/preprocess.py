@@ -1,0 +1,180 @@
+"""One scan: from the raw head to a brain on the template's grid, with everything about it."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainage.contracts import BRAIN, MASK, PICTURE, TRANSFORM
+from brainage.imaging import align, geometry, measures, picture, strip, tissue
+from brainage.imaging.reading import Head, ScanFault, read
+from brainage.imaging.template import REGISTRATION_SIZE, Template
+
+# Brains are stored as whole numbers of this step: finer than the noise of any scan.
+STEP = 1.0 / 255.0
+
+
+@dataclass
+class Outcome:
+    """What came out of one scan: measures, or the fault that set it aside."""
+
+    measures: dict[str, float | None]
+    voxel_hash: str | None
+    fault: str | None
+
+
+def preprocess_scan(
+    path: Path, template: Template, settings: dict[str, Any], folder: Path
+) -> Outcome:
+    """Run one scan through the whole room.
+
+    Steps: read and check; affine of a 4 mm copy to the whole-head template; N4 inside the
+    carried brain mask; affine again on the corrected head; resample once (cubic) to the
+    template's grid; tissues and intensity scale; brain mask; measures; picture.
+
+    Parameters
+    ----------
+    path
+        Raw T1w image.
+    template
+        From :func:`brainage.imaging.template.load_template`.
+    settings
+        The section ``imaging`` of the config.
+    folder
+        Empty folder: files named by the endings of the derivatives are left there, and ANTs'
+        own files too; the caller takes what it wants and removes the folder.
+
+    Returns
+    -------
+    Outcome
+        With a fault where something is wrong with the scan; then no file counts.
+    """
+    voxel_hash = None
+    try:
+        head = read(path)
+        voxel_hash = head.voxel_hash
+        numbers = _process(head, template, settings, folder)
+    except ScanFault as fault:
+        return Outcome({}, voxel_hash, str(fault))
+    return Outcome(numbers, voxel_hash, None)
+
+
+def _process(
+    head: Head, template: Template, settings: dict[str, Any], folder: Path
+) -> dict[str, float | None]:
+    size = float(settings["voxel_size"])
+    coarse, coarse_affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
+
+    def carried(transform: Path) -> np.ndarray:
+        back = np.linalg.inv(geometry.world_of_transform(str(transform)))
+        mask = template.coarse_mask.astype(np.float32)
+        at = (coarse.shape, coarse_affine)
+        return geometry.resampled(mask, template.coarse_affine, *at, back) > 0.5
+
+    fixed = (template.coarse, template.coarse_affine)
+    first = align.affine_to_template(*fixed, coarse, coarse_affine, folder)
+    bias = np.ones_like(coarse)
+    if settings["n4"]:
+        bias = align.bias_field(coarse, carried(first), coarse_affine)
+    last = align.affine_to_template(*fixed, coarse / bias, coarse_affine, folder, start=first)
+    world = geometry.world_of_transform(str(last))
+    back = np.linalg.inv(world)
+
+    log_bias = np.log(bias)
+    fine_bias = geometry.resampled(
+        log_bias, coarse_affine, head.data.shape, head.affine, mode="nearest"
+    )
+    corrected = head.data * np.exp(-fine_bias)
+    source = geometry.blurred_to(corrected, head.affine, size)
+    grid = (template.head.shape, template.affine)
+    aligned = geometry.resampled(source, head.affine, *grid, world, order=3)
+
+    # The scale is set inside the template's own mask: the same region in everyone.
+    first_found = tissue.find_tissues(aligned, template.mask, template.priors)
+    scaled = tissue.normalised(aligned, np.ones_like(template.mask), first_found)
+    if settings["skull_stripping"] == "deepbet":
+        mask_image = strip.deepbet_mask(head, folder)
+        mask = geometry.resampled(mask_image, head.affine, *grid, world) > 0.5
+        if not mask.any():
+            raise ScanFault("no brain was found: deepbet's mask misses the template")
+    else:
+        mask = template.mask
+        if first_found.ordered:
+            mask = strip.refined_mask(scaled, template.depth, size)
+        mask_image = geometry.resampled(
+            mask.astype(np.float32), template.affine, head.data.shape, head.affine, back
+        )
+    found = tissue.find_tissues(aligned, mask, template.priors)
+    brain = np.where(mask, scaled, 0)[template.box]
+    own_mask = mask_image > 0.5
+
+    air_head, air = measures.head_and_air(coarse, coarse_affine)
+    labels = geometry.resampled(
+        found.labels, template.affine, head.data.shape, head.affine, back, order=0
+    )
+    numbers = _frame(head, coarse_affine, air_head, air)
+    air_sd = numbers.pop("air_sd")
+    numbers |= measures.tissue_measures(corrected, labels, air_sd)
+    numbers |= measures.fit_measures(
+        template.head, template.mask, scaled, mask, found, size, world
+    )
+
+    _write_brain(folder / BRAIN, brain, template.box_affine)
+    _write_mask(folder / MASK, own_mask, head)
+    (folder / TRANSFORM).write_bytes(last.read_bytes())
+    picture.draw(
+        folder / PICTURE, head.data, own_mask, head.affine, scaled, mask, template.head, size
+    )
+    return {name: None if value is None else _rounded(value) for name, value in numbers.items()}
+
+
+def _frame(
+    head: Head, coarse_affine: np.ndarray, inside: np.ndarray, air: np.ndarray
+) -> dict[str, float | None]:
+    at = (head.data.shape, head.affine)
+    fine_head, fine_air = (
+        geometry.resampled(part.astype(np.uint8), coarse_affine, *at, order=0).astype(bool)
+        for part in (inside, air)
+    )
+    fine_air &= head.data > 0
+    numbers = measures.frame_measures(head.data, fine_head, fine_air)
+    numbers["air_sd"] = float(head.data[fine_air].std()) if fine_air.sum() >= 1000 else None
+    return numbers
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.7g}")
+
+
+def _write_brain(path: Path, brain: np.ndarray, affine: np.ndarray) -> None:
+    """Write values of 0 to 1 as bytes with a slope: an eighth of the size of float32."""
+    import nibabel
+
+    whole = np.round(brain / STEP).astype(np.uint8)
+    image = nibabel.Nifti1Image(whole, affine)
+    image.header.set_slope_inter(STEP, 0.0)
+    image.header.set_xyzt_units("mm")
+    image.header["cal_max"] = 1.0
+    image.set_sform(affine, code="mni")
+    image.set_qform(affine, code="mni")
+    _write_image(path, image)
+
+
+def _write_mask(path: Path, mask: np.ndarray, head: Head) -> None:
+    import nibabel
+
+    data = head.to_original(mask.astype(np.uint8))
+    image = nibabel.Nifti1Image(data, head.original_affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(head.original_affine, code="scanner")
+    image.set_qform(head.original_affine, code="scanner", strip_shears=True)
+    _write_image(path, image)
+
+
+def _write_image(path: Path, image: Any) -> None:
+    # No name and no time in the gzip header: the same image gives the same bytes.
+    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))

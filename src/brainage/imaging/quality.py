@@ -1,0 +1,305 @@
+"""The quality gate: a verdict on each scan, with its reason in words.
+
+Two kinds of rule: limits that no usable scan of a brain crosses, and outliers among scans of the
+same site (or of all sites). Nothing here looks at an age, a sex or a diagnosis.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from brainage.contracts import BRAIN, MEASURES, QC, SCANS, derivative, read_table, write_table
+from brainage.files import InputError
+
+DEFAULTS: dict[str, Any] = {
+    # Dice of the scan's own brain mask with the template's, on the template's grid: below, the
+    # mask or the registration has failed (real heads: 0.93 or more).
+    "minimum_template_overlap": 0.8,
+    # Correlation with the template inside its brain mask: below, this is no brain, or it lies
+    # crooked (real heads: 0.55 or more).
+    "minimum_template_correlation": 0.35,
+    # Correlation with the mean of all other brains: below, this one is unlike any other
+    # (OpenBHB keeps scans above 0.5).
+    "minimum_cohort_correlation": 0.5,
+    # Volume of the brain mask in ml (with the CSF about the brain), from an infant's to beyond any
+    # adult's.
+    "brain_volume_range": [600.0, 2600.0],
+    # (white - grey) / white: below, this is no T1w contrast, or there are no tissues at all.
+    "minimum_tissue_contrast": 0.03,
+    # How many robust SDs from the median make a scan an outlier that is used but shown ...
+    "outlier_warn": 5.0,
+    # ... and one that is set aside.
+    "outlier_fail": 10.0,
+    # A site with fewer scans is compared with all scans in the place of its own.
+    "minimum_site_scans": 10,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One measure's outlier rule.
+
+    Attributes
+    ----------
+    measure
+        Column of the measures.
+    direction
+        Which side is bad.
+    floor
+        Smallest robust SD believed: a spread below it is luck, not quality.
+    words
+        What an outlier means, for the reader.
+    everywhere
+        Compared over all sites too: it doesn't depend on the scanner.
+    """
+
+    measure: str
+    direction: Literal["low", "high", "both"]
+    floor: float
+    words: str
+    everywhere: bool = False
+
+
+RULES = (
+    Rule("template_overlap", "low", 0.01, "the brain mask is unlike the template's", True),
+    Rule("template_correlation", "low", 0.02, "badly aligned, or an unusual brain", True),
+    Rule("cohort_correlation", "low", 0.01, "unlike the other brains", True),
+    Rule("brain_volume_ml", "both", 80.0, "unusual brain volume: check the mask", True),
+    Rule("stretch", "high", 0.02, "stretched to fit the template: check the alignment", True),
+    Rule("scale", "both", 0.02, "scaled to fit the template: check the alignment", True),
+    Rule("cjv", "high", 0.05, "grey and white matter blend: motion or noise"),
+    Rule("snr_wm", "low", 1.0, "white matter is uneven: motion or noise"),
+    Rule("efc", "high", 0.01, "the picture is smeared over the frame: motion"),
+    Rule("air_level", "high", 0.005, "signal in the air: motion or noise"),
+    Rule("air_spread", "high", 0.05, "ghosts in the air: motion"),
+    Rule("wm2max", "both", 0.05, "white matter is unusually bright or dark against the frame"),
+)
+
+
+def assess(
+    tables: Sequence[Path],
+    scans: Path,
+    out: Path,
+    settings: dict[str, Any],
+    folder: Path | None = None,
+) -> None:
+    """Give each scan a verdict and write ``qc.tsv``.
+
+    Parameters
+    ----------
+    tables
+        Tables of all chunks.
+    scans
+        scans.tsv; scans that it sets aside get a verdict for their image all the same.
+    out
+        Where qc.tsv goes.
+    settings
+        The section ``quality`` of the config; keys and meanings as in :data:`DEFAULTS`.
+    folder
+        Folder of all imaging results; that of `out` by default.
+
+    Raises
+    ------
+    InputError
+        Where a scan has no measures, measures have no scan, or a scan is in two tables.
+    """
+    people = read_table(scans, SCANS).set_index("scan_id", drop=False)
+    frame = _joined([Path(path) for path in tables], people, Path(scans))
+    folder = Path(out).parent if folder is None else Path(folder)
+    frame["cohort_correlation"] = _cohort_correlation(frame, folder, settings)
+    fails: dict[str, list[str]] = {scan_id: [] for scan_id in frame["scan_id"]}
+    warns: dict[str, list[str]] = {scan_id: [] for scan_id in frame["scan_id"]}
+    for scan_id, fault in zip(frame["scan_id"], frame["fault"], strict=True):
+        if isinstance(fault, str):
+            fails[scan_id].append(fault)
+    _find_twins(frame, people, fails)
+    _check_limits(frame, settings, fails)
+    _check_outliers(frame, people["site"], settings, fails, warns)
+
+    verdicts = ["fail" if fails[k] else "warn" if warns[k] else "pass" for k in frame["scan_id"]]
+    reasons = ["; ".join(fails[k] + warns[k]) or None for k in frame["scan_id"]]
+    measures = [name for name in frame.columns if name not in MEASURES.names]
+    result = frame[["scan_id"]].assign(verdict=verdicts, reason=reasons)
+    write_table(pd.concat([result, frame[sorted(measures)]], axis=1), out, QC)
+    counts = {verdict: verdicts.count(verdict) for verdict in ("pass", "warn", "fail")}
+    text = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    print(f"quality: {len(frame)} scans: {text}", file=sys.stderr)
+
+
+def _joined(tables: list[Path], people: pd.DataFrame, scans: Path) -> pd.DataFrame:
+    parts = [read_table(path, MEASURES).assign(_table=str(path)) for path in tables]
+    if not parts:
+        raise InputError("quality: there is no table of measures")
+    frame = pd.concat(parts, ignore_index=True)
+    double = frame[frame.duplicated("scan_id", keep=False)]
+    if len(double):
+        first = double["scan_id"].iloc[0]
+        where = double.loc[double["scan_id"] == first, "_table"].tolist()
+        raise InputError(f"scan {first} is measured twice: in {' and in '.join(where[:2])}")
+    unmeasured = sorted(set(people.index) - set(frame["scan_id"]))
+    if unmeasured:
+        raise InputError(f"scan {unmeasured[0]} of {scans} has no measures in any chunk's table")
+    unknown = sorted(set(frame["scan_id"]) - set(people.index))
+    if unknown:
+        where = frame.loc[frame["scan_id"] == unknown[0], "_table"].iloc[0]
+        raise InputError(f"{where}: scan {unknown[0]} is not in {scans}")
+    return frame.drop(columns="_table").sort_values("scan_id", ignore_index=True)
+
+
+def _cohort_correlation(
+    frame: pd.DataFrame, folder: Path, settings: dict[str, Any]
+) -> list[float | None]:
+    """Correlate each brain with the mean of all others that are brains at all.
+
+    The mean is over scans without a fault that pass the limit on the template's correlation,
+    the scan itself left out; voxels count where at least half of those brains have tissue.
+    """
+    usable = [not isinstance(fault, str) for fault in frame["fault"]]
+    limit = float(settings["minimum_template_correlation"])
+    similar = frame.get("template_correlation", pd.Series(np.nan, index=frame.index)) >= limit
+    counted = [bool(a and b) for a, b in zip(usable, similar, strict=True)]
+    total: np.ndarray | None = None
+    present: np.ndarray | None = None
+    for scan_id in frame["scan_id"][counted]:
+        brain = _brain(folder, scan_id).astype(np.float64)
+        if total is None or present is None:
+            total, present = np.zeros_like(brain), np.zeros_like(brain)
+        if brain.shape != total.shape:
+            raise InputError(f"{scan_id}: its brain is on another grid than the others; run again")
+        total += brain
+        present += brain > 0
+    number = sum(counted)
+    if total is None or present is None or number < 3:
+        return [None] * len(frame)
+    where = present >= number / 2
+    result: list[float | None] = []
+    for scan_id, has_brain, in_mean in zip(frame["scan_id"], usable, counted, strict=True):
+        if not has_brain:
+            result.append(None)
+            continue
+        brain = _brain(folder, scan_id).astype(np.float64)
+        others = (total - brain if in_mean else total)[where]
+        values = brain[where]
+        flat = values.std() == 0 or others.std() == 0
+        result.append(None if flat else float(np.corrcoef(values, others)[0, 1]))
+    return result
+
+
+def _brain(folder: Path, scan_id: str) -> np.ndarray:
+    import nibabel
+
+    path = derivative(folder, scan_id, BRAIN)
+    try:
+        return nibabel.load(path).get_fdata(dtype=np.float32)
+    except (FileNotFoundError, EOFError, nibabel.filebasedimages.ImageFileError):
+        raise InputError(f"{path}: the brain of {scan_id} is missing or cut short") from None
+
+
+def _find_twins(frame: pd.DataFrame, people: pd.DataFrame, fails: dict[str, list[str]]) -> None:
+    """Find identical images: of one person the first is kept, of two people none."""
+    known = frame[frame["voxels_sha256"].notna()]
+    for _, group in known.groupby("voxels_sha256", sort=True):
+        names = sorted(group["scan_id"])
+        if len(names) < 2:
+            continue
+        persons = {
+            (people.at[name, "dataset"], people.at[name, "participant_id"]) for name in names
+        }
+        if len(persons) == 1:
+            for name in names[1:]:
+                fails[name].append(f"the same image as {names[0]}, which is kept")
+        else:
+            for name in names:
+                others = ", ".join(other for other in names if other != name)
+                fails[name].append(
+                    f"the same image as {others}, of another person: nobody can tell whose it is"
+                )
+
+
+def _check_limits(
+    frame: pd.DataFrame, settings: dict[str, Any], fails: dict[str, list[str]]
+) -> None:
+    low_volume, high_volume = (float(value) for value in settings["brain_volume_range"])
+    limits = (
+        ("template_overlap", "minimum_template_overlap", "the brain mask does not fit: overlap"),
+        ("template_correlation", "minimum_template_correlation", "no brain, or badly aligned: correlation"),
+        ("cohort_correlation", "minimum_cohort_correlation", "unlike the other brains: correlation"),
+        ("tissue_contrast", "minimum_tissue_contrast", "no T1w contrast between grey and white matter:"),
+    )  # fmt: skip
+    for column, key, words in limits:
+        if column not in frame:
+            continue
+        limit = float(settings[key])
+        against = {"template": " with the template", "cohort": " with their mean"}
+        what = against.get(column.split("_")[0], "")
+        for scan_id, value in zip(frame["scan_id"], frame[column], strict=True):
+            if value is not None and value < limit:
+                fails[scan_id].append(f"{words}{what} {value:.2f} is below {limit:g}")
+    if "brain_volume_ml" in frame:
+        for scan_id, value in zip(frame["scan_id"], frame["brain_volume_ml"], strict=True):
+            if value < low_volume or value > high_volume:
+                fails[scan_id].append(
+                    f"brain volume {value:.0f} ml is outside {low_volume:g} to {high_volume:g} ml"
+                )
+
+
+def _check_outliers(
+    frame: pd.DataFrame,
+    sites: pd.Series,
+    settings: dict[str, Any],
+    fails: dict[str, list[str]],
+    warns: dict[str, list[str]],
+) -> None:
+    site = sites.reindex(frame["scan_id"]).to_numpy()
+    # Scans that fail a limit would widen the spread that the others are measured by.
+    sound = np.array([not fails[scan_id] for scan_id in frame["scan_id"]])
+    minimum = int(settings["minimum_site_scans"])
+    # Those scans are judged all the same: that says why they look as they do.
+    judgeable = np.array([not isinstance(fault, str) for fault in frame["fault"]])
+    groups: list[tuple[str, np.ndarray, np.ndarray]] = []  # name, scans judged, scans compared
+    small = np.zeros(len(frame), dtype=bool)
+    for name in sorted({name for name in site if isinstance(name, str)}):
+        here = site == name
+        if (here & sound).sum() >= minimum:
+            groups.append((f"at site {name}", here & judgeable, here & sound))
+        else:
+            small |= here
+    small |= np.array([not isinstance(name, str) for name in site])
+    everyone = sound.sum() >= minimum
+    for rule in RULES:
+        if rule.measure not in frame:
+            continue
+        values = frame[rule.measure].to_numpy(dtype=float)
+        worst: dict[str, tuple[float, str]] = {}
+        judged = list(groups)
+        if everyone:
+            whom = judgeable if rule.everywhere else judgeable & small
+            judged.append(("of all scans", whom, sound))
+        for name, whom, compared in judged:
+            reference = values[compared & np.isfinite(values)]
+            if len(reference) < minimum:
+                continue
+            middle = float(np.median(reference))
+            spread = max(1.4826 * float(np.median(np.abs(reference - middle))), rule.floor)
+            for position in np.flatnonzero(whom & np.isfinite(values)):
+                z = (values[position] - middle) / spread
+                bad = {"low": -z, "high": z, "both": abs(z)}[rule.direction]
+                scan_id = frame["scan_id"].iloc[position]
+                text = (
+                    f"{rule.words} ({rule.measure} {values[position]:.3g}, "
+                    f"median {name} {middle:.3g}, {abs(z):.1f} robust SD)"
+                )
+                if bad > worst.get(scan_id, (0.0, ""))[0]:
+                    worst[scan_id] = (bad, text)
+        for scan_id, (bad, text) in worst.items():
+            if bad > float(settings["outlier_fail"]):
+                fails[scan_id].append(text)
+            elif bad > float(settings["outlier_warn"]):
+                warns[scan_id].append(text)
