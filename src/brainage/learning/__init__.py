@@ -1,0 +1,1 @@
+"""The representation: array store, encoders, losses, pretraining, embedding."""

@@ -1,0 +1,64 @@
+"""Checkpoints of training: whole or not at all, and never used for another training."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from brainage.files import written_whole
+
+
+def fingerprint(**parts: Any) -> str:
+    """Hash everything that a result follows from: settings, data, code, seed, threads.
+
+    Parameters
+    ----------
+    **parts
+        Anything that JSON can hold.
+    """
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save(path: Path, state: dict[str, Any], made_for: str) -> None:
+    """Write `state` (tensors, numbers, text, lists and dicts of them) with its fingerprint."""
+    import torch
+
+    with written_whole(path) as temporary:
+        torch.save({"made_for": made_for, "state": state}, temporary)
+
+
+def load(path: Path, made_for: str, start_anew: str = "starting anew") -> dict[str, Any] | None:
+    """Return the state of a checkpoint, or None where there is none to go on from.
+
+    A checkpoint of another config, other data or other code, or one that cannot be read, is
+    not used; a line on stderr says so.
+    """
+    import torch
+
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        found, state = content["made_for"], content["state"]
+    except Exception as error:
+        print(f"{path}: unreadable checkpoint ({error}); {start_anew}", file=sys.stderr)
+        return None
+    if found != made_for:
+        print(
+            f"{path}: checkpoint of another config, other data or other code; {start_anew}",
+            file=sys.stderr,
+        )
+        return None
+    return state
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint, and its folder if that is empty now."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # others may train into the same folder
+        path.parent.rmdir()

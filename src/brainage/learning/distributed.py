@@ -1,0 +1,107 @@
+"""Several processes that train one model, each on its share of every batch.
+
+Embeddings are gathered with gradients, so that all processes see the same loss of the whole
+batch, and gradients are averaged: the result is that of one process, except that batch
+normalisation on CPUs knows only its own share (GPUs share it).
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Alone:
+    """A team of one process."""
+
+    rank, size = 0, 1
+
+    def gather(self, outputs: Tensor, sizes: list[int]) -> Tensor:
+        """Return the outputs of all processes, those of the first process first."""
+        return outputs
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over processes."""
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+
+
+class Team(Alone):
+    """This process as one of several of torch.distributed."""
+
+    def __init__(self) -> None:
+        self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
+
+    def gather(self, outputs: Tensor, sizes: list[int]) -> Tensor:
+        return _Gather.apply(outputs, sizes, self.rank)
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        for parameter in parameters:
+            if parameter.grad is not None:
+                torch.distributed.all_reduce(parameter.grad)
+                parameter.grad /= self.size
+
+    def wait(self) -> None:
+        torch.distributed.barrier()
+
+
+class _Gather(torch.autograd.Function):
+    """Gather rows from all processes; gradients of all processes flow back to their rows."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, sizes: list[int], rank: int) -> Tensor:
+        ctx.sizes, ctx.rank = sizes, rank
+        # Processes may have one row more or less; all_gather needs equal shapes.
+        padded = rows.new_zeros((max(sizes), *rows.shape[1:]))
+        padded[: len(rows)] = rows
+        parts = [torch.empty_like(padded) for _ in sizes]
+        torch.distributed.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        gradient = gradient.contiguous()
+        torch.distributed.all_reduce(gradient)
+        return gradient.split(ctx.sizes)[ctx.rank], None, None
+
+
+def run(function: Callable[[Any, Any], Any], job: Any, processes: int) -> Any:
+    """Call ``function(job, team)`` in that many processes; returns what the first returns."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.pt"
+        torch.multiprocessing.spawn(
+            _work, args=(function, job, processes, _free_port(), result), nprocs=processes
+        )
+        return torch.load(result, weights_only=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _work(rank: int, function: Any, job: Any, processes: int, port: int, result: Path) -> None:
+    settings = getattr(job, "settings", {"device": "cpu"})
+    uses_gpu = settings["device"] != "cpu" and torch.cuda.is_available()
+    if uses_gpu:
+        torch.cuda.set_device(rank % torch.cuda.device_count())
+    torch.distributed.init_process_group(
+        "nccl" if uses_gpu else "gloo",
+        init_method=f"tcp://127.0.0.1:{port}",
+        rank=rank,
+        world_size=processes,
+    )
+    try:
+        value = function(job, Team())
+        if rank == 0:
+            torch.save(value, result)
+    finally:
+        torch.distributed.destroy_process_group()

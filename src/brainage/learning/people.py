@@ -1,0 +1,89 @@
+"""Who trains: the scans of the people whom the splits set aside for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from brainage import contracts
+from brainage.files import InputError
+from brainage.learning.store import Store
+
+_PERSON = ["dataset", "participant_id"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Scans of some people, person by person.
+
+    Attributes
+    ----------
+    scan_ids
+        Sorted by person, then scan.
+    rows
+        Row in the store of each scan.
+    ages
+        Years at each scan, float32.
+    people
+        For each person the positions of their scans in the lists above.
+    """
+
+    scan_ids: list[str]
+    rows: np.ndarray
+    ages: np.ndarray
+    people: list[np.ndarray]
+
+
+def read_groups(
+    scans: Path, splits: Path, store: Store, experiment: str, fold: int, seed: int
+) -> tuple[Group, Group]:
+    """Collect the scans of `fit` and of `tune` people of one training run.
+
+    Scans without an age, with a top-coded age, set aside or not in the store are left out.
+
+    Raises
+    ------
+    InputError
+        Where the run has no fit people, or a person has two roles in it.
+    """
+    table = contracts.read_table(splits, contracts.SPLITS)
+    run = (table["experiment"] == experiment) & (table["fold"] == fold) & (table["seed"] == seed)
+    roles = table.loc[run]
+    # The table's key refuses two rows for one person; this refuses it should the key change.
+    double = roles.duplicated(_PERSON)
+    if double.any():
+        person = roles.loc[double, _PERSON].iloc[0]
+        raise InputError(
+            f"{splits}: {person['dataset']} {person['participant_id']} has two roles in "
+            f"{experiment}, fold {fold}, seed {seed}; a person has one"
+        )
+    people = contracts.read_table(scans, contracts.SCANS)
+    people = people[
+        people["age"].notna()
+        & ~people["age_top_coded"]
+        & people["set_aside"].isna()
+        & people["scan_id"].isin(store.rows)
+    ]
+    known = people.merge(roles[[*_PERSON, "role"]], on=_PERSON, how="inner")
+    fit = _group(known[known["role"] == "fit"], store)
+    if len(fit.people) < 2:
+        raise InputError(
+            f"{splits}: {experiment}, fold {fold}, seed {seed} has {len(fit.people)} fit people "
+            "with a usable scan and age; training needs 2 or more"
+        )
+    return fit, _group(known[known["role"] == "tune"], store)
+
+
+def _group(table: pd.DataFrame, store: Store) -> Group:
+    table = table.sort_values([*_PERSON, "scan_id"], kind="stable").reset_index(drop=True)
+    people = [np.asarray(list(rows)) for rows in table.groupby(_PERSON, sort=True).groups.values()]
+    scan_ids = list(table["scan_id"])
+    return Group(
+        scan_ids=scan_ids,
+        rows=np.array([store.rows[scan_id] for scan_id in scan_ids], dtype=np.int64),
+        ages=table["age"].to_numpy(dtype=np.float32),
+        people=people,
+    )

@@ -1,0 +1,361 @@
+"""The training loop: steps, epochs, checkpoints, several processes.
+
+Everything random follows from (seed, epoch, scan, view), never from the state of a generator,
+so a run that was killed goes on from its last checkpoint as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brainage.files import InputError
+from brainage.learning import augment, checkpoint, distributed, encoders, losses
+from brainage.learning.people import Group
+from brainage.learning.store import Store, open_store
+
+_STEP_EPOCHS, _STEP_FACTOR = 10, 0.9  # of schedule: step, as published
+_PROGRESS_SECONDS = 5.0  # between two lines on stderr
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training run; `made_for` is the fingerprint of all that its result follows from."""
+
+    name: str
+    store: Path
+    fit: Group
+    tune: Group
+    settings: dict[str, Any]
+    seed: int
+    threads: int
+    checkpoint: Path
+    made_for: str
+
+
+def train(job: Job) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """Train, on as many processes as the settings say.
+
+    Returns
+    -------
+    tuple
+        The encoder's weights, on the CPU, and the history: one dict an epoch.
+    """
+    processes = int(job.settings["devices"])
+    if processes > 1:
+        return distributed.run(_train_one_process, job, processes)
+    return _train_one_process(job, distributed.Alone())
+
+
+def pick_device(name: str, rank: int = 0) -> torch.device:
+    """Return the device of that name; ``auto`` is a GPU where there is one."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("learning.device is cuda, but there is no GPU here; use auto or cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", rank % torch.cuda.device_count())
+
+
+def make_repeatable(threads: int) -> None:
+    """Make torch give the same numbers each time, as far as the device can."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+class _Model(nn.Module):
+    """Encoder and head, with the loss that belongs to the head."""
+
+    def __init__(self, settings: dict[str, Any], ages: np.ndarray) -> None:
+        super().__init__()
+        self.encoder = encoders.build(**settings["encoder"])
+        self.function, takes = losses.LOSSES[settings["loss"]]
+        self.options = {key: settings[key] for key in takes}
+        size = self.encoder.feature_size
+        self.head: nn.Module = (
+            encoders.AgeHead(size, ages)
+            if settings["loss"] == "l1"
+            else encoders.ProjectionHead(size, settings["projection_dim"])
+        )
+
+    def forward(self, volumes: Tensor) -> Tensor:
+        return self.head(self.encoder(volumes))
+
+    def loss(self, outputs: Tensor, ages: Tensor) -> Tensor:
+        return self.function(outputs, ages, **self.options)
+
+
+class _Brains:
+    """Brains by position in a group: on the device where they fit, else read as needed."""
+
+    def __init__(self, store: Store, rows: np.ndarray, device: torch.device) -> None:
+        self.brains, self.rows, self.device = store.brains, rows, device
+        size = len(rows) * int(np.prod(store.brains.shape[1:]))
+        self.held: Tensor | None = None
+        if size < 0.5 * _free_memory(device):
+            self.held = torch.from_numpy(store.brains[rows]).to(device)
+
+    def take(self, positions: np.ndarray) -> Tensor:
+        """Return (n, 1, x, y, z) volumes on the scale of encoders."""
+        if self.held is None:
+            volumes = torch.from_numpy(self.brains[self.rows[positions]]).to(self.device)
+        else:
+            volumes = self.held[torch.from_numpy(positions).to(self.device)]
+        return augment.to_float(volumes[:, None])
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    with contextlib.suppress(ValueError, OSError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    return 2**30
+
+
+def batches(group: Group, batch_people: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Shuffle the people, choose one scan of each, and cut into batches of equal size (± 1).
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Positions of scans in the group. Follows from seed and epoch alone.
+    """
+    random = np.random.default_rng([seed, epoch, 0])
+    chosen = np.array([random.choice(scans) for scans in group.people])
+    order = random.permutation(chosen)
+    return np.array_split(order, math.ceil(len(order) / batch_people))
+
+
+def learning_rate(settings: dict[str, Any], epochs_done: float) -> float:
+    """Learning rate after `epochs_done` epochs, which may be a fraction."""
+    rate, warmup = settings["learning_rate"], settings["warmup_epochs"]
+    if epochs_done < warmup:
+        rate *= max(epochs_done / warmup, 0.01)
+    if settings["schedule"] == "cosine":
+        rate *= 0.5 * (1 + math.cos(math.pi * min(epochs_done / settings["epochs"], 1.0)))
+    elif settings["schedule"] == "step":
+        rate *= _STEP_FACTOR ** (int(epochs_done) // _STEP_EPOCHS)
+    return rate
+
+
+def _optimiser(settings: dict[str, Any], parameters: Any) -> torch.optim.Optimizer:
+    rate, decay = settings["learning_rate"], settings["weight_decay"]
+    if settings["optimiser"] == "sgd":
+        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimiser"]]
+    return kind(parameters, lr=rate, weight_decay=decay)
+
+
+class _Run:
+    """State of a training run: what a checkpoint holds."""
+
+    def __init__(self, job: Job, team: Any) -> None:
+        settings = job.settings
+        make_repeatable(job.threads)
+        self.job, self.team, self.settings = job, team, settings
+        self.device = pick_device(settings["device"], team.rank)
+        self.store = open_store(job.store)
+        self.brains = _Brains(self.store, job.fit.rows, self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(job.seed)
+            self.model = _Model(settings, job.fit.ages)
+        if team.size > 1 and self.device.type == "cuda":
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        self.model.to(self.device)
+        self.optimiser = _optimiser(settings, self.model.parameters())
+        self.average = _copy(self.model.encoder) if settings["weight_averaging"] else None
+        self.best: dict[str, Tensor] | None = None
+        self.best_loss = math.inf
+        self.history: list[dict[str, Any]] = []
+        self.steps = 0
+
+    def weights(self) -> dict[str, Tensor]:
+        """Weights of the encoder as they would be written now."""
+        return self.average if self.average is not None else _copy(self.model.encoder)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average,
+            "best": self.best,
+            "best_loss": self.best_loss,
+            "history": self.history,
+            "steps": self.steps,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if state["average"] is not None:
+            self.average = {key: v.to(self.device) for key, v in state["average"].items()}
+        self.best, self.best_loss = state["best"], state["best_loss"]
+        self.history, self.steps = state["history"], state["steps"]
+
+    def step(self, positions: np.ndarray, epoch: int, rate: float) -> float:
+        """Take one optimiser step on the scans at `positions`; returns the loss."""
+        settings, team = self.settings, self.team
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        mine = np.array_split(positions, team.size)[team.rank]
+        own = np.tile(mine, settings["views"])
+        keys = [
+            (self.job.seed, epoch, int(position), view)
+            for view in range(settings["views"])
+            for position in mine
+        ]
+        outputs = self._outputs(self._views(own, keys))
+        sizes = [len(part) * settings["views"] for part in np.array_split(positions, team.size)]
+        parts = [np.tile(part, settings["views"]) for part in np.array_split(positions, team.size)]
+        ages = torch.from_numpy(self.job.fit.ages[np.concatenate(parts)]).to(self.device)
+        loss = self.model.loss(team.gather(outputs, sizes), ages)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise InputError(
+                f"{self.job.name}: the loss became {value} in epoch {epoch}; lower "
+                "learning_rate, raise temperature or bandwidth, or use precision: fp32"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        team.average_gradients(self.model.parameters())
+        self.optimiser.step()
+        self.steps += 1
+        if self.average is not None:
+            # Early weights are forgotten faster: they are of no use to the mean.
+            decay = min(settings["weight_averaging"], (self.steps + 1) / (self.steps + 10))
+            _move_average(self.average, self.model.encoder, decay)
+        return value
+
+    def _views(self, positions: np.ndarray, keys: list[tuple[int, ...]]) -> Tensor:
+        return augment.augment(
+            self.brains.take(positions),
+            keys,
+            self.settings["augmentation"],
+            self.store.voxel_size,
+        )
+
+    def _outputs(self, volumes: Tensor) -> Tensor:
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bf16"
+        ):
+            outputs = self.model(volumes)
+        return outputs.float()
+
+    def look_at_tune(self) -> tuple[float, float]:
+        """Loss and MAE (ridge on the embeddings of fit people, in years) on tune people."""
+        tune = self.job.tune
+        kept = _copy(self.model.encoder)
+        self.model.encoder.load_state_dict(self.weights())
+        self.model.eval()
+        with torch.no_grad():
+            embeddings, outputs = [], []
+            for group, brains in (
+                (self.job.fit, self.brains),
+                (tune, _Brains(self.store, tune.rows, self.device)),
+            ):
+                first = np.array([scans[0] for scans in group.people])
+                features = [
+                    self.model.encoder(brains.take(part))
+                    for part in np.array_split(first, math.ceil(len(first) / 32))
+                ]
+                embeddings.append((torch.cat(features), group.ages[first]))
+            (fit_features, fit_ages), (features, ages) = embeddings
+            outputs = self.model.head(features)
+            loss = float(self.model.loss(outputs, torch.from_numpy(ages).to(self.device)))
+        self.model.encoder.load_state_dict(kept)
+        predicted = _ridge(fit_features.cpu().numpy(), fit_ages, features.cpu().numpy())
+        return loss, float(np.abs(predicted - ages).mean())
+
+
+def _ridge(fitted: np.ndarray, ages: np.ndarray, features: np.ndarray) -> np.ndarray:
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-2, 4, 13)))
+    return probe.fit(fitted, ages).predict(features)
+
+
+def _copy(module: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in module.state_dict().items()}
+
+
+def _move_average(average: dict[str, Tensor], module: nn.Module, decay: float) -> None:
+    for key, value in module.state_dict().items():
+        if value.is_floating_point():
+            average[key].lerp_(value, 1 - decay)
+        else:
+            average[key].copy_(value)
+
+
+def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    run, settings = _Run(job, team), job.settings
+    state = checkpoint.load(job.checkpoint, job.made_for)
+    if state is not None:
+        run.restore(state)
+    team.wait()  # all have read it before the first writes the next
+    started = said = saved = time.monotonic()
+    first_epoch = len(run.history) + 1
+    looks = _looks(settings, bool(job.tune.people))
+    for epoch in range(first_epoch, settings["epochs"] + 1):
+        run.model.train()
+        parts = batches(job.fit, settings["batch_people"], job.seed, epoch)
+        values = []
+        for number, positions in enumerate(parts):
+            rate = learning_rate(settings, epoch - 1 + (number + 1) / len(parts))
+            values.append(run.step(positions, epoch, rate))
+        row = {
+            "epoch": epoch,
+            "learning_rate": learning_rate(settings, epoch - 1),
+            "fit_loss": float(np.average(values, weights=[len(part) for part in parts])),
+            "tune_loss": math.nan,
+            "tune_mae": math.nan,
+        }
+        if looks and (epoch % looks == 0 or epoch == settings["epochs"]):
+            row["tune_loss"], row["tune_mae"] = run.look_at_tune()
+            if row["tune_loss"] < run.best_loss:
+                run.best_loss = row["tune_loss"]
+                if settings["choose_epoch"] == "tune":
+                    run.best = {key: value.clone() for key, value in run.weights().items()}
+        run.history.append(row)
+        now = time.monotonic()
+        if team.rank == 0 and (now - said > _PROGRESS_SECONDS or epoch == settings["epochs"]):
+            said = now
+            done = epoch - first_epoch + 1
+            _say(job, row, done * len(job.fit.people) / (now - started), (now - started) / done)
+        last = epoch == settings["epochs"]
+        if team.rank == 0 and (last or now - saved >= settings["checkpoint_every"]):
+            checkpoint.save(job.checkpoint, run.state(), job.made_for)
+            saved = now
+    weights = run.best if run.best is not None else run.weights()
+    return {key: value.detach().cpu() for key, value in weights.items()}, run.history
+
+
+def _looks(settings: dict[str, Any], has_tune: bool) -> int:
+    """Epochs between looks at the tune people; 0 for never."""
+    if settings["choose_epoch"] == "tune":
+        if not has_tune:
+            raise InputError("learning.choose_epoch is tune, but the splits have no tune people")
+        return settings["tune_every"] or 1
+    return settings["tune_every"] if has_tune else 0
+
+
+def _say(job: Job, row: dict[str, Any], rate: float, seconds: float) -> None:
+    left = int(seconds * (job.settings["epochs"] - row["epoch"]))
+    print(
+        f"{job.name}: epoch {row['epoch']}/{job.settings['epochs']}, loss {row['fit_loss']:.4f}, "
+        f"{rate:.0f} scans/s, {left // 60}:{left % 60:02d} left",
+        file=sys.stderr,
+        flush=True,
+    )

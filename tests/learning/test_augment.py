@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from brainage.learning import augment
+from tests.learning.toys import brain
+
+OFF = {key: 0.0 for key in augment.DEFAULTS} | {"probability": 1.0}
+
+
+def volumes(count=3):
+    return torch.from_numpy(np.stack([brain(30 + 10 * i, i) for i in range(count)]))[:, None]
+
+
+def view(settings, keys=((1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 2, 0))):
+    return augment.augment(volumes(len(keys)), keys, {**OFF, **settings}, 12.0)
+
+
+def test_all_off_changes_nothing():
+    assert torch.allclose(view({}), volumes())
+
+
+def test_scale_is_the_same_for_all():
+    stored = torch.tensor([[191], [255]], dtype=torch.uint8)
+    assert augment.to_float(stored).flatten().tolist() == pytest.approx([1.0, 4 / 3], rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rotation": 20.0}, {"scaling": 0.2}, {"shear": 0.2}, {"shift": 20.0}, {"blur": 12.0},
+        {"noise": 0.2}, {"bias_field": 0.5}, {"gamma": 0.5}, {"cutout": 0.5}, {"crop": 0.5},
+    ],
+)  # fmt: skip
+def test_each_change_changes_and_stays_finite(settings):
+    changed = view(settings)
+    assert torch.isfinite(changed).all()
+    assert (changed - view({})).abs().mean() > 1e-3
+    assert changed.shape == volumes().shape
+
+
+def test_a_view_hangs_on_its_key_alone():
+    keys = ((1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 2, 0))
+    together = augment.augment(volumes(), keys, augment.DEFAULTS, 12.0)
+    alone = augment.augment(volumes()[1:2], keys[1:2], augment.DEFAULTS, 12.0)
+    assert torch.allclose(together[1:2], alone, atol=1e-6)
+    for other in ((2, 1, 1, 0), (1, 2, 1, 0), (1, 1, 1, 1)):
+        different = augment.augment(volumes()[1:2], [other], augment.DEFAULTS, 12.0)
+        assert (different - alone).abs().mean() > 1e-3
+
+
+def test_nothing_comes_from_global_state():
+    torch.manual_seed(1)
+    first = view(augment.DEFAULTS)
+    torch.manual_seed(2)
+    assert torch.equal(first, view(augment.DEFAULTS))
+
+
+def test_flip_swaps_left_and_right():
+    x = torch.rand(1, 1, 5, 6, 7) + 0.5
+    flipped = augment.augment(x, [(0,)], {**OFF, "flip": 1.0}, 4.0)
+    assert torch.allclose(flipped, x.flip(2), atol=1e-4)
+
+
+def test_shift_is_in_millimetres():
+    x = torch.zeros(1, 1, 21, 21, 21)
+    x[..., 10, 10, 10] = 1
+    for seed in range(20):
+        moved = augment.augment(x, [(seed,)], {**OFF, "shift": 8.0}, 4.0)
+        where = torch.stack(torch.nonzero(moved[0, 0] > 0, as_tuple=True)).float()
+        assert ((where - 10).abs() <= 3).all()
+
+
+def test_blur_keeps_a_flat_inside():
+    flat = torch.ones(1, 1, 15, 15, 15)
+    blurred = augment.augment(flat, [(3,)], {**OFF, "blur": 4.0}, 4.0)
+    inside = blurred[..., 5:10, 5:10, 5:10]
+    assert torch.allclose(inside, inside.mean().expand_as(inside), rtol=1e-4)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from brainage import contracts
+from brainage.files import InputError
+from brainage.learning import store
+from tests.learning.toys import brain, scan_row, write_brain, write_tables
+
+
+def build(folder):
+    store.build(folder / "qc.tsv", folder / "scans.tsv", folder / "derivatives", folder / "store")
+    return store.open_store(folder / "store")
+
+
+def cohort(folder, count=3, verdicts=None, **more):
+    rows = [scan_row(f"sub-{i}", 30.0 + i) for i in range(count)]
+    rows[-1].update(more)
+    for seed, row in enumerate(rows):
+        write_brain(folder / "derivatives", row["scan_id"], brain(row["age"], seed))
+    write_tables(folder, rows, {}, verdicts)
+    return rows
+
+
+def test_rows_are_found_by_scan_id(toy):
+    data = store.open_store(toy.store)
+    assert data.brains.dtype == np.uint8
+    assert list(data.brains.shape) == [len(toy.rows), *data.info["shape"]]
+    for seed, row in enumerate(toy.rows):
+        stored = data.brains[data.rows[row["scan_id"]]].astype(float)
+        original = brain(row["age"], seed)
+        assert np.abs(stored / 255 - original).max() < 0.5 / 255 + 1e-6
+        assert data.voxel_size == pytest.approx(12.0)
+
+
+def test_failed_and_set_aside_scans_stay_out(tmp_path):
+    cohort(tmp_path, 4, {"toy_sub-0": "fail", "toy_sub-1": "warn"}, set_aside="age is missing")
+    assert sorted(build(tmp_path).rows) == ["toy_sub-1", "toy_sub-2"]
+
+
+def test_same_bytes_again(toy, tmp_path):
+    store.build(toy.qc, toy.scans, toy.derivatives, tmp_path / "again")
+    for name in (store.BRAINS, store.INDEX, store.INFO):
+        assert (tmp_path / "again" / name).read_bytes() == (toy.store / name).read_bytes()
+
+
+def test_nothing_passed(tmp_path):
+    cohort(tmp_path, 1, {"toy_sub-0": "fail"})
+    with pytest.raises(InputError, match="no scan passed"):
+        build(tmp_path)
+
+
+def test_missing_brain_is_named_and_nothing_is_left(tmp_path):
+    cohort(tmp_path)
+    contracts.derivative(tmp_path / "derivatives", "toy_sub-1", contracts.BRAIN).unlink()
+    with pytest.raises(InputError, match="toy_sub-1"):
+        build(tmp_path)
+    assert not list((tmp_path / "store").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("volume", "offset", "message"),
+    [
+        (brain(50, 0)[:-1], 0.0, "another grid"),
+        (brain(50, 0), 5.0, "another grid"),
+        (np.full((16, 19, 16), np.nan, np.float32), 0.0, "not finite"),
+        (np.zeros((16, 19, 16), np.float32), 0.0, "empty"),
+        (100 * brain(50, 0), 0.0, "normalised"),
+    ],
+)
+def test_a_bad_brain_is_named(tmp_path, volume, offset, message):
+    cohort(tmp_path)
+    write_brain(tmp_path / "derivatives", "toy_sub-2", volume, offset)
+    with pytest.raises(InputError, match=f"toy_sub-2.*{message}"):
+        build(tmp_path)
+
+
+def test_truncated_brain_is_named(tmp_path):
+    cohort(tmp_path)
+    path = contracts.derivative(tmp_path / "derivatives", "toy_sub-2", contracts.BRAIN)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match="toy_sub-2"):
+        build(tmp_path)

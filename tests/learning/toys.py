@@ -1,0 +1,63 @@
+"""Round brains whose ventricle grows with age, and the tables that go with them."""
+
+import nibabel
+import numpy as np
+import pandas as pd
+
+from brainage import contracts
+
+VOXEL = 12.0
+
+
+def brain(age, seed):
+    """A ball of grey with a dark hole of a size that follows from age, 12 mm voxels."""
+    random = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*(np.arange(side) for side in (16, 19, 16)), indexing="ij"))
+    places = grid * VOXEL + np.array([-96, -132, -78]).reshape(3, 1, 1, 1)
+    radius = np.sqrt(((places - np.array([0, -17, 5]).reshape(3, 1, 1, 1)) ** 2).sum(0))
+    volume = 0.75 * (radius < 66) * (1 + 0.05 * random.standard_normal(radius.shape))
+    hole = 10 + 0.4 * age
+    return np.where(radius < hole, 0.2, np.clip(volume, 0, 1)).astype(np.float32)
+
+
+def scan_row(participant, age, session=None, **more):
+    scan_id = f"toy_{participant}" + (f"_{session}" if session else "")
+    return {
+        "scan_id": scan_id, "dataset": "toy", "participant_id": participant,
+        "session_id": session, "run": None, "t1w": f"{scan_id}.nii.gz", "age": age,
+        "age_top_coded": False, "sex": "F", "site": "A", "scanner": None, "diagnosis": "CN",
+        "years_since_first": 0, "sex_original": "F", "diagnosis_original": "CN",
+        "set_aside": None, **more,
+    }  # fmt: skip
+
+
+def write_brain(derivatives, scan_id, volume, offset=0.0):
+    affine = np.diag([VOXEL, VOXEL, VOXEL, 1.0])
+    affine[:3, 3] = np.array([-96, -132, -78]) + offset
+    path = contracts.derivative(derivatives, scan_id, contracts.BRAIN)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(volume, affine), path)
+
+
+def write_tables(folder, rows, roles, verdicts=None):
+    """Write scans.tsv, qc.tsv and, where there are roles (by participant), splits.tsv."""
+    scans = pd.DataFrame(rows)
+    contracts.write_table(scans, folder / "scans.tsv", contracts.SCANS)
+    qc = pd.DataFrame(
+        {
+            "scan_id": scans["scan_id"],
+            "verdict": [(verdicts or {}).get(name, "pass") for name in scans["scan_id"]],
+            "reason": None,
+        }
+    )
+    contracts.write_table(qc, folder / "qc.tsv", contracts.QC)
+    if not roles:
+        return
+    splits = pd.DataFrame(
+        [
+            {"experiment": "toy", "fold": 0, "seed": 1, "dataset": "toy",
+             "participant_id": participant, "role": role}
+            for participant, role in roles.items()
+        ]
+    )  # fmt: skip
+    contracts.write_table(splits, folder / "splits.tsv", contracts.SPLITS)
