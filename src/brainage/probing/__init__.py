@@ -1,0 +1,1 @@
+"""What the representation knows: linear probes of age, site and diagnosis."""

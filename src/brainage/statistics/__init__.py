@@ -1,0 +1,1 @@
+"""What it means: brain-age gap, groups, ROC, longitudinal models."""

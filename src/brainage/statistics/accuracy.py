@@ -1,0 +1,213 @@
+"""How far the uncorrected predicted age is from the age, on healthy people never used before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainage.contracts import ACCURACY, GAPS, PREDICTIONS, read_table, write_table
+from brainage.statistics.people import (
+    counted,
+    first_scans,
+    is_healthy,
+    joined,
+    read_experiments,
+    rows_to_frame,
+)
+
+# One call scores many resamples: both arrays have shape (..., people).
+Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _slope_and_r(age: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x = age - age.mean(-1, keepdims=True)
+    y = predicted - predicted.mean(-1, keepdims=True)
+    xx, xy, yy = (x * x).sum(-1), (x * y).sum(-1), (y * y).sum(-1)
+    # A constant prediction has a slope (0) but no correlation; people of one age have neither.
+    nothing = yy <= 1e-18 * (predicted * predicted).sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.where(nothing, np.nan, xy / np.sqrt(xx * yy))
+        return np.where(xx > 0, np.where(nothing, 0.0, xy / xx), np.nan), r
+
+
+def _r2(age: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    total = ((age - age.mean(-1, keepdims=True)) ** 2).sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(total > 0, 1 - ((predicted - age) ** 2).sum(-1) / total, np.nan)
+
+
+METRICS: dict[str, tuple[str, Metric, str]] = {
+    "mae": ("years", lambda a, p: np.abs(p - a).mean(-1), "mean absolute error"),
+    "rmse": (
+        "years",
+        lambda a, p: np.sqrt(((p - a) ** 2).mean(-1)),
+        "root of the mean squared error",
+    ),
+    "r": (
+        "none",
+        lambda a, p: _slope_and_r(a, p)[1],
+        "Pearson correlation of predicted age and age",
+    ),
+    "r2": ("none", _r2, "1 - squared errors / squared deviations from the mean age"),
+    "slope": ("none", lambda a, p: _slope_and_r(a, p)[0], "slope of predicted age on age"),
+    "mae_of_constant": (
+        "years",
+        lambda a, p: np.abs(a - np.median(a, axis=-1, keepdims=True)).mean(-1),
+        "mean absolute error of the best constant for these very people (their median age)",
+    ),
+}
+NO_SPREAD = {"r", "r2", "slope"}  # metrics that need people of different ages
+
+
+def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[str, Any]) -> None:
+    """Measure accuracy on healthy test people, one scan each, all experiments on the same people.
+
+    Parameters
+    ----------
+    gaps
+        As :data:`brainage.contracts.GAPS`; `predicted_age` is the mean over seeds.
+    predictions
+        As :data:`brainage.contracts.PREDICTIONS`; its fit rows say which sites were trained on,
+        its seeds give the spread over seeds.
+    out
+        As :data:`brainage.contracts.ACCURACY`. `external` people are of sites that no fit person
+        of their fold is of (only those of settings["external_sites"], where some are named),
+        `internal` people of sites of fit people.
+    settings
+        As :data:`brainage.statistics.settings.DEFAULTS`.
+    """
+    table = read_table(gaps, GAPS)
+    healthy = set(table.loc[is_healthy(table["diagnosis"], settings), "scan_id"])
+    single = read_table(predictions, PREDICTIONS)
+    where = _internal_or_external(single)
+    single = single[(single["role"] == "test") & single["age"].notna()]
+
+    first: dict[str, pd.DataFrame] = {}
+    for experiment in read_experiments(gaps):
+        scans = experiment.scans[experiment.scans["scan_id"].isin(healthy)]
+        if len(scans):
+            first[experiment.name] = first_scans(scans).set_index("scan_id")
+    common = set.intersection(*(set(people.index) for people in first.values())) if first else set()
+
+    rows: list[dict[str, Any]] = []
+    for name, people in first.items():
+        notes = []
+        if len(people) > len(common):
+            left = len(people) - len(common)
+            notes.append(
+                f"{counted(left, 'person', 'people')} that other experiments lack left out"
+            )
+        if people["folds"].max() > 1:
+            notes.append("people tested in several folds have the mean over folds")
+        tested = people[people.index.isin(common)].sort_index()
+        seeds = single[(single["experiment"] == name) & single["scan_id"].isin(common)]
+        for whom in ("all", "internal", "external"):
+            inside = tested
+            if whom != "all":
+                inside = tested[[where.get((name, scan)) == whom for scan in tested.index]]
+            if whom == "external" and settings["external_sites"]:
+                inside = inside[inside["site"].isin(settings["external_sites"])]
+            own = seeds[seeds["scan_id"].isin(inside.index)]
+            rows += _rows(name, whom, inside, own, notes, settings)
+    write_table(rows_to_frame(rows, ACCURACY), out, ACCURACY)
+
+
+def _internal_or_external(predictions: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Say of each (experiment, scan) whether its site was trained on; left out where unknown."""
+    known = predictions[predictions["site"].notna()]
+    fit = known[known["role"] == "fit"][["experiment", "fold", "site"]].drop_duplicates()
+    test = known[known["role"] == "test"].drop_duplicates(["experiment", "fold", "scan_id"])
+    # Without fit rows (another tool's table) nobody can say which sites were seen.
+    test = test.merge(fit[["experiment", "fold"]].drop_duplicates(), on=["experiment", "fold"])
+    seen = test.merge(fit, on=["experiment", "fold", "site"], how="left", indicator=True)
+    seen["seen"] = seen["_merge"] == "both"
+    by_scan = seen.groupby(["experiment", "scan_id"])["seen"].agg(["min", "max"])
+    words = {}
+    for key, low, high in zip(by_scan.index, by_scan["min"], by_scan["max"], strict=True):
+        if low == high:
+            words[key] = "internal" if low else "external"
+    return words
+
+
+def _rows(
+    name: str,
+    whom: str,
+    people: pd.DataFrame,
+    seeds: pd.DataFrame,
+    notes: list[str],
+    settings: dict[str, Any],
+) -> list[dict[str, Any]]:
+    n = len(people)
+    age = people["age"].to_numpy(float)
+    predicted = people["predicted_age"].to_numpy(float)
+    if n == 0:
+        notes = [f"no healthy test people here ({whom})"]
+    per_seed = [_one_seed(rows, people.index) for _, rows in seeds.groupby("seed", sort=True)]
+    per_seed = [values for values in per_seed if values is not None]
+    several = len(per_seed) > 1
+    seed_words = f"mean over {len(per_seed)} seeds, " if several else ""
+    rows = []
+    for metric, (unit, function, words) in METRICS.items():
+        row: dict[str, Any] = {
+            "experiment": name,
+            "people": whom,
+            "metric": metric,
+            "unit": unit,
+            "n": n,
+            "model": f"{words}; uncorrected predicted age, {seed_words}first scan of each healthy "
+            f"test person; percentile bootstrap over people ({settings['bootstrap']} resamples)",
+            "note": joined(notes),
+        }
+        if n >= (3 if metric in NO_SPREAD else 1):
+            value = float(function(age, predicted))
+            row["estimate"] = value if np.isfinite(value) else None
+            if n >= 3:
+                row["low"], row["high"] = bootstrap_interval(function, age, predicted, settings)
+            if several and metric != "mae_of_constant":
+                spread = [float(function(age, values)) for values in per_seed]
+                if np.all(np.isfinite(spread)):
+                    row["seed_low"], row["seed_high"] = min(spread), max(spread)
+        rows.append(row)
+    return rows
+
+
+def _one_seed(rows: pd.DataFrame, scans: pd.Index) -> np.ndarray | None:
+    """Predictions of one seed (mean over folds) in the order of `scans`; None if some lack."""
+    values = rows.groupby("scan_id")["predicted_age"].mean().reindex(scans).to_numpy(float)
+    return values if len(values) and np.all(np.isfinite(values)) else None
+
+
+def bootstrap_interval(
+    metric: Metric, age: np.ndarray, predicted: np.ndarray, settings: dict[str, Any]
+) -> tuple[float | None, float | None]:
+    """Percentile interval of `metric` over resamples of people.
+
+    The resamples follow from the seed and the number of people alone, so that experiments are
+    compared on the same resamples.
+
+    Parameters
+    ----------
+    metric
+        Function of ages and predictions of shape (resamples, people).
+    age, predicted
+        Years, shape (people,).
+    settings
+        `bootstrap`, `seed` and `confidence`.
+    """
+    rng = np.random.default_rng([settings["seed"], len(age)])
+    step = max(1, 2_000_000 // len(age))  # bounds the memory with many people
+    values = []
+    for start in range(0, settings["bootstrap"], step):
+        size = (min(step, settings["bootstrap"] - start), len(age))
+        drawn = rng.integers(0, len(age), size)
+        values.append(metric(age[drawn], predicted[drawn]))
+    resampled = np.concatenate(values)
+    if not np.isfinite(resampled).any():
+        return None, None
+    tail = (1 - settings["confidence"]) / 2
+    low, high = np.nanquantile(resampled, [tail, 1 - tail])
+    return float(low), float(high)

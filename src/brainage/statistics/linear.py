@@ -1,0 +1,145 @@
+"""Least squares with errors that stand unequal variances, and its design."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from brainage.statistics.mixed import fit_mixed
+from brainage.statistics.people import sites_of
+
+LEAST_FREEDOM = 5  # residual degrees of freedom
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """Least squares with a robust covariance.
+
+    Attributes
+    ----------
+    estimates, covariance
+        Coefficients, shape (terms,), and their HC3 covariance.
+    residuals
+        Shape (people,), on the scale of the outcome.
+    freedom
+        Residual degrees of freedom.
+    names
+        Terms, in the order of the coefficients.
+    """
+
+    estimates: np.ndarray
+    covariance: np.ndarray
+    residuals: np.ndarray
+    freedom: int
+    names: list[str]
+
+    def contrast(self, weights: np.ndarray, confidence: float) -> dict[str, float]:
+        """Estimate, interval, standard error and p of a weighted sum of coefficients (t)."""
+        from scipy import stats
+
+        estimate = float(weights @ self.estimates)
+        error = float(np.sqrt(weights @ self.covariance @ weights))
+        half = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * error
+        p = float(2 * stats.t.sf(abs(estimate) / error, self.freedom)) if error > 0 else np.nan
+        return {
+            "estimate": estimate,
+            "low": estimate - half,
+            "high": estimate + half,
+            "standard_error": error,
+            "p": p,
+        }
+
+
+def design(
+    people: pd.DataFrame, groups: list[str], site: bool
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Design matrix: one column a group (no intercept), age, age^2, sex and, if asked, site.
+
+    Age is centred and in decades, which changes no contrast and keeps the numbers well scaled.
+    Columns that follow from those before them are left out.
+
+    Returns
+    -------
+    x
+        Shape (people, terms).
+    names
+        Of the terms.
+    dropped
+        Names of the columns that were left out.
+    """
+    columns = {f"group {g}": (people["diagnosis"] == g).to_numpy(float) for g in groups}
+    age = people["age"].to_numpy(float)
+    age = (age - age.mean()) / 10
+    columns["age"], columns["age^2"] = age, age**2
+    factors = {"sex": people["sex"].fillna("unknown")}
+    if site:
+        factors["site"] = sites_of(people)
+    for factor, values in factors.items():
+        for level in sorted(values.unique())[1:]:
+            columns[f"{factor} {level}"] = (values == level).to_numpy(float)
+    names: list[str] = []
+    dropped: list[str] = []
+    kept: list[np.ndarray] = []
+    basis: list[np.ndarray] = []
+    for name, column in columns.items():
+        rest = column.copy()
+        for _ in range(2):  # twice, as once loses orthogonality to rounding
+            for unit in basis:
+                rest -= (unit @ rest) * unit
+        if np.linalg.norm(rest) > 1e-8 * max(1.0, float(np.linalg.norm(column))):
+            names.append(name)
+            kept.append(column)
+            basis.append(rest / np.linalg.norm(rest))
+        else:
+            dropped.append(name)
+    return np.column_stack(kept), names, dropped
+
+
+def robust_fit(y: np.ndarray, x: np.ndarray, names: list[str]) -> LinearFit | None:
+    """Ordinary least squares with HC3 covariance; None with too few residual degrees of freedom.
+
+    A person whom the model fits exactly (leverage 1: the only one of a sex or site) says nothing
+    about anyone else and has no HC3 error; that person's part of the covariance is zero.
+    """
+    n, terms = x.shape
+    if n - terms < LEAST_FREEDOM:
+        return None
+    bread = np.linalg.inv(x.T @ x)
+    estimates = bread @ (x.T @ y)
+    residuals = y - x @ estimates
+    leverage = np.einsum("ij,jk,ik->i", x, bread, x)
+    exact = leverage > 1 - 1e-9
+    inflated = np.where(exact, 0.0, residuals / np.where(exact, 1.0, 1 - leverage))
+    meat = (x * inflated[:, None] ** 2).T @ x
+    return LinearFit(estimates, bread @ meat @ bread, residuals, n - terms, names)
+
+
+def random_site_fit(
+    y: np.ndarray, x: np.ndarray, names: list[str], sites: pd.Series
+) -> LinearFit | None:
+    """Random site intercept (REML), then least squares with HC3 on the transformed rows.
+
+    With the variances known, taking a share of each site's mean from every row of it makes rows
+    independent (the random-effects transformation, Fuller and Battese 1973); HC3 on those rows
+    stands unequal variances of the groups, which the mixed model's own errors do not.
+    """
+    codes = pd.factorize(sites, sort=True)[0]
+    if len(y) - x.shape[1] < LEAST_FREEDOM:
+        return None
+    # A site variance of zero is on the boundary, and a fine answer here.
+    fitted = fit_mixed(y, x, codes, np.ones((len(y), 1)))
+    between, within = float(fitted.random[0, 0]), fitted.residual
+    size = np.bincount(codes)
+    share = 1 - np.sqrt(within / (within + size * between))
+
+    def transformed(values: np.ndarray) -> np.ndarray:
+        means = np.array([values[codes == c].mean(axis=0) for c in range(len(size))])
+        weights = share[codes] if values.ndim == 1 else share[codes][:, None]
+        return values - weights * means[codes]
+
+    fit = robust_fit(transformed(y), transformed(x), names)
+    if fit is None:
+        return None
+    return LinearFit(fit.estimates, fit.covariance, y - x @ fit.estimates, fit.freedom, names)

@@ -1,0 +1,142 @@
+"""Who is analysed: one row a scan, one scan a person, and the words for their scale."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainage.contracts import GAPS, read_table
+
+PERSON = ["dataset", "participant_id"]
+
+# Cole's gap is the residual divided by alpha, and its noise grows by 1/alpha.
+LOW_ALPHA = 0.5
+LOW_ALPHA_MEANS = "the noise of Cole's scale is more than doubled"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The test people's gaps of one experiment.
+
+    Attributes
+    ----------
+    name
+        Name of the experiment, or of a baseline.
+    scans
+        One row a scan with the columns of :data:`brainage.contracts.GAPS` (the mean over folds
+        for people who were tested in several) and `folds`; rows in order of person and time.
+    alphas
+        Slope of the bias correction in each fold that has one.
+    """
+
+    name: str
+    scans: pd.DataFrame
+    alphas: tuple[float, ...]
+
+    @property
+    def alpha_words(self) -> str:
+        """Alpha in words, for the unit of every number in years."""
+        if not self.alphas:
+            return "no alpha"
+        low, high = (f"{value:.3f}" for value in (min(self.alphas), max(self.alphas)))
+        return f"alpha {low}" if low == high else f"alpha {low} to {high} over folds"
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to beware of in all numbers of this experiment, in words."""
+        words = []
+        if self.alphas and min(self.alphas) < LOW_ALPHA:
+            words.append(f"alpha is under {LOW_ALPHA}: {LOW_ALPHA_MEANS}")
+        return words
+
+
+def read_experiments(gaps: str | os.PathLike[str]) -> list[Experiment]:
+    """Read gaps.tsv and return the test people of each experiment, in order of name."""
+    frame = read_table(gaps, GAPS)
+    frame = frame[frame["role"] == "test"]
+    experiments = []
+    for name, rows in frame.groupby("experiment", sort=True):
+        alphas = []
+        for _, fold in rows.groupby("fold", sort=True):
+            both = fold[["gap_beheshti", "gap_cole"]].dropna().to_numpy()
+            if len(both) and np.any(both[:, 1] != 0):
+                alphas.append(float(both[:, 0] @ both[:, 1] / (both[:, 1] @ both[:, 1])))
+        experiments.append(Experiment(str(name), _mean_over_folds(rows), tuple(alphas)))
+    return experiments
+
+
+def _mean_over_folds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a scan. People who are test in several folds (patients, usually) count once."""
+    numbers = ["predicted_age", "seeds", "seed_sd", "gap", "gap_beheshti", "gap_cole"]
+    order = ["scan_id", "fold"]
+    rows = rows.sort_values(order, kind="stable")
+    grouped = rows.groupby("scan_id", sort=True)
+    first = rows.drop_duplicates("scan_id").set_index("scan_id")
+    folds = grouped.size()
+    if int(folds.max()) > 1:
+        first[numbers] = grouped[numbers].mean()
+        # A correction that one fold lacks must not be hidden by the others.
+        for column in ("gap_beheshti", "gap_cole"):
+            first[column] = first[column].where(grouped[column].count() == folds)
+        first["in_age_range"] = grouped["in_age_range"].min().astype(bool)
+    first["folds"] = folds
+    return in_order(first.reset_index())
+
+
+def in_order(scans: pd.DataFrame) -> pd.DataFrame:
+    """Sort scans by person, then by time (years since the first scan, else age), then by name."""
+    return scans.sort_values([*PERSON, "years_since_first", "age", "scan_id"], kind="stable")
+
+
+def first_scans(scans: pd.DataFrame) -> pd.DataFrame:
+    """Return the first scan of each person, as one person is one unit of analysis."""
+    return in_order(scans).drop_duplicates(PERSON).reset_index(drop=True)
+
+
+def is_healthy(diagnosis: pd.Series, settings: dict[str, Any]) -> pd.Series:
+    """Tell who is healthy; where no row has a diagnosis, everyone is."""
+    if diagnosis.isna().all():
+        return pd.Series(True, index=diagnosis.index)
+    return diagnosis.isin(settings["healthy"])
+
+
+def sites_of(people: pd.DataFrame) -> pd.Series:
+    """Site of each row; where none is known they count as one site of their own."""
+    return people["site"].fillna("unknown").astype(str)
+
+
+def outside_range(scans: pd.DataFrame) -> list[str]:
+    """Say how many people were scanned outside the reference's ages, if any."""
+    outside = len(scans[~scans["in_age_range"].astype(bool)].drop_duplicates(PERSON))
+    if outside == 0:
+        return []
+    return [f"{counted(outside, 'person', 'people')} outside the age range of the calibrate people"]
+
+
+def joined(notes: list[str]) -> str | None:
+    """Join notes to one text, or None where there are none."""
+    return "; ".join(notes) or None
+
+
+def pairs(groups: list[str]) -> list[tuple[str, str]]:
+    """All (group, reference) pairs, later minus earlier in the given order."""
+    return [(groups[j], groups[i]) for i in range(len(groups)) for j in range(i + 1, len(groups))]
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def empty(table: Any) -> pd.DataFrame:
+    """Return a table without rows."""
+    return pd.DataFrame(columns=list(table.names))
+
+
+def rows_to_frame(rows: list[dict[str, Any]], table: Any) -> pd.DataFrame:
+    """Make a table of rows; a column that a row does not name is n/a there."""
+    return pd.DataFrame(rows, columns=list(table.names)) if rows else empty(table)

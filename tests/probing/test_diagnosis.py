@@ -1,0 +1,61 @@
+"""The diagnosis probe: out of fold, one scan a person, no controls of other sites."""
+
+import numpy as np
+import pandas as pd
+
+from brainage.contracts import DIAGNOSIS_SCORES, read_table
+from brainage.probing.diagnosis import probe_diagnosis
+
+from .simulated import RUN, SETTINGS, Study, study
+
+
+def scored(made: Study) -> pd.DataFrame:
+    out = made.folder / "diagnosis.tsv"
+    probe_diagnosis(**made.write(), out=out, **RUN, settings=SETTINGS)
+    return read_table(out, DIAGNOSIS_SCORES).merge(made.scans, on="scan_id")
+
+
+def area(table: pd.DataFrame) -> float:
+    cases = table.loc[table["diagnosis"] == "AD", "score"].to_numpy()
+    controls = table.loc[table["diagnosis"] == "CN", "score"].to_numpy()
+    return float((cases[:, None] > controls[None, :]).mean())
+
+
+def test_disease_in_the_embedding_is_found(tmp_path):
+    table = scored(study(tmp_path))
+    assert len(table) == 60 and table["participant_id"].is_unique
+    assert (table["session_id"] == "ses-1").all() and set(table["site"]) == {"X"}
+    assert set(table["case"]) == {"AD"} and table["score"].between(0, 1).all()
+    assert area(table) > 0.75
+
+
+def test_noise_is_not_found(tmp_path):
+    found = []
+    for seed in range(6):
+        made = study(tmp_path, seed=seed)
+        made.embeddings = np.random.default_rng(seed).normal(size=made.embeddings.shape)
+        found.append(area(scored(made)))
+    assert 0.35 < np.mean(found) < 0.65
+
+
+def test_too_few_people_give_no_rows(tmp_path):
+    people = {
+        "fit": (30, "fit", "CN", "A", 1),
+        "controls": (30, "test", "CN", "X", 1),
+        "patients": (9, "test", "AD", "X", 1),
+    }
+    assert len(scored(study(tmp_path, **people))) == 0
+
+
+def test_groups_of_different_sites_give_no_rows(tmp_path):
+    people = {
+        "fit": (30, "fit", "CN", "A", 1),
+        "controls": (30, "test", "CN", "X", 1),
+        "patients": (30, "test", "AD", "Y", 1),
+    }
+    assert len(scored(study(tmp_path, **people))) == 0
+
+
+def test_no_diagnosis_gives_no_rows(tmp_path):
+    people = {"fit": (30, "fit", None, "A", 1), "test": (30, "test", None, "X", 1)}
+    assert len(scored(study(tmp_path, **people))) == 0

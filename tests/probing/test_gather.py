@@ -1,0 +1,30 @@
+"""Tables of runs put together."""
+
+import pandas as pd
+import pytest
+
+from brainage.contracts import SITE_PROBE, read_table, write_table
+from brainage.files import InputError
+from brainage.probing.gather import gather
+
+
+def table_of(fold: int) -> pd.DataFrame:
+    values = ["lexp", fold, 1, "embedding", "converged", 0.3, 0.2, 0.4, 0.25, 4, 40]
+    return pd.DataFrame([values], columns=list(SITE_PROBE.names))
+
+
+def test_rows_of_all_tables_in_order_of_their_key(tmp_path):
+    paths = [tmp_path / f"{name}.tsv" for name in ("b", "a", "none")]
+    for path, table in zip(paths, [table_of(1), table_of(0), table_of(0).iloc[:0]], strict=True):
+        write_table(table, path, SITE_PROBE)
+    gather(paths, tmp_path / "all.tsv", SITE_PROBE)
+    assert read_table(tmp_path / "all.tsv", SITE_PROBE)["fold"].tolist() == [0, 1]
+    gather(paths[2:], tmp_path / "all.tsv", SITE_PROBE)
+    assert len(read_table(tmp_path / "all.tsv", SITE_PROBE)) == 0
+
+
+def test_one_run_twice_is_refused(tmp_path):
+    path = tmp_path / "a.tsv"
+    write_table(table_of(0), path, SITE_PROBE)
+    with pytest.raises(InputError, match="one key"):
+        gather([path, path], tmp_path / "all.tsv", SITE_PROBE)

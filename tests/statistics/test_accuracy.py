@@ -1,0 +1,110 @@
+"""Accuracy on healthy test people, by hand and with known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainage.contracts import ACCURACY, read_table
+from brainage.statistics.accuracy import METRICS, bootstrap_interval, measure_accuracy
+from brainage.statistics.gaps import compute_gaps
+
+from .simulated import SETTINGS, predictions_of, scans_of, study, written
+
+
+def measured(table: pd.DataFrame, folder, **changes) -> pd.DataFrame:
+    path = written(table, folder)
+    compute_gaps(path, folder / "gaps.tsv", folder / "reference.tsv")
+    measure_accuracy(folder / "gaps.tsv", path, folder / "accuracy.tsv", {**SETTINGS, **changes})
+    rows = read_table(folder / "accuracy.tsv", ACCURACY)
+    return rows.set_index(["experiment", "people", "metric"])
+
+
+def test_metrics_by_hand():
+    age, predicted = np.array([20.0, 30.0, 40.0, 50.0]), np.array([25.0, 30.0, 35.0, 50.0])
+    values = {name: float(function(age, predicted)) for name, (_, function, _) in METRICS.items()}
+    assert values["mae"] == pytest.approx(2.5)
+    assert values["rmse"] == pytest.approx(np.sqrt(50 / 4))
+    assert values["r2"] == pytest.approx(1 - 50 / 500)
+    assert values["slope"] == pytest.approx(np.polyfit(age, predicted, 1)[0])
+    assert values["r"] == pytest.approx(np.corrcoef(age, predicted)[0, 1])
+    assert values["mae_of_constant"] == pytest.approx(10)
+
+
+def test_who_counts(tmp_path):
+    rng = np.random.default_rng(1)
+    scans = study(
+        rng,
+        CN={"people": 20, "sites": ("A", "B"), "visits": 2},
+        AD={"people": 20, "sites": ("X",), "gap": 30.0},
+    )
+    scans = pd.concat([scans, scans_of("CN", 15, rng, sites=("E",), ages=(20, 80))])
+    rows = measured(predictions_of(scans), tmp_path)
+    n = rows.xs("mae", level="metric")["n"]
+    assert n["lexp", "all"] == 35 and n["lexp", "internal"] == 20 and n["lexp", "external"] == 15
+    # Patients and second visits would show as a larger error.
+    first = scans[(scans["role"] == "test") & (scans["diagnosis"] == "CN")]
+    first = first[first["years_since_first"] == 0]
+    errors = np.abs(0.8 * (first["age"] + first["true_gap"]) + 10 - first["age"])
+    mae = rows.loc[("lexp", "all", "mae")]
+    assert mae["estimate"] == pytest.approx(errors.mean())
+    assert mae["low"] < mae["estimate"] < mae["high"]
+    median = first["age"].median()
+    constant = rows.loc[("lexp", "all", "mae_of_constant"), "estimate"]
+    assert constant == pytest.approx(np.abs(first["age"] - median).mean())
+
+
+def test_external_sites_can_be_named(tmp_path):
+    rng = np.random.default_rng(8)
+    scans = study(rng, CN={"people": 20, "sites": ("E",)})
+    scans = pd.concat([scans, scans_of("CN", 15, rng, sites=("X",))])
+    rows = measured(predictions_of(scans), tmp_path, external_sites=["E"])
+    assert rows.loc[("lexp", "external", "mae"), "n"] == 20
+    assert rows.loc[("lexp", "all", "mae"), "n"] == 35
+
+
+def test_experiments_are_compared_on_the_same_people(tmp_path):
+    scans = study(np.random.default_rng(2), CN={"people": 20, "sites": ("A",)})
+    fewer = scans[scans["scan_id"] != scans["scan_id"].iloc[-1]]
+    table = pd.concat([predictions_of(scans), predictions_of(fewer, experiment="other")])
+    rows = measured(table, tmp_path)
+    assert (rows.xs("all", level="people")["n"] == 19).all()
+    assert "1 person" in rows.loc[("lexp", "all", "mae"), "note"]
+
+
+def test_single_seeds_stand_apart(tmp_path):
+    scans = study(np.random.default_rng(3), CN={"people": 40, "sites": ("A",)})
+    rows = measured(predictions_of(scans, seeds=3, seed_noise=12.0), tmp_path)
+    mae = rows.loc[("lexp", "all", "mae")]
+    assert mae["estimate"] < mae["seed_low"] < mae["seed_high"]
+
+
+def test_constant_has_no_correlation(tmp_path):
+    scans = study(np.random.default_rng(4), CN={"people": 20, "sites": ("A",)})
+    rows = measured(predictions_of(scans, alpha=0.0, experiment="mean"), tmp_path)
+    assert np.isnan(rows.loc[("mean", "all", "r"), "estimate"])
+    assert rows.loc[("mean", "all", "slope"), "estimate"] == pytest.approx(0, abs=1e-9)
+
+
+def test_person_in_several_folds_counts_once(tmp_path):
+    scans = study(np.random.default_rng(5), CN={"people": 20, "sites": ("E",)})
+    table = pd.concat([predictions_of(scans), predictions_of(scans, fold=1, alpha=0.9)])
+    rows = measured(table, tmp_path)
+    assert rows.loc[("lexp", "external", "mae"), "n"] == 20
+
+
+def test_no_external_people_is_said(tmp_path):
+    scans = study(np.random.default_rng(6), CN={"people": 20, "sites": ("A",)})
+    row = measured(predictions_of(scans), tmp_path).loc[("lexp", "external", "mae")]
+    assert row["n"] == 0 and "no healthy test people" in row["note"]
+
+
+def test_interval_covers_at_its_rate():
+    rng = np.random.default_rng(7)
+    mae = METRICS["mae"][1]
+    truth = 4 * np.sqrt(2 / np.pi)
+    inside = 0
+    for _ in range(200):
+        age = rng.uniform(20, 80, 60)
+        low, high = bootstrap_interval(mae, age, age + 4 * rng.normal(size=60), SETTINGS)
+        inside += low <= truth <= high
+    assert 0.88 <= inside / 200 <= 0.99
