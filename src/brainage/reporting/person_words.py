@@ -1,0 +1,143 @@
+"""The fixed sentences of a person's page. Nothing here judges; it says what was found."""
+
+from __future__ import annotations
+
+from brainage.reporting import words
+from brainage.reporting.band import (
+    LEAST_FOR_BAND,
+    LEAST_FOR_TAILS,
+    LEAST_LOCAL,
+    Reference,
+    share_below,
+)
+
+FEWEST_CASES = 10  # people of a group, to say how many of them lie inside the range
+NOT_RULED_OUT = "A result inside the range does not rule out disease"
+WHY_NOT_KNOWN = (
+    "The result does not say why: movement, the scanner, dehydration and many conditions can do "
+    "this."
+)
+WIDER = "by the wider range for other sites"
+BELOW_MEANS = (
+    "A gap below the range has no established clinical meaning; check that age and images belong "
+    "to this person."
+)
+REPEAT_NOT_KNOWN = "How much repeat scanning alone changes the gap is not known for this scanner."
+
+
+def result(
+    gap: float, local: bool, inside_ages: bool, reference: Reference, cases: str
+) -> dict[str, str]:
+    """Return the result of one scan: `state`, `headline` and `text`.
+
+    Parameters
+    ----------
+    gap
+        Corrected gap, Cole's scale, in years.
+    local
+        Whether the reference holds at least 20 healthy people of this site.
+    inside_ages
+        Whether the age lies in the reference's range.
+    reference
+        The healthy people to compare with.
+    cases
+        A clause on how many patients of this study lie inside the range, or nothing.
+    """
+    if not inside_ages:
+        return {
+            "state": "outside ages",
+            "headline": "Outside the ages of the healthy reference: not compared.",
+            "text": (
+                f"The reference holds healthy people of {words.number(reference.age_low)} to "
+                f"{words.number(reference.age_high)} years. Beyond these ages the correction is "
+                "carried on as a straight line, and the gap is not compared with a range."
+            ),
+        }
+    band = reference.band if local else reference.wide
+    if band is None:
+        why = (
+            f"there are {reference.n} healthy people to compare with, and {LEAST_FOR_BAND} "
+            f"are needed"
+            if reference.n < LEAST_FOR_BAND
+            else f"fewer than {LEAST_LOCAL} healthy people of this site are in the reference, "
+            f"and it "
+            "has too few sites to say how much a new one changes the gap"
+        )
+        return {
+            "state": "no range",
+            "headline": "Not compared with a healthy range.",
+            "text": f"No range is given: {why}.",
+        }
+    if not local:
+        return _elsewhere(gap, band, cases)
+    values = reference.people["gap_cole"].to_numpy(float)
+    n, low, high = share_below(gap, values)
+    about = f"about {n} (95 % interval {low} to {high})"
+    if reference.n < LEAST_FOR_TAILS and n >= 90:
+        about = f"90 or more (95 % interval {low} to {high})"
+    if reference.n < LEAST_FOR_TAILS and n <= 10:
+        about = f"10 or fewer (95 % interval {low} to {high})"
+    if gap > band[1]:
+        return {
+            "state": "above",
+            "headline": f"The brain looks older than in {about} of 100 healthy people.",
+            "text": f"5 of 100 healthy people also lie above the range. {WHY_NOT_KNOWN}",
+        }
+    if gap < band[0]:
+        return {
+            "state": "below",
+            "headline": "The brain looks younger than expected for age.",
+            "text": f"5 of 100 healthy people also lie below the range. {BELOW_MEANS}",
+        }
+    return {
+        "state": "inside",
+        "headline": "The brain looks as old as expected for age.",
+        "text": f"Of 100 healthy people {about} have a smaller gap. {NOT_RULED_OUT}{cases}.",
+    }
+
+
+def _elsewhere(gap: float, band: tuple[float, float], cases: str) -> dict[str, str]:
+    """Return the result on a site that the reference hardly knows: the wider range."""
+    why = (
+        f"Fewer than {LEAST_LOCAL} healthy people of this site are in the reference, so the wider "
+        "range for sites outside it is used and no percentile is given: a new scanner alone can "
+        "move the gap by years."
+    )
+    if gap > band[1]:
+        return {
+            "state": "above",
+            "headline": f"The brain looks older than expected for age, even {WIDER}.",
+            "text": "5 of 100 healthy people are meant to lie above the range too. "
+            "{WHY_NOT_KNOWN} {why}",
+        }
+    if gap < band[0]:
+        return {
+            "state": "below",
+            "headline": f"The brain looks younger than expected for age, even {WIDER}.",
+            "text": f"{BELOW_MEANS} {why}",
+        }
+    return {
+        "state": "inside",
+        "headline": f"The brain looks as old as expected for age, {WIDER}.",
+        "text": f"{NOT_RULED_OUT}{cases}. {why}",
+    }
+
+
+def cases_clause(group: str | None, inside: int, n: int) -> str:
+    """Return the clause that says how many patients of this study lie inside the range."""
+    if group is None or n < FEWEST_CASES:
+        return ""
+    return f": in this study {inside} of {n} people with {group} are inside it"
+
+
+def change(first: float, last: float, years: float, same_scanner: bool) -> str:
+    """Return the sentence on the change between two visits."""
+    if not same_scanner:
+        return (
+            "The scanner changed between the visits, so no change is told: a new scanner alone can "
+            "move the gap by years."
+        )
+    return (
+        f"From the first to the last visit on one scanner ({words.number(years)} years) the gap "
+        f"changed by {words.number(last - first, sign=True)} years. {REPEAT_NOT_KNOWN}"
+    )

@@ -1,0 +1,447 @@
+"""Made-up results of a whole run, small and seeded, written through the contracts."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from brainage import contracts
+
+SETTINGS: dict[str, Any] = {
+    "results": "results",
+    "seed": 2025,
+    "threads": 1,
+    "datasets": {"demo": {"kind": "simulated"}},
+    "cohort": {"age_range": [5, 100], "healthy": ["CN"], "run": "first"},
+    "splits": {"scheme": "holdout", "folds": 5, "external_sites": ["E1", "E2"]},
+    "imaging": {
+        "voxel_size": 4.0,
+        "skull_stripping": "template",
+        "registration": "affine",
+        "n4": True,
+        "template": None,
+    },
+    "learning": {"encoder": {"name": "small", "width": 1.0}, "epochs": 12},
+    "experiments": {
+        "lexp": {"loss": "exp", "epochs": 12, "encoder": {"name": "small"}},
+        "y_aware": {"loss": "y_aware", "epochs": 12, "encoder": {"name": "small"}},
+        "l1": {"loss": "l1", "epochs": 12, "encoder": {"name": "small"}},
+    },
+    "seeds": [1],
+    "statistics": {"groups": ["CN", "MCI", "AD"], "control": "CN", "bootstrap": 1000},
+    "report": {
+        "main_experiment": "lexp",
+        "title": "A study of made-up heads",
+        "people": "clinical",
+    },
+}
+GAP = {"CN": 0.0, "MCI": 2.0, "AD": 5.0}
+SLOPE = {"CN": 0.0, "MCI": 0.5, "AD": 1.0}
+ALPHA, BETA = 0.82, 9.0
+ERRORS = {"lexp": 4.0, "y_aware": 4.6, "l1": 5.2, "ridge_voxels": 5.0, "mean": 0.0}
+
+
+def picture(width: int = 450, height: int = 300) -> bytes:
+    """Return the bytes of a small grey PNG with six discs."""
+    y, x = np.mgrid[:height, :width]
+    discs = sum(((x - c) ** 2 + (y - r) ** 2 < 55**2) for c in (75, 225, 375) for r in (75, 225))
+    grey = (discs * 150 + 30).astype("uint8")
+    raw = b"".join(b"\0" + row.tobytes() for row in grey)
+
+    def part(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + part(b"IHDR", head)
+        + part(b"IDAT", zlib.compress(raw))
+        + part(b"IEND", b"")
+    )
+
+
+def people_table(
+    rng: np.random.Generator, healthy: int, external: int, clinical: int
+) -> pd.DataFrame:
+    """Return one row a scan with everything that is true of it."""
+    rows = []
+    for part, n, sites, visits in (
+        ("H", healthy, ["H1", "H2", "H3", "H4"], 1),
+        ("E", external, ["E1", "E2"], 1),
+        ("C", clinical, ["C1", "C2"], 3),
+    ):
+        for i in range(n):
+            diagnosis = ["CN", "MCI", "AD"][i % 3] if part == "C" else "CN"
+            site = sites[(i // 3 if part == "C" else i) % len(sites)]
+            age = rng.uniform(58, 86) if part == "C" else rng.uniform(20, 85)
+            gap, slope = rng.normal(GAP[diagnosis], 3), rng.normal(SLOPE[diagnosis], 0.5)
+            for visit in range(visits):
+                years = 1.5 * visit
+                rows.append(
+                    {
+                        "participant_id": f"sub-{part}{i + 1:03d}",
+                        "session_id": f"ses-{visit + 1}",
+                        "dataset": "demo",
+                        "site": site,
+                        "scanner": f"scanner {site}",
+                        "sex": "FM"[i % 2],
+                        "diagnosis": diagnosis,
+                        "years_since_first": years,
+                        "age": round(age + years, 2),
+                        "true_gap": gap + slope * years,
+                        "true_brain_age": age + years + gap + slope * years,
+                        "true_extra_slope": slope,
+                        "off_axis": 0.0,
+                        "part": part,
+                    }
+                )
+    frame = pd.DataFrame(rows)
+    frame["scan_id"] = frame["dataset"] + "_" + frame["participant_id"] + "_" + frame["session_id"]
+    return frame
+
+
+def write_results(
+    folder: Path, healthy: int = 176, external: int = 36, clinical: int = 72
+) -> dict[str, Any]:
+    """Write every table and a picture for most scans below `folder`; return their paths."""
+    rng = np.random.default_rng(7)
+    folder.mkdir(parents=True, exist_ok=True)
+    people = people_table(rng, healthy, external, clinical)
+    paths: dict[str, Any] = {}
+
+    def write(name: str, frame: pd.DataFrame, table: contracts.Table) -> None:
+        paths[name] = folder / f"{name}.tsv"
+        for column in table.columns:
+            if column.name not in frame:
+                frame[column.name] = None
+        extra = [c for c in frame.columns if c not in table.names] if table.open_ended else []
+        contracts.write_table(frame[[*table.names, *extra]].copy(), paths[name], table)
+
+    scans = people.assign(
+        run=None,
+        age_top_coded=False,
+        sex_original=people["sex"],
+        set_aside=None,
+        diagnosis_original=people["diagnosis"],
+        t1w=people["participant_id"] + "/anat/" + people["scan_id"] + ".nii.gz",
+    )
+    scans.loc[scans["scan_id"] == "demo_sub-H003_ses-1", ["age", "set_aside"]] = [
+        None,
+        "no age in the tables",
+    ]
+    write("scans", scans, contracts.SCANS)
+
+    ids = scans.loc[scans["set_aside"].isna(), "scan_id"].reset_index(drop=True)
+    qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})
+    qc["brain_volume_ml"] = rng.normal(1450, 110, len(ids))
+    qc["template_overlap"] = rng.normal(0.94, 0.01, len(ids))
+    qc["snr_wm"] = rng.normal(21, 3, len(ids))
+    qc["cnr"] = rng.normal(3.1, 0.3, len(ids))
+    qc["cohort_correlation"] = rng.normal(0.93, 0.01, len(ids))
+    troubles = {
+        "demo_sub-H001_ses-1": ("fail", "the file ends early (truncated)"),
+        "demo_sub-H002_ses-1": ("fail", "no brain mask was found: 12 ml"),
+        "demo_sub-C003_ses-3": ("fail", "correlation with the template 0.41 is under 0.70"),
+        "demo_sub-C006_ses-1": ("fail", "motion: sharpness far from the cohort's"),
+        "demo_sub-C006_ses-2": ("fail", "motion: sharpness far from the cohort's"),
+        "demo_sub-C006_ses-3": ("fail", "motion: sharpness far from the cohort's"),
+        "demo_sub-H010_ses-1": ("warn", "signal-to-noise 9.1 is low for this site"),
+        "demo_sub-C001_ses-3": ("warn", "mask volume is small for this age and sex"),
+    }
+    for scan, (verdict, reason) in troubles.items():
+        where = qc["scan_id"] == scan
+        qc.loc[where, ["verdict", "reason"]] = [verdict, reason]
+        qc.loc[where, "cohort_correlation"] = 0.41 if verdict == "fail" else 0.9
+    qc.loc[
+        qc["scan_id"] == "demo_sub-H001_ses-1",
+        ["brain_volume_ml", "template_overlap", "cohort_correlation"],
+    ] = np.nan
+    write("qc", qc, contracts.QC)
+
+    good = people[people["scan_id"].isin(qc.loc[qc["verdict"] != "fail", "scan_id"])].copy()
+    first = good.drop_duplicates("participant_id")
+    roles = pd.Series("test", index=first.index)
+    inside = first.index[first["part"] == "H"]
+    draw = rng.permutation(len(inside))
+    share = draw / max(len(inside), 1)
+    roles[inside] = np.select(
+        [share < 0.1, share < 0.35, share < 0.45], ["tune", "calibrate", "test"], "fit"
+    )
+    first = first.assign(role=roles)
+    good = good.merge(first[["participant_id", "role"]], on="participant_id")
+    splits = pd.concat(
+        first.assign(experiment=name, fold=0, seed=1) for name in SETTINGS["experiments"]
+    )
+    write("splits", splits, contracts.SPLITS)
+
+    history = pd.DataFrame(
+        {
+            "experiment": name,
+            "fold": 0,
+            "seed": 1,
+            "epoch": epoch,
+            "learning_rate": 1e-3,
+            "fit_loss": scale * (0.6 + 1.5 * np.exp(-epoch / 4)) + rng.normal(0, 0.02),
+            "tune_loss": scale * (0.7 + 1.4 * np.exp(-epoch / 4)) + rng.normal(0, 0.03),
+            "tune_mae": 4.5 + 9 * np.exp(-epoch / 3) + rng.normal(0, 0.2),
+        }
+        for name, scale in (("lexp", 1.0), ("y_aware", 1.4), ("l1", 6.0))
+        for epoch in range(1, 13)
+    )
+    write("history", history, contracts.HISTORY)
+
+    gaps = []
+    used = good[good["role"].isin(["calibrate", "test"])]
+    person_noise = {p: rng.normal() for p in used["participant_id"].unique()}
+    for name, error in ERRORS.items():
+        part = used.assign(experiment=name, fold=0, seeds=1, seed_sd=None, in_age_range=True)
+        noise = part["participant_id"].map(person_noise) * error * 0.8 + rng.normal(
+            0, error * 0.25, len(part)
+        )
+        alpha = 0.0 if name == "mean" else ALPHA
+        part["predicted_age"] = alpha * (part["true_brain_age"] + noise) + (BETA if alpha else 52)
+        part["gap"] = part["predicted_age"] - part["age"]
+        part["gap_beheshti"] = (
+            part["predicted_age"] - (alpha * part["age"] + BETA) if alpha else None
+        )
+        part["gap_cole"] = part["gap_beheshti"] / alpha if alpha else None
+        part["in_age_range"] = part["age"].between(21, 85)
+        gaps.append(part)
+    gaps = pd.concat(gaps, ignore_index=True)
+    write("gaps", gaps, contracts.GAPS)
+    calibrated = used[used["role"] == "calibrate"]
+    reference = pd.DataFrame(
+        {
+            "experiment": name,
+            "fold": 0,
+            "alpha": ALPHA,
+            "beta": BETA,
+            "n": len(calibrated),
+            "age_low": 21.0,
+            "age_high": 85.0,
+            "residual_sd": 3.0,
+            "sites": "H1,H2,H3,H4",
+            "warning": None,
+        }
+        for name in ERRORS
+        if name != "mean"
+    )
+    write("reference", reference, contracts.REFERENCE)
+
+    accuracy = []
+    for name in ERRORS:
+        for kind, part in (("internal", "H"), ("external", "E"), ("all", "HE")):
+            rows = gaps[
+                (gaps["experiment"] == name)
+                & (gaps["role"] == "test")
+                & gaps["part"].isin(list(part))
+            ]
+            mae = float(rows["gap"].abs().mean())
+            for metric, unit, value in (
+                ("mae", "years", mae),
+                ("rmse", "years", mae * 1.25),
+                ("r", "none", 0.95),
+                ("r2", "none", 0.88),
+                ("slope", "none", ALPHA),
+                ("mae_of_constant", "years", 16.2),
+            ):
+                accuracy.append(
+                    {
+                        "experiment": name,
+                        "people": kind,
+                        "metric": metric,
+                        "unit": unit,
+                        "estimate": value,
+                        "low": value * 0.85,
+                        "high": value * 1.15,
+                        "seed_low": None,
+                        "seed_high": None,
+                        "n": len(rows),
+                        "model": "mean absolute error; percentile bootstrap over people",
+                        "note": None,
+                    }
+                )
+    write("accuracy", pd.DataFrame(accuracy), contracts.ACCURACY)
+
+    tests = gaps[(gaps["role"] == "test") & (gaps["part"] == "C")]
+    groups, slopes, roc, curves, owns = [], [], [], [], []
+    for name in SETTINGS["experiments"]:
+        rows = tests[tests["experiment"] == name].drop_duplicates("participant_id")
+        means = rows.groupby("diagnosis")["gap_cole"].mean()
+        sizes = rows.groupby("diagnosis").size()
+        unit = f"years on Cole's scale (alpha {ALPHA})"
+        order = ["CN", "MCI", "AD"]
+        base = {
+            "experiment": name,
+            "unit": unit,
+            "model": "gap ~ group + age + age² + sex + site, HC3",
+            "note": None,
+        }
+        slope = {"CN": 0.1, "MCI": 0.4, "AD": 1.1}
+        timed = {
+            **base,
+            "unit": f"years a year on Cole's scale (alpha {ALPHA})",
+            "model": "mixed model, REML",
+        }
+        for g in order:
+            m = means[g]
+            groups.append(
+                {
+                    **base,
+                    "quantity": "mean",
+                    "group": g,
+                    "reference": None,
+                    "estimate": m,
+                    "low": m - 1.6,
+                    "high": m + 1.6,
+                    "standard_error": 0.8,
+                    "p": None,
+                    "p_holm": None,
+                    "n": sizes[g],
+                }
+            )
+            slopes.append(
+                {
+                    **timed,
+                    "quantity": "slope",
+                    "group": g,
+                    "reference": None,
+                    "estimate": slope[g],
+                    "low": slope[g] - 0.4,
+                    "high": slope[g] + 0.4,
+                    "standard_error": 0.2,
+                    "p": 0.01,
+                    "n": sizes[g],
+                    "scans": sizes[g] * 3,
+                }
+            )
+        for a, b in (("MCI", "CN"), ("AD", "CN"), ("AD", "MCI")):
+            d = means[a] - means[b]
+            groups.append(
+                {
+                    **base,
+                    "quantity": "difference",
+                    "group": a,
+                    "reference": b,
+                    "estimate": d,
+                    "low": d - 2.2,
+                    "high": d + 2.2,
+                    "standard_error": 1.1,
+                    "p": 0.00004,
+                    "p_holm": 0.0001,
+                    "n": sizes[a],
+                    "n_reference": sizes[b],
+                }
+            )
+            d = slope[a] - slope[b]
+            slopes.append(
+                {
+                    **timed,
+                    "quantity": "contrast",
+                    "group": a,
+                    "reference": b,
+                    "estimate": d,
+                    "low": d - 0.5,
+                    "high": d + 0.5,
+                    "standard_error": 0.25,
+                    "p": 0.03,
+                    "n": sizes[a],
+                    "n_reference": sizes[b],
+                    "scans": sizes[a] * 3 + sizes[b] * 3,
+                }
+            )
+        for case, power in (("MCI", 0.6), ("AD", 0.3)):
+            for score, k in (
+                ("gap", power),
+                ("diagnosis_probe", power * ERRORS[name] / 5),
+                ("age", 1.0),
+                ("age_sex", 0.95),
+            ):
+                x = np.linspace(0, 1, 25)
+                area = 1 / (1 + k)
+                roc.append(
+                    {
+                        "experiment": name,
+                        "control": "CN",
+                        "case": case,
+                        "score": score,
+                        "quantity": "auc",
+                        "estimate": area,
+                        "low": area - 0.12,
+                        "high": min(1, area + 0.12),
+                        "p": 0.01,
+                        "n": int(sizes["CN"] + sizes[case]),
+                        "n_cases": int(sizes[case]),
+                        "model": "DeLong",
+                        "note": None,
+                    }
+                )
+                for point, value in enumerate(x):
+                    curves.append(
+                        {
+                            "experiment": name,
+                            "control": "CN",
+                            "case": case,
+                            "score": score,
+                            "point": point,
+                            "false_positive_rate": value,
+                            "true_positive_rate": value**k,
+                        }
+                    )
+        for person, visits in tests[tests["experiment"] == name].groupby("participant_id"):
+            if len(visits) < 2:
+                continue
+            own = np.polyfit(
+                visits["years_since_first"].astype(float), visits["gap_cole"].astype(float), 1
+            )[0]
+            owns.append(
+                {
+                    "experiment": name,
+                    "dataset": "demo",
+                    "participant_id": person,
+                    "group": visits["diagnosis"].iloc[0],
+                    "scans": len(visits),
+                    "years": visits["years_since_first"].max(),
+                    "slope": own,
+                }
+            )
+    write("groups", pd.DataFrame(groups), contracts.GROUPS)
+    write("slopes", pd.DataFrame(slopes), contracts.SLOPES)
+    write("roc", pd.DataFrame(roc), contracts.ROC)
+    write("roc_curves", pd.DataFrame(curves), contracts.ROC_CURVES)
+    write("person_slopes", pd.DataFrame(owns), contracts.PERSON_SLOPES)
+
+    probe = pd.DataFrame(
+        {
+            "experiment": name,
+            "fold": 0,
+            "seed": 1,
+            "probe": kind,
+            "protocol": protocol,
+            "balanced_accuracy": value,
+            "low": value - 0.1,
+            "high": value + 0.1,
+            "chance": 0.25,
+            "sites": 4,
+            "n": 62,
+        }
+        for name, own in (("lexp", 0.35), ("y_aware", 0.44), ("l1", 0.52))
+        for kind, value in (("embedding", own), ("age_sex", 0.27), ("voxels", 0.81))
+        for protocol in ("challenge", "converged")
+    )
+    write("site_probe", probe, contracts.SITE_PROBE)
+    write("truth", people.assign(trouble=None), contracts.TRUTH)
+
+    paths["derivatives"] = folder / "imaging"
+    for scan in qc.loc[qc["reason"] != "the file ends early (truncated)", "scan_id"]:
+        target = contracts.derivative(paths["derivatives"], scan, contracts.PICTURE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(picture())
+    return paths

@@ -1,0 +1,270 @@
+"""The page of one person."""
+
+import re
+import subprocess
+
+import pandas as pd
+import pytest
+
+from brainage import contracts
+from brainage.files import InputError
+from brainage.reporting.person import write_person_pages
+from brainage.reporting.person_words import NOT_RULED_OUT
+from tests.reporting.conftest import check_page, empty, files_of
+from tests.reporting.fake_results import picture
+
+ALWAYS = (
+    "For research use, not for diagnosis.",
+    "The images were not read for tumours, bleeding, stroke or other findings.",
+)
+
+
+@pytest.fixture
+def write(settings, tmp_path):
+    """Give a function that writes pages and returns those asked for, checked and read."""
+
+    def pages(inputs, people="clinical"):
+        settings["report"]["people"] = people
+        root = tmp_path / "people"
+        (tmp_path / "index.html").touch()
+        written = write_person_pages(inputs, inputs["derivatives"], root, settings)
+        # Links to the study's page lead one folder up.
+        return {path.stem: check_page(path, tmp_path) for path in written}
+
+    return pages
+
+
+def change_gaps(participant, **values):
+    """Return a function that sets columns of gaps.tsv for one person and the main experiment."""
+
+    def change(frame):
+        rows = (frame["participant_id"] == participant) & (frame["experiment"] == "lexp")
+        for name, value in values.items():
+            frame.loc[rows, name] = value
+        return frame
+
+    return change
+
+
+def local_site(frame):
+    """Put the first clinical person at a site of the reference."""
+    frame.loc[frame["participant_id"] == "sub-C001", "site"] = "H1"
+    return frame
+
+
+def many_at_one_site(frame):
+    """Put all calibrate people at one site."""
+    rows = frame["participant_id"].str.startswith("sub-H")
+    frame.loc[rows, "site"] = "H1"
+    return frame
+
+
+def test_clinical_people_and_their_controls_get_a_page(study, write):
+    pages = write(study)
+    assert len(pages) == 36
+    assert all(name.startswith("demo_sub-C") for name in pages)
+    for page in pages.values():
+        for words in ALWAYS:
+            assert words in page.text
+
+
+def test_page_has_one_corrected_gap_with_scale_and_alpha(study, write):
+    gaps = contracts.read_table(study["gaps"], contracts.GAPS)
+    row = gaps[(gaps["scan_id"] == "demo_sub-C005_ses-3") & (gaps["experiment"] == "lexp")].iloc[0]
+    page = write(study, ["sub-C005"])["demo_sub-C005"]
+    shown = f"{row['gap_cole']:+.1f}".replace("-", "−")
+    assert f"{shown} years corrected gap, Cole's scale, α = 0.82" in page.text
+    assert "sub-C005" in page.text and "scanner C2" in page.text
+    raw = f"{row['predicted_age']:.1f}"
+    assert raw not in re.sub(r"Age at the scan \S+ years", "", page.text)
+
+
+def test_new_site_is_flagged_and_has_no_percentile(study, write):
+    page = write(study, ["sub-C005"])["demo_sub-C005"]
+    assert "The model was trained on no scan of this site." in page.text
+    assert "Healthy people of this site in the reference: 0 (20 needed)." in page.text
+    assert "the wider range for sites outside it is used and no percentile" in page.text
+    assert "of 100 healthy people about" not in page.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        (0.0, "The brain looks as old as expected for age."),
+        (40.0, "The brain looks older than in 90 or more (95 % interval"),
+        (-40.0, "The brain looks younger than expected for age."),
+    ],
+)
+def test_known_site_gets_the_fixed_sentences(gap, expected, edited, write):
+    inputs = edited(
+        scans=lambda frame: local_site(many_at_one_site(frame)),
+        gaps=lambda frame: change_gaps("sub-C001", gap_cole=gap, in_age_range=True)(
+            local_site(many_at_one_site(frame))
+        ),
+    )
+    page = write(inputs, ["sub-C001"])["demo_sub-C001"]
+    assert expected in page.text
+    if gap == 0:
+        assert NOT_RULED_OUT in page.text
+        assert re.search(r"in this study \d+ of 1\d people with AD are inside it", page.text)
+    if gap > 0:
+        assert "5 of 100 healthy people also lie above the range" in page.text
+        assert "The result does not say why" in page.text
+    if gap < 0:
+        assert "no established clinical meaning" in page.text
+
+
+def test_failed_quality_control_prints_no_number(study, write):
+    page = write(study, ["sub-C006"])["demo_sub-C006"]
+    assert "No result: every scan failed quality control." in page.text
+    assert "Motion: sharpness far from the cohort's." in page.text
+    assert "Cole's scale" not in page.text
+    assert "svg" not in dict(page.tags)
+    assert "no number" in page.text
+
+
+def test_failed_scan_has_no_number_even_where_the_tables_hold_one(edited, write):
+    def fail(frame):
+        rows = frame["scan_id"].str.startswith("demo_sub-C002")
+        frame.loc[rows, ["verdict", "reason"]] = ["fail", "a second head"]
+        return frame
+
+    page = write(edited(qc=fail), ["sub-C002"])["demo_sub-C002"]
+    assert "No result" in page.text and "Cole's scale" not in page.text
+
+
+def test_later_failure_leaves_the_earlier_result_and_is_told(study, write):
+    page = write(study, ["sub-C003"])["demo_sub-C003"]
+    assert "A later scan (ses-3) failed quality control and has no number." in page.text
+    assert "Scan ses-2" in page.text
+
+
+def test_age_outside_the_reference_is_flagged_and_not_compared(edited, write):
+    inputs = edited(gaps=change_gaps("sub-C001", in_age_range=False))
+    page = write(inputs, ["sub-C001"])["demo_sub-C001"]
+    assert "Age outside the reference (21.0 to 85.0 years)." in page.text
+    assert "Outside the ages of the healthy reference: not compared." in page.text
+    assert "expected for age" not in page.text
+
+
+def test_fewer_than_forty_give_no_range(edited, write):
+    def few(frame):
+        people = sorted(set(frame.loc[frame["role"] == "calibrate", "participant_id"]))
+        return frame[~frame["participant_id"].isin(people[39:])]
+
+    page = write(edited(gaps=few), ["sub-C001"])["demo_sub-C001"]
+    assert "there are 39 healthy people to compare with, and 40 are needed" in page.text
+    assert "Shaded" not in page.text
+
+
+def test_no_line_across_a_change_of_scanner(edited, write):
+    def other(frame):
+        frame.loc[frame["scan_id"] == "demo_sub-C001_ses-3", "scanner"] = "another"
+        return frame
+
+    def lines(page):
+        return [t for t, a in page.tags if t == "line" and a.get("stroke") == "#D55E00"]
+
+    same = write(edited(), ["sub-C001"])["demo_sub-C001"]
+    changed = write(edited(scans=other, gaps=other), ["sub-C001"])["demo_sub-C001"]
+    assert len(lines(same)) == 2 and len(lines(changed)) == 1
+    assert "How much repeat scanning alone changes the gap is not known" in same.text
+    assert "The scanner changed between the visits" in changed.text
+
+
+def test_people_who_trained_the_model_get_no_number(study, write):
+    splits = contracts.read_table(study["splits"], contracts.SPLITS)
+    for role, words in (("fit", "used to train"), ("calibrate", "healthy reference itself")):
+        name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
+        page = write(study, [name])[f"demo_{name}"]
+        assert words in page.text
+        assert "Cole's scale" not in page.text
+
+
+def test_scan_without_age_says_why(study, write):
+    page = write(study, ["sub-H003"])["demo_sub-H003"]
+    assert "No age in the tables." in page.text
+    assert "There is no picture of this scan." in page.text
+
+
+def test_unknown_person_in_the_config_is_named(study, write):
+    with pytest.raises(InputError, match="'sub-Nobody'"):
+        write(study, ["sub-Nobody"])
+
+
+def test_no_rows_and_nobody_make_an_index(edited, write, tmp_path):
+    for people in ("clinical", "all", "none"):
+        assert write(edited(scans=empty, gaps=empty, reference=empty), people) == {}
+    page = check_page(tmp_path / "people" / "index.html", tmp_path)
+    assert "no pages" in page.text
+
+
+def test_hostile_words_are_escaped(edited, write, tmp_path):
+    attack = "<script>alert(1)</script>\"'&"
+
+    def change(frame):
+        return frame.assign(scanner=attack)
+
+    def reason(frame):
+        return frame.assign(verdict="warn", reason=attack)
+
+    page = write(edited(scans=change, gaps=change, qc=reason), ["sub-C001"])["demo_sub-C001"]
+    assert attack in page.text
+    for path in (tmp_path / "people").glob("*.html"):
+        assert "<script" not in path.read_text()
+
+
+def test_same_input_gives_the_same_bytes(study, settings, tmp_path):
+    for name in ("one", "two"):
+        write_person_pages(study, study["derivatives"], tmp_path / name, settings)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_encoder_is_named_by_its_hash(study, settings, tmp_path):
+    import hashlib
+
+    weights = tmp_path / "fold-0_seed-1" / "encoder.safetensors"
+    weights.parent.mkdir()
+    weights.write_bytes(b"weights")
+    settings["report"]["people"] = ["sub-C001"]
+    inputs = {**study, "encoders": [weights]}
+    path = write_person_pages(inputs, study["derivatives"], tmp_path / "people", settings)[0]
+    assert hashlib.sha256(b"weights").hexdigest()[:12] in path.read_text()
+
+
+def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
+    def visits(frame):
+        # Six visits, the most that a sheet shows.
+        own = frame[frame["participant_id"] == "sub-C001"].copy()
+        own["session_id"] = own["session_id"].replace(new)
+        own["scan_id"] = "demo_sub-C001_" + own["session_id"]
+        own[["age", "years_since_first"]] += 4.5
+        return pd.concat([frame, own], ignore_index=True)
+
+    def long(frame):
+        own = frame[frame["scan_id"].str.startswith("demo_sub-C001")].copy()
+        own["scan_id"] = [f"demo_sub-C001_{session}" for session in new.values()]
+        frame = pd.concat([frame, own], ignore_index=True)
+        frame["reason"] = "a reason of some length that says what is the matter with this scan"
+        return frame.assign(verdict="warn")
+
+    new = {f"ses-{i}": f"ses-{i + 3}" for i in (1, 2, 3)}
+    settings["report"]["people"] = ["sub-C001", "sub-C003"]
+    inputs = edited(qc=long, scans=visits, gaps=visits)
+    inputs["derivatives"] = tmp_path / "imaging"
+    for scan in ("demo_sub-C001_ses-6", "demo_sub-C003_ses-2"):
+        target = contracts.derivative(inputs["derivatives"], scan, contracts.PICTURE)
+        target.parent.mkdir(parents=True)
+        target.write_bytes(picture())
+    pages = write_person_pages(inputs, inputs["derivatives"], tmp_path / "people", settings)
+    for page in pages:
+        assert page.stat().st_size < 1_000_000
+        out = tmp_path / "page.pdf"
+        subprocess.run(
+            [*chromium, "--no-pdf-header-footer", f"--print-to-pdf={out}", page.as_uri()],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+        assert page.read_text().count('<th scope="row">ses-') in (3, 6)
+        assert len(re.findall(rb"/Type\s*/Page\b", out.read_bytes())) == 1

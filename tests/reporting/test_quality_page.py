@@ -1,0 +1,130 @@
+"""The quality page."""
+
+import subprocess
+
+import pandas as pd
+import pytest
+
+from brainage import contracts
+from brainage.reporting.quality_page import figures_of, write_quality_page
+from tests.reporting.conftest import check_page, empty, files_of
+
+
+def write(inputs, root, settings):
+    write_quality_page(inputs["qc"], inputs["scans"], inputs["derivatives"], root, settings)
+    return check_page(root / "index.html", root)
+
+
+def cards_of(page):
+    return [
+        attributes for tag, attributes in page.tags if tag == "li" and "data-verdict" in attributes
+    ]
+
+
+def test_everyone_is_there_once_and_the_worst_come_first(study, settings, tmp_path):
+    page = write(study, tmp_path / "qc", settings)
+    qc = contracts.read_table(study["qc"], contracts.QC)
+    cards = cards_of(page)
+    assert sorted(card["id"] for card in cards) == sorted(qc["scan_id"])
+    order = {"fail": 0, "warn": 1, "pass": 2}
+    verdicts = [order[card["data-verdict"]] for card in cards]
+    assert verdicts == sorted(verdicts)
+    assert "Set aside before imaging" in page.text
+    for reason in qc["reason"].dropna():
+        assert reason[1:] in page.text
+
+
+def test_pictures_are_copied_and_a_missing_one_is_told(study, settings, tmp_path):
+    page = write(study, tmp_path / "qc", settings)
+    qc = contracts.read_table(study["qc"], contracts.QC)
+    assert len(list((tmp_path / "qc" / "pictures").glob("*.png"))) == len(qc) - 1
+    assert page.text.count("No picture: ") == 1
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) == len(qc) - 1
+    for attributes in pictures:
+        assert attributes["loading"] == "lazy"
+        assert (tmp_path / "qc" / attributes["src"]).is_file()
+
+
+def test_same_input_gives_the_same_bytes(study, settings, tmp_path):
+    write(study, tmp_path / "one", settings)
+    write(study, tmp_path / "two", settings)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_a_measure_far_from_the_cohort_is_marked(study, settings, tmp_path):
+    text = (write(study, tmp_path / "qc", settings), (tmp_path / "qc" / "index.html").read_text())[
+        1
+    ]
+    failed = text[text.index('id="demo_sub-C003_ses-3"') :].split("</li>")[0]
+    row = failed[failed.index("correlation with the other brains") :].split("</tr>")[0]
+    assert "odd" in row and "0.410 *" in row
+
+
+def test_no_rows_make_a_page(edited, settings, tmp_path):
+    page = write(edited(qc=empty, scans=empty), tmp_path / "qc", settings)
+    assert "No scan came as far as quality control" in page.text
+
+
+def test_hostile_words_are_escaped(edited, settings, tmp_path):
+    attack = "\"><script>alert('x')</script>&"
+
+    def change(frame):
+        frame.loc[frame["verdict"] == "fail", "reason"] = attack
+        return frame
+
+    def site(frame):
+        return frame.assign(site=attack)
+
+    page = write(edited(qc=change, scans=site), tmp_path / "qc", settings)
+    assert attack in page.text
+    assert "<script>alert" not in (tmp_path / "qc" / "index.html").read_text()
+
+
+def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
+    ids = [f"demo_sub-{i:05d}_ses-1" for i in range(2000)]
+    people = pd.DataFrame(
+        {
+            "scan_id": ids,
+            "dataset": "demo",
+            "participant_id": [f"sub-{i:05d}" for i in range(2000)],
+            "t1w": "image.nii.gz",
+            "age": 50.0,
+            "age_top_coded": False,
+            "site": "a site with a long name, 3 T",
+        }
+    ).reindex(columns=contracts.SCANS.names)
+    qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})
+    for measure in range(22):
+        qc[f"some_measure_{measure}"] = [((i * 37 + measure) % 101) / 100 for i in range(2000)]
+    contracts.write_table(people, tmp_path / "scans.tsv", contracts.SCANS)
+    contracts.write_table(qc, tmp_path / "qc.tsv", contracts.QC)
+    inputs = {"qc": tmp_path / "qc.tsv", "scans": tmp_path / "scans.tsv", "derivatives": tmp_path}
+    write(inputs, tmp_path / "page", settings)
+    assert (tmp_path / "page" / "index.html").stat().st_size < 5_000_000
+
+
+def test_filter_works_in_a_browser(study, settings, tmp_path, chromium):
+    write(study, tmp_path / "qc", settings)
+    page = tmp_path / "qc" / "index.html"
+    # A copy that chooses for itself, and prints what is shown then.
+    chosen = page.read_text().replace(
+        "</body>",
+        "<script>document.getElementById('verdict').value = 'fail';"
+        "document.getElementById('search').value = 'c006';"
+        "document.getElementById('filter').dispatchEvent(new Event('input'));</script></body>",
+    )
+    copy = page.with_name("chosen.html")
+    copy.write_text(chosen)
+    ran = subprocess.run(
+        [*chromium, "--dump-dom", copy.as_uri()], capture_output=True, text=True, timeout=120
+    )
+    total = len(contracts.read_table(study["qc"], contracts.QC))
+    assert f"3 of {total} shown" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1450.4, "1450"), (0.41234, "0.412"), (21.66, "21.66"), (None, "–")]
+)
+def test_measures_have_about_four_digits(value, text):
+    assert figures_of(value) == text

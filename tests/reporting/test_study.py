@@ -1,0 +1,155 @@
+"""The study's page."""
+
+import pytest
+
+from brainage.files import InputError
+from brainage.reporting import study as page_module
+from brainage.reporting.study import headline, write_study_page
+from brainage.reporting.tables import CONTRACTS, Tables
+from tests.reporting.conftest import check_page, empty, files_of
+
+
+@pytest.fixture(scope="module")
+def page(study, tmp_path_factory):
+    from tests.reporting.fake_results import SETTINGS
+
+    root = tmp_path_factory.mktemp("page") / "report"
+    write_study_page({**study, "people": True}, root, SETTINGS)
+    return check_page(root / "index.html", root), root
+
+
+def test_page_opens_with_the_error_beside_constant_and_ridge(page):
+    read, _ = page
+    assert read.headings[0] == 1
+    start = read.text[read.text.index("L exp predicts") :][:300]
+    assert "20 healthy people at sites never trained on" in start
+    assert "ridge on voxels is off by" in start
+    assert "best constant by 16.2 years" in start
+
+
+def test_page_holds_every_section_and_the_truth(page):
+    read, _ = page
+    for words in (
+        "How well the site can be told",
+        "Brain-age gap by diagnosis",
+        "Telling groups apart",
+        "Change over time",
+        "made from the same template",
+        "has under half of the error of the best constant",
+        "Power",
+        "Who the people are",
+        "Quality control",
+        "Methods",
+        "For research use, not for diagnosis",
+    ):
+        assert words in read.text, words
+    assert "What this study cannot show" not in read.text
+
+
+def test_every_table_can_be_downloaded(page, study):
+    _, root = page
+    for name in (*CONTRACTS, "truth_recovery"):
+        if name in study or name == "truth_recovery":
+            assert f"tables/{name}.tsv" in (root / "index.html").read_text()
+            assert (root / "tables" / f"{name}.tsv").is_file()
+    assert (root / "tables" / "gaps.tsv").read_bytes() == study["gaps"].read_bytes()
+
+
+def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):
+    _, root = page
+    # Once drawn here, once given: the page is the same.
+    inputs = {**study, "people": True, "figures": root / "figures"}
+    write_study_page(inputs, tmp_path / "again", settings)
+    assert files_of(tmp_path / "again") == files_of(root)
+
+
+def test_model_worse_than_ridge_is_said_to_be_so_first(edited, settings):
+    def worse(frame):
+        rows = (frame["experiment"] == "lexp") & (frame["metric"] == "mae")
+        frame.loc[rows, "estimate"] = 9.0
+        return frame
+
+    text, _ = headline(Tables(edited(accuracy=worse)), settings)
+    assert text.startswith("L^exp is worse than ridge regression on the same voxels")
+    assert "9.0 years" in text
+
+
+def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):
+    def worse(frame):
+        rows = (frame["experiment"] == "lexp") & (frame["metric"] == "mae")
+        frame.loc[rows, "estimate"] = 17.0
+        return frame
+
+    text, _ = headline(Tables(edited(accuracy=worse)), settings)
+    assert "no better than that constant" in text
+
+
+def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, tmp_path):
+    def plain(frame):
+        frame = frame[frame["session_id"] == "ses-1"].assign(site="only", years_since_first=0.0)
+        return frame.assign(diagnosis="CN")
+
+    def internal(frame):
+        frame.loc[frame["people"] == "external", ["estimate", "low", "high"]] = None
+        return frame
+
+    names = ("site_probe", "groups", "roc", "roc_curves", "slopes", "person_slopes", "truth")
+    inputs = edited(
+        scans=plain,
+        gaps=plain,
+        accuracy=internal,
+        **{name: empty for name in names},
+    )
+    root = tmp_path / "report"
+    write_study_page(inputs, root, settings)
+    read = check_page(root / "index.html", root)
+    assert "What this study cannot show" in read.text
+    for reason in (
+        "all scans are from one site (only)",
+        "everyone is healthy (CN)",
+        "nobody has two visits",
+        "no healthy test person is from such a site",
+    ):
+        assert reason in read.text, reason
+    assert "Truth" not in read.text
+
+
+def test_tables_without_rows_make_a_page(edited, settings, tmp_path):
+    inputs = edited(**{name: empty for name in CONTRACTS if name in edited()})
+    root = tmp_path / "report"
+    write_study_page(inputs, root, settings)
+    read = check_page(root / "index.html", root)
+    assert "is not known" in read.text
+    assert "Traceback" not in read.text
+
+
+def test_only_scans_and_quality_are_needed(study, settings, tmp_path):
+    root = tmp_path / "report"
+    write_study_page({"scans": study["scans"], "qc": study["qc"]}, root, settings)
+    check_page(root / "index.html", root)
+    with pytest.raises(InputError, match="'qc'"):
+        write_study_page({"scans": study["scans"]}, root, settings)
+
+
+def test_hostile_words_are_escaped(page, edited, settings, tmp_path):
+    attack = "<script>alert(1)</script>\"'&"
+
+    def reason(frame):
+        frame.loc[frame["verdict"] != "pass", "reason"] = attack
+        return frame
+
+    def site(frame):
+        return frame.assign(scanner=attack, site=frame["site"].replace({"E1": attack}))
+
+    settings["report"]["title"] = attack
+    root = tmp_path / "report"
+    inputs = edited(qc=reason, scans=site, gaps=site)
+    drawn = page[1] / "figures"
+    write_study_page({**inputs, "figures": drawn}, root, settings)
+    check_page(root / "index.html", root)
+    assert "<script>" not in (root / "index.html").read_text()
+    assert attack in check_page(root / "index.html", root).text
+
+
+def test_switched_off_sections_have_one_reason_each(study, settings):
+    assert page_module._switched_off(Tables(study), settings) == []
