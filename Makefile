@@ -1,0 +1,74 @@
+# make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
+# make test   lint, all tests and the demo
+# make lock   resolve the requirements anew
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CORES ?= $(shell nproc)
+PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help environment test-environment demo test lint check-lock lock manual clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+environment: .venv/workflow.done
+test-environment: .venv/test.done
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "brainage needs Python 3.11, 3.12 or 3.13: there is no python3 here"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "brainage needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv package is missing: sudo apt install python3-venv"; exit 1; }
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+
+.venv/workflow.done: requirements/workflow.lock | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/workflow.lock
+	touch $@
+
+.venv/test.done: requirements/test.lock .venv/workflow.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/test.lock
+	touch $@
+
+demo: environment
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh $(CORES)
+
+lint: test-environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
+	PYTHONPATH=src $(BIN)/lint-imports
+
+# The demo comes before the tests: some of them look at what came out of it.
+test: lint demo
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+# The CUDA packages are torch's own business: it pins them, and a build without CUDA wants none.
+CUDA := ^(nvidia-|cuda-|triton==)
+
+lock: .venv/bin/python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  --extra workflow pyproject.toml | grep -vE '$(CUDA)' > requirements/workflow.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  --extra workflow --extra test pyproject.toml -c requirements/workflow.lock \
+	  | grep -vE '$(CUDA)' > requirements/test.lock
+	$(BIN)/python scripts/environments.py
+
+# Whether the lock file also resolves for the Pythons that it was not run on.
+check-lock: test-environment
+	for v in 3.12 3.13; do \
+	  $(BIN)/uv pip compile --quiet --python-version $$v requirements/test.lock > /dev/null \
+	    && echo "the lock file resolves for Python $$v"; done
+
+# config/README.md from the schema of the config.
+manual: environment
+	$(BIN)/python scripts/config_manual.py
+
+clean:
+	rm -rf results .snakemake

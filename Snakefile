@@ -1,0 +1,34 @@
+# brainage: from raw T1w heads to brain-age reports.
+#
+#   snakemake --cores 16 --use-conda                                   the demo, on simulated heads
+#   snakemake --cores 16 --use-conda --configfile config/ixi.yaml      your own data
+#
+# Every key of the config: config/README.md. How the rooms fit together, top to bottom:
+#   cohort -> imaging -> learning -> probing -> statistics -> reporting
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A config file on the command line takes the place of the demo; it is not laid over it.
+if not workflow.overwrite_configfiles:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/cohort.smk"
+include: "workflow/rules/imaging.smk"
+include: "workflow/rules/learning.smk"
+include: "workflow/rules/probing.smk"
+include: "workflow/rules/statistics.smk"
+include: "workflow/rules/reporting.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        results("report/index.html"),
+        results("report/qc/index.html"),
+        results("report/people/index.html"),
+        rules.figures.output,

@@ -1,0 +1,78 @@
+"""What a user gives wrongly ends before any work, with one message that says what to do."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cohort.test_bids import make
+from tests.conftest import ROOT
+
+
+def plan(folder, config, *more):
+    path = folder / "my.yaml"
+    path.write_text(config)
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n"),
+            *("--directory", str(folder), "--configfile", str(path), *more),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    make(data, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/sub-2_T1w.nii.gz")
+    (data / "participants.tsv").write_text("participant_id\tage\nsub-1\t20\nsub-2\t30\n")
+    return tmp_path
+
+
+CONFIG = "datasets:\n  mine:\n    kind: bids\n    path: data\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "table", "message"),
+    [
+        (CONFIG + "imaging:\n  voxelsize: 2\n", None, "line 6: imaging.voxelsize"),
+        (CONFIG.replace("data\n", "gone\n"), None, "there is no folder gone"),
+        (CONFIG, "participant_id\tyears\nsub-1\t20\n", "no column 'age'"),
+        (CONFIG, "participant_id\tage\nsub-1\t720\n", "row 2: age 720"),
+        (CONFIG, "participant_id\tage\nsub-1\t20\nsub-1\t21\n", "rows 2 and 3 are both for sub-1"),
+        (
+            CONFIG + "statistics: {groups: [CN, AD]}\n",
+            "participant_id\tage\tdiagnosis\nsub-1\t20\tCN\nsub-2\t30\tCN\n",
+            "statistics.groups names 'AD'",
+        ),
+    ],
+)
+def test_one_message_and_nothing_done(folder, config, table, message):
+    if table is not None:
+        (folder / "data" / "participants.tsv").write_text(table)
+    done = plan(folder, config)
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("brainage: ")]
+    assert len(said) == 1
+    assert message in said[0]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (folder / "results").exists()
+
+
+def test_an_image_without_a_row_and_a_row_without_an_image_are_said_and_no_error(folder):
+    make(folder / "data", "sub-7/anat/sub-7_T1w.nii.gz")
+    with (folder / "data" / "participants.tsv").open("a") as table:
+        table.write("sub-9\t40\n")
+    done = plan(folder, CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 images have no row in participants.tsv: sub-7" in done.stderr
+    assert "1 people of participants.tsv have no T1w image: sub-9" in done.stderr
+
+
+def test_a_folder_with_a_name_beyond_ascii_is_read(folder):
+    (folder / "data").rename(folder / "dätä Ω")
+    done = plan(folder, CONFIG.replace("path: data", "path: dätä Ω"))
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,182 @@
+"""The config, the list of scans, and the few helpers that rules share."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+# One source serves a virtual environment, conda and a cluster: the clone's own.
+os.environ.update(PYTHONPATH=f"{workflow.basedir}/src")
+sys.path.insert(0, f"{workflow.basedir}/src")
+sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
+
+from brainage.code_hash import room_hash
+from brainage.cohort.chunks import chunk_scans
+from brainage.config import complete
+from brainage.files import InputError
+
+
+def _stop(error):
+    """End with the one message that says what to do, not with a stack of Snakemake's."""
+    print(f"brainage: {error}", file=sys.stderr)
+    os._exit(2)
+
+
+try:
+    config = complete(config, workflow.configfiles)
+except InputError as error:
+    _stop(error)
+
+THREADS = config["threads"]
+EXPERIMENTS = list(config["experiments"])
+BASELINES = ["ridge_voxels", "mean"]
+MAIN = config["report"]["main_experiment"]
+SEEDS = config["seeds"]
+FOLDS = list(range(config["splits"]["folds"])) if config["splits"]["scheme"] == "folds" else [0]
+
+
+def results(path):
+    """Path below the folder of results."""
+    return f"{config['results']}/{path}"
+
+
+def settings(*sections, **more):
+    """Sections of the config as one line of JSON, for a command's --settings."""
+    chosen = {section: config[section] for section in sections}
+    return json.dumps({**chosen, **more}, ensure_ascii=False)
+
+
+def _list_scans():
+    """Scans by chunk: made in the main process only, jobs on a cluster read what it saved."""
+    key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+    saved = Path(".snakemake") / "brainage" / f"scans-{key}.json"
+    if not workflow.is_main_process and saved.is_file():
+        return json.loads(saved.read_text())
+    chunks = chunk_scans(config)
+    saved.parent.mkdir(parents=True, exist_ok=True)
+    beside = saved.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(chunks))
+    beside.replace(saved)
+    return chunks
+
+
+try:
+    LISTING = _list_scans()
+except InputError as error:
+    _stop(error)
+
+CHUNKS = LISTING["chunks"]
+config["statistics"]["groups"] = LISTING["groups"]
+if workflow.is_main_process:
+    for remark in LISTING["remarks"]:
+        print(f"brainage: {remark}", file=sys.stderr)
+
+
+def code(*rooms):
+    """Hash of what the code of a rule's room does: real changes run it again, comments do not."""
+    return " ".join(room_hash(room) for room in rooms)
+
+
+def simulation(wildcards):
+    """Settings of a simulated data set."""
+    return json.dumps(config["datasets"][wildcards.dataset]["simulation"])
+
+
+def chunk_images(wildcards):
+    """The raw images of a chunk; of simulated ones the table that says that they are there."""
+    if config["datasets"][wildcards.dataset]["kind"] == "simulated":
+        return results(f"simulated/{wildcards.dataset}_images/{wildcards.chunk}.tsv")
+    return [path for _, path in CHUNKS[wildcards.dataset][wildcards.chunk]["scans"]]
+
+
+def chunk_scans_by_id(wildcards):
+    """The scans of a chunk as scan_id=path."""
+    scans = CHUNKS[wildcards.dataset][wildcards.chunk]["scans"]
+    return [f"{scan_id}={path}" for scan_id, path in scans]
+
+
+def chunk_people(wildcards):
+    """The people of a chunk."""
+    return CHUNKS[wildcards.dataset][wildcards.chunk]["people"]
+
+
+def all_runs(wildcards):
+    """The same table of every training run; of predictions also the baselines'."""
+    names = EXPERIMENTS + (BASELINES if wildcards.table == "predictions" else [])
+    return [
+        results(f"probing/{name}/fold-{fold}_seed-{seed}/{wildcards.table}.tsv")
+        for name in names
+        for fold in FOLDS
+        for seed in (SEEDS[:1] if name in BASELINES else SEEDS)
+    ]
+
+
+def gpus(wildcards):
+    """GPUs of an experiment's training."""
+    own = config["experiments"][wildcards.experiment]
+    return 0 if own["device"] == "cpu" else own["devices"]
+
+
+# Files that several rules share, by the name that their commands call them.
+RUN = "fold-{fold}_seed-{seed}"
+STORE = {
+    "brains": results("learning/store/brains.npy"),
+    "rows": results("learning/store/index.tsv"),
+    "box": results("learning/store/store.json"),
+}
+ENCODER = {
+    "weights": results(f"learning/{{experiment}}/{RUN}/encoder.safetensors"),
+    "description": results(f"learning/{{experiment}}/{RUN}/encoder.json"),
+}
+EMBEDDINGS = {
+    "embeddings": results(f"learning/{{experiment}}/{RUN}/embeddings.npy"),
+    "rows": results(f"learning/{{experiment}}/{RUN}/embeddings.tsv"),
+}
+
+
+# The tables that figures and pages are made from, by the name of their contract.
+TABLES = {
+    "scans": results("cohort/scans.tsv"),
+    "splits": results("cohort/splits.tsv"),
+    "qc": results("imaging/qc.tsv"),
+    "predictions": results("probing/predictions.tsv"),
+    "site_probe": results("probing/site_probe.tsv"),
+    "diagnosis_scores": results("probing/diagnosis_scores.tsv"),
+    **{
+        name: results(f"statistics/{name}.tsv")
+        for name in (
+            *("reference", "gaps", "accuracy", "groups", "roc", "roc_curves"),
+            *("slopes", "person_slopes"),
+        )
+    },
+    "history": [
+        results(f"learning/{experiment}/fold-{fold}_seed-{seed}/history.tsv")
+        for experiment in EXPERIMENTS
+        for fold in FOLDS
+        for seed in SEEDS
+    ],
+    # Nothing but the report's truth section reads it.
+    "truth": [
+        results(f"simulated/{name}_truth.tsv")
+        for name, data in config["datasets"].items()
+        if data["kind"] == "simulated"
+    ],
+}
+
+
+def named_tables(wildcards):
+    """The tables as name=path."""
+    return [
+        f"{name}={path}"
+        for name, paths in TABLES.items()
+        for path in ([paths] if isinstance(paths, str) else paths)
+    ]
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9-]+",
+    chunk=r"\d+",
+    experiment="|".join(EXPERIMENTS + BASELINES),
+    fold=r"\d+",
+    seed=r"\d+",

@@ -1,0 +1,57 @@
+"""The picture: each raw head to a brain on the template's grid, and its quality."""
+
+
+# Neither scans.tsv nor the splits go in: a corrected age runs nobody's imaging again.
+rule preprocess:
+    input:
+        chunk_images,
+    output:
+        results("imaging/chunks/{dataset}_{chunk}.tsv"),
+    log:
+        results("logs/preprocess/{dataset}_{chunk}.log"),
+    benchmark:
+        results("benchmarks/preprocess/{dataset}_{chunk}.tsv")
+    retries: 1
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    params:
+        folder=subpath(output[0], ancestor=2),
+        settings=settings("imaging"),
+        scans=chunk_scans_by_id,
+        code=code("imaging"),
+    shell:
+        "python -m brainage preprocess {params.folder:q} --table {output:q}"
+        " --settings {params.settings:q} --scans {params.scans:q} 2>&1 | tee {log}"
+
+
+rule quality:
+    input:
+        scans=results("cohort/scans.tsv"),
+        tables=[
+            results(f"imaging/chunks/{dataset}_{chunk}.tsv")
+            for dataset, chunks in CHUNKS.items()
+            for chunk in chunks
+        ],
+    output:
+        results("imaging/qc.tsv"),
+    log:
+        results("logs/quality.log"),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        folder=subpath(output[0], parent=True),
+        # Thousands of paths would not fit on a command line.
+        chunks=json.dumps({dataset: [*map(int, chunks)] for dataset, chunks in CHUNKS.items()}),
+        settings=settings("quality"),
+        code=code("imaging"),
+    shell:
+        "python -m brainage quality {output:q} --scans {input.scans:q} --imaging {params.folder:q}"
+        " --chunks {params.chunks:q} --settings {params.settings:q} 2>&1 | tee {log}"
