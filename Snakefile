@@ -32,3 +32,4 @@ rule all:
         results("report/qc/index.html"),
         results("report/people/index.html"),
         rules.figures.output,
+        results("statistics/truth_recovery.tsv") if SIMULATED else [],

@@ -241,6 +241,13 @@ def figures(args: Arguments) -> None:
     draw_all(_tables(args), args.first.parent, args.settings)
 
 
+def truth_recovery(args: Arguments) -> None:
+    """Compare what the simulation planted with what came back."""
+    from brainage.reporting.truth import write_truth_table
+
+    write_truth_table(_tables(args), args.out, args.settings)
+
+
 def study_page(args: Arguments) -> None:
     """Write the study's page, a folder that can be moved and opened offline."""
     from brainage.reporting.study import write_study_page
@@ -447,12 +454,12 @@ def parser() -> argparse.ArgumentParser:
     paths(sub, persons="person_slopes.tsv to write", gaps="gaps.tsv")
     config(sub)
 
-    for run in (figures, study_page, quality_page, person_pages):
+    for run in (figures, truth_recovery, study_page, quality_page, person_pages):
         sub = add(run)
         if run is figures:
             sub.add_argument("first", type=Path, help="first figure; the others go beside it")
         else:
-            sub.add_argument("out", type=Path, help="index.html of the page to write")
+            sub.add_argument("out", type=Path, help="table or index.html of the page to write")
         if run is quality_page:
             paths(sub, scans="scans.tsv", qc="qc.tsv")
         else:

@@ -153,3 +153,11 @@ def test_hostile_words_are_escaped(page, edited, settings, tmp_path):
 
 def test_switched_off_sections_have_one_reason_each(study, settings):
     assert page_module._switched_off(Tables(study), settings) == []
+
+
+def test_what_the_index_had_to_say_is_on_the_page(study, settings, tmp_path):
+    remarks = tmp_path / "remarks.json"
+    remarks.write_text('["mine: 1 image has no row: <b>sub-7</b>"]')
+    write_study_page({**study, "remarks": remarks}, tmp_path / "page", settings)
+    text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    assert "1 image has no row: &lt;b&gt;sub-7&lt;/b&gt;" in text

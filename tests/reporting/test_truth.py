@@ -54,6 +54,17 @@ def test_floor_is_what_the_true_brain_age_leaves_of_age(table):
     assert 1.4 < floor < 3.4
 
 
+def test_external_sites_are_told_apart_from_the_clinical_controls(table, study):
+    scans = contracts.read_table(study["scans"], contracts.SCANS)
+    people = scans[scans["site"].isin(["E1", "E2"])]
+    constant = line(table, "mae_of_constant", "external_sites")
+    assert constant["n"] == len(people)
+    ages = people["age"]
+    assert constant["estimate"] == pytest.approx((ages - ages.median()).abs().mean())
+    assert line(table, "mae_of_ridge", "external_sites")["n"] == len(people)
+    assert line(table, "mae_of_true_brain_age", "external")["n"] > len(people)
+
+
 @pytest.mark.parametrize(
     ("shift", "expected"), [(0.0, 0.05), (1.959964, 0.5), (2.801585, 0.8), (-2.801585, 0.8)]
 )

@@ -29,6 +29,7 @@ except InputError as error:
     _stop(error)
 
 THREADS = config["threads"]
+SIMULATED = [name for name, data in config["datasets"].items() if data["kind"] == "simulated"]
 EXPERIMENTS = list(config["experiments"])
 BASELINES = ["ridge_voxels", "mean"]
 MAIN = config["report"]["main_experiment"]
@@ -157,11 +158,7 @@ TABLES = {
         for seed in SEEDS
     ],
     # Nothing but the report's truth section reads it.
-    "truth": [
-        results(f"simulated/{name}_truth.tsv")
-        for name, data in config["datasets"].items()
-        if data["kind"] == "simulated"
-    ],
+    "truth": [results(f"simulated/{name}_truth.tsv") for name in SIMULATED],
 }
 
 

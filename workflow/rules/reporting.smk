@@ -83,6 +83,33 @@ rule figures:
         " --settings {params.config:q} 2>&1 | tee {log}"
 
 
+rule truth_recovery:
+    input:
+        **TABLES,
+    output:
+        report(
+            results("statistics/truth_recovery.tsv"),
+            caption="../report/truth_recovery.rst",
+            category="Truth",
+            labels={"figure": "Planted and recovered, as a table"},
+        ),
+    log:
+        results("logs/truth_recovery.log"),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        tables=named_tables,
+        config=json.dumps(config, ensure_ascii=False),
+        code=code("reporting"),
+    shell:
+        "python -m brainage truth-recovery {output:q} --tables {params.tables:q}"
+        " --settings {params.config:q} 2>&1 | tee {log}"
+
+
 rule study_page:
     input:
         **TABLES,

@@ -19,7 +19,10 @@ LOSSES = {
     "l1": "supervised regression with the L1 loss",
 }
 STRIPPING = {
-    "template": "by the brain mask of the template carried over with an affine transform",
+    "template": (
+        "by the brain mask of the template, carried over with an affine transform and refined by "
+        "intensity"
+    ),
     "deepbet": "by deepbet",
 }
 

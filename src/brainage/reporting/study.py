@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brainage import contracts
+from brainage.files import read_json
 from brainage.reporting import figures, methods, pages, reasons, study_tables, study_truth, words
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
@@ -21,7 +22,8 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         Name of a table -> its path or paths (see :data:`brainage.reporting.tables.CONTRACTS`);
         scans and qc are needed, another that is not given counts as empty and switches its
         section off. `figures` is the folder of figures made by
-        :func:`brainage.reporting.figures.draw` (drawn here where it is not given), `people` is
+        :func:`brainage.reporting.figures.draw` (drawn here where it is not given), `remarks` a
+        JSON list of what the index had to say of the tables, `people` is
         anything true where persons' pages are beside this one.
     out_folder
         Folder of the report.
@@ -70,6 +72,7 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         slope_table=study_tables.slopes(tables, settings),
         people_table=study_tables.people(tables, settings),
         quality=study_tables.quality(tables),
+        remarks=read_json(results["remarks"]) if results.get("remarks") else [],
         truth=truth,
         people_pages=bool(results.get("people")),
         methods=methods.paragraphs(settings, pages.software()),

@@ -29,7 +29,7 @@ def truth(found: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
     name = words.experiment_names(settings).get(main, main)
     ages = []
     half = ""
-    for people in PEOPLE:
+    for people in ("external_sites", *PEOPLE):
         rows = found[(found["group"] == people)].set_index("quantity")
         for quantity, text in TRUTH_NAMES.items():
             if quantity in rows.index:

@@ -88,21 +88,51 @@ def _ages(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
             if found is not None:
                 numbers = {key: found[key] for key in ("estimate", "low", "high")}
                 rows.append(_row(main, quantity, people, "years", int(found["n"]), **numbers))
-        floor = _floor(tables, settings, chosen)
-        if floor is not None:
-            note = "age regressed on true brain age, fitted on calibrate people"
-            rows.append(
-                _row(
-                    main,
-                    "mae_of_true_brain_age_regression",
-                    people,
-                    "years",
-                    len(chosen),
-                    note=note,
-                    **_mean(floor, settings),
-                )
-            )
-    return rows
+        rows += _floor_row(tables, settings, chosen, people)
+    return rows + _external_sites(tables, settings, healthy)
+
+
+def _external_sites(
+    tables: Tables, settings: dict[str, Any], healthy: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return errors on healthy people of splits.external_sites alone.
+
+    Among all people of sites never trained on are the controls of the clinical part, who are
+    older: their ages make the best constant look good or bad. The people here are of all ages.
+    """
+    main, people = tb.main_experiment(settings), "external_sites"
+    chosen = healthy[healthy["site"].isin((settings.get("splits") or {}).get("external_sites", []))]
+    if len(chosen) < FEWEST:
+        return []
+    n, age = len(chosen), chosen["age"]
+    true_error = (chosen["predicted_age"] - chosen["true_brain_age"]).abs().to_numpy()
+    errors = {
+        "mae": chosen["gap"].abs().to_numpy(),
+        "mae_of_constant": (age - age.median()).abs().to_numpy(),
+        "mae_of_true_brain_age": true_error,
+    }
+    ridge = tb.first_scans(tb.test_scans(tables["gaps"], "ridge_voxels"))
+    ridge = ridge[ridge["scan_id"].isin(chosen["scan_id"])]
+    # Only the same people make a fair comparison.
+    if len(ridge) == n:
+        errors["mae_of_ridge"] = ridge["gap"].abs().to_numpy()
+    rows = [
+        _row(main, quantity, people, "years", n, **_mean(error, settings))
+        for quantity, error in errors.items()
+    ]
+    return rows + _floor_row(tables, settings, chosen, people)
+
+
+def _floor_row(
+    tables: Tables, settings: dict[str, Any], chosen: pd.DataFrame, people: str
+) -> list[dict[str, Any]]:
+    floor = _floor(tables, settings, chosen)
+    if floor is None:
+        return []
+    main, quantity = tb.main_experiment(settings), "mae_of_true_brain_age_regression"
+    note = "age regressed on true brain age, fitted on calibrate people"
+    numbers = _mean(floor, settings)
+    return [_row(main, quantity, people, "years", len(chosen), note=note, **numbers)]
 
 
 def _floor(tables: Tables, settings: dict[str, Any], test: pd.DataFrame) -> np.ndarray | None:

@@ -25,6 +25,7 @@ SCORE_NAMES = {
     "age_sex": "age and sex",
 }
 PEOPLE_NAMES = {
+    "external_sites": "external sites, all ages",
     "external": "sites never trained on",
     "internal": "sites trained on",
     "all": "all healthy test people",
