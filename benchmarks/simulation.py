@@ -16,7 +16,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import torch
-from brainage.cohort import acquisition, effects, heads, plan, simulate
 from scipy import ndimage
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, RidgeCV
@@ -24,6 +23,8 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from brainage.cohort import acquisition, effects, heads, plan, simulate, template
 
 SETTINGS = {
     "people": {"healthy": 176, "external": 36, "clinical": 72},
@@ -42,11 +43,11 @@ def say(what: str, value: object) -> None:
 
 def anatomy(people: int = 24) -> None:
     """Volumes of one set of people at brain ages of 20 and 80, on images without pose."""
-    atlas, labels = heads.atlas(2.0), heads.template_volume("labels")
+    atlas, labels = template.atlas(2.0), template.template_volume("labels")
     ventricle = np.isin(labels, [41, 92, 5, 56, 29, 80])
     hippocampus = np.isin(labels, [48, 99])
     grid = np.diag([2.0, 2.0, 2.0, 1.0])
-    grid[:3, 3] = heads.ORIGIN
+    grid[:3, 3] = template.ORIGIN
     shape = (97, 115, 97)
     volumes, least = [], []
     for person in range(people):
@@ -55,8 +56,10 @@ def anatomy(people: int = 24) -> None:
             carried = heads.carry_mask(head, ventricle, grid, shape)
             image = heads.render(atlas, head, grid, shape).numpy()
             near = ndimage.binary_dilation(carried > 0.5, iterations=1)
-            fluid = np.clip((66 - image) / (66 - heads.FLUID), 0, 1)[near].sum()
-            volumes.append((carried.sum(), fluid, heads.carry_mask(head, hippocampus, grid, shape).sum()))
+            fluid = np.clip((66 - image) / (66 - template.FLUID), 0, 1)[near].sum()
+            volumes.append(
+                (carried.sum(), fluid, heads.carry_mask(head, hippocampus, grid, shape).sum())
+            )
             least.append(float(heads.jacobian(head).min()))
     young, old = np.array(volumes[::2]), np.array(volumes[1::2])
     say("ventricles 80/20 (labels)", float(old[:, 0].mean() / young[:, 0].mean()))
@@ -76,11 +79,15 @@ def nuisance(images: list[nibabel.Nifti1Image], rows: list) -> None:
     raw = np.array([np.histogram(a, 64, (0, largest))[0] / a.size for a in arrays])
     log_edges = np.concatenate([[0.0], np.geomspace(4, largest, 64)])
     raw_log = np.array([np.histogram(a, log_edges)[0] / a.size for a in arrays])
-    own = np.array([np.histogram(a / np.percentile(a, 99), 64, (0, 1.2))[0] / a.size for a in arrays])
+    own = np.array(
+        [np.histogram(a / np.percentile(a, 99), 64, (0, 1.2))[0] / a.size for a in arrays]
+    )
     header = np.array([[*i.header.get_zooms(), *i.shape, *i.affine[:3].ravel()] for i in images])
     pose = np.array(
         [
-            acquisition.make_scan(SETTINGS["seed"], r.image_of, r.session_id, r.site).pose[:3].ravel()
+            acquisition.make_scan(SETTINGS["seed"], r.image_of, r.session_id, r.site)
+            .pose[:3]
+            .ravel()
             for r in rows
         ]
     )
@@ -119,17 +126,15 @@ def recovered(images: list[nibabel.Nifti1Image], rows: list) -> None:
     axes = [np.arange(start, stop, 4.0) for start, stop in ((-72, 73), (-106, 74), (-66, 84))]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     mask = ndimage.map_coordinates(
-        heads.template_volume("mask"), np.moveaxis(points - heads.ORIGIN, -1, 0), order=1
+        template.template_volume("mask"), np.moveaxis(points - template.ORIGIN, -1, 0), order=1
     )
     points = points[mask > 0.5]
-    seed, atlas, brains = SETTINGS["seed"], heads.atlas(2.0), []
+    seed, atlas, brains = SETTINGS["seed"], template.atlas(2.0), []
     for image, row in zip(images, rows, strict=True):
         scan = acquisition.make_scan(seed, row.image_of, row.session_id, row.site)
-        head = heads.make_head(
-            atlas, seed, row.image_of, row.sex, row.true_brain_age, row.off_axis
-        )
+        head = heads.make_head(atlas, seed, row.image_of, row.sex, row.true_brain_age, row.off_axis)
         own = torch.from_numpy((points * head.size).astype(np.float32))
-        there = heads.template_points(head, own)[0].numpy() + heads.ORIGIN
+        there = heads.template_points(head, own)[0].numpy() + template.ORIGIN
         best = np.linalg.lstsq(np.c_[there, np.ones(len(there))], own.numpy(), rcond=None)[0].T
         to_head = np.vstack([best, [0, 0, 0, 1]])
         matrix = np.linalg.inv(image.affine) @ scan.pose @ to_head
@@ -144,7 +149,9 @@ def recovered(images: list[nibabel.Nifti1Image], rows: list) -> None:
     brain_age = np.array([row.true_brain_age for row in rows])
     part = np.array([row.site.split("-")[0] for row in rows])
     healthy, test = np.flatnonzero(part == "healthy"), part == "external"
-    say("external: MAE of the best constant", float(np.abs(age[test] - np.median(age[test])).mean()))
+    say(
+        "external: MAE of the best constant", float(np.abs(age[test] - np.median(age[test])).mean())
+    )
     say("external: MAE of true brain age (floor)", float(np.abs(age - brain_age)[test].mean()))
     values = np.array(
         [
@@ -164,13 +171,18 @@ def recovered(images: list[nibabel.Nifti1Image], rows: list) -> None:
         ):
             model.fit(columns[fit], age[fit])
             found = model.predict(columns)
-            say(f"external, {people} to learn from, ridge on {name}: MAE", float(np.abs(found - age)[test].mean()))
+            say(
+                f"external, {people} to learn from, ridge on {name}: MAE",
+                float(np.abs(found - age)[test].mean()),
+            )
             say("  MAE of true brain age", float(np.abs(found - brain_age)[test].mean()))
             first = np.array([row.session_id == "ses-1" for row in rows])
             slope = np.polyfit(age[test], found[test], 1)[0]
             say("  slope on age", float(slope))
             for group in plan.GROUPS:
-                those = first & (part == "clinical") & np.array([r.diagnosis == group for r in rows])
+                those = (
+                    first & (part == "clinical") & np.array([r.diagnosis == group for r in rows])
+                )
                 gap = (found - age)[those]
                 say(f"  gap of {group}, mean (SD)", f"{gap.mean():.2f} ({gap.std(ddof=1):.2f})")
 
@@ -184,10 +196,12 @@ def main() -> None:
     table = plan.make_plan(SETTINGS)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        missing = sorted({r.participant_id for r in table.itertuples() if not (folder / r.t1w).exists()})
+        missing = sorted(
+            {r.participant_id for r in table.itertuples() if not (folder / r.t1w).exists()}
+        )
         if missing:
             started = time.process_time()
-            heads.atlas(2.0 if arguments.voxel_size >= 3 else 1.0)
+            template.atlas(2.0 if arguments.voxel_size >= 3 else 1.0)
             say("start-up, CPU s", time.process_time() - started)
             started = time.process_time()
             count = len(simulate.write_images(SETTINGS, folder, missing))

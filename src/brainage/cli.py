@@ -182,7 +182,7 @@ def probe_diagnosis(args: Arguments) -> None:
     """Tell patients from controls by the embedding, out of fold."""
     from brainage.probing.diagnosis import probe_diagnosis as probe
 
-    more = {name: args.settings[name] for name in ("seed", "groups")}
+    more = {name: args.settings[name] for name in ("seed", "groups", "control")}
     probe(*_run(args), settings={**args.settings["probing"], **more})
 
 
@@ -285,6 +285,9 @@ def _tables(args: Arguments) -> dict[str, list[Path]]:
 
 
 def _run(args: Arguments) -> tuple[Any, ...]:
+    from brainage.probing.people import refuse_seen_people
+
+    refuse_seen_people(args.encoder, args.splits, args.experiment, args.fold, args.seed)
     return (
         args.embeddings,
         args.embeddings.with_suffix(".tsv"),
@@ -298,7 +301,7 @@ def _run(args: Arguments) -> tuple[Any, ...]:
 
 
 def _analysis(args: Arguments) -> dict[str, Any]:
-    more = {name: args.settings[name] for name in ("seed", "healthy")}
+    more = {name: args.settings[name] for name in ("seed", "healthy", "external_sites")}
     return {**args.settings["statistics"], **more}
 
 
@@ -407,7 +410,8 @@ def parser() -> argparse.ArgumentParser:
     for run in (probe_age, probe_site, probe_diagnosis):
         sub = add(run)
         sub.add_argument("out", type=Path, help="table to write")
-        paths(sub, embeddings="embeddings.npy", scans="scans.tsv", splits="splits.tsv")
+        paths(sub, embeddings="embeddings.npy", encoder="encoder.json of these embeddings")
+        paths(sub, scans="scans.tsv", splits="splits.tsv")
         if run is probe_site:
             paths(sub, store="brains.npy of the store")
         training_run(sub)

@@ -11,6 +11,7 @@ with eight significant digits, booleans ``true`` and ``false``, rows in a define
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import re
 from dataclasses import dataclass, field
@@ -628,6 +629,15 @@ def derivative(folder: str | os.PathLike[str], scan_id: str, ending: str) -> Pat
     if match["session"]:
         place = place / match["session"]
     return place / "anat" / f"{stem}_{ending}"
+
+
+def person_hash(dataset: str, participant_id: str) -> str:
+    """Name a person in a model's description without saying who it is.
+
+    The model carries these for everyone whose age it saw, so that a probe can refuse to be
+    tested on them.
+    """
+    return hashlib.sha256(f"{dataset}\t{participant_id}".encode()).hexdigest()[:16]
 
 
 TEMPLATE_NAME = "MNI152NLin2009cSym"

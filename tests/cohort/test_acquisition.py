@@ -5,14 +5,15 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
-from brainage.cohort import acquisition, heads
+
+from brainage.cohort import acquisition, heads, template
 
 SITES = ["healthy-1", "healthy-2", "healthy-3", "healthy-4", "external-1", "external-2"]
 
 
 @pytest.fixture(scope="module")
 def atlas():
-    return heads.atlas(2.0)
+    return template.atlas(2.0)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_storage_orientation_moves_no_voxel(atlas, head):
 
 def test_the_affine_says_where_the_head_is(atlas, head):
     """The brain found in the image lies where pose and affine say, whatever the field of view."""
-    brain = heads.template_volume("mask") > 0.5
+    brain = template.template_volume("mask") > 0.5
     for person in ("sub-1", "sub-2", "sub-3"):
         scan = acquisition.make_scan(5, person, "ses-1", "healthy-2")
         image, affine = acquisition.acquire(5, scan, head, atlas, 4.0, person)
@@ -88,7 +89,7 @@ def test_bias_field_is_one_at_the_isocentre():
 
 @pytest.mark.parametrize("voxel_size", [2.0, 4.0, 5.0])
 def test_any_voxel_size(voxel_size):
-    atlas = heads.atlas(2.0)
+    atlas = template.atlas(2.0)
     head = heads.make_head(atlas, 5, "sub-1", "F", 40.0, 0.0)
     scan = acquisition.make_scan(5, "sub-1", "ses-1", "external-1")
     image, affine = acquisition.acquire(5, scan, head, atlas, voxel_size, "x")

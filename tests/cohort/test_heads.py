@@ -2,21 +2,22 @@
 
 import numpy as np
 import pytest
-from brainage.cohort import effects, heads
+
+from brainage.cohort import effects, heads, template
 
 GRID = np.diag([3.0, 3.0, 3.0, 1.0])
-GRID[:3, 3] = heads.ORIGIN
+GRID[:3, 3] = template.ORIGIN
 SHAPE = (65, 77, 65)
 
 
 @pytest.fixture(scope="module")
 def atlas():
-    return heads.atlas(2.0)
+    return template.atlas(2.0)
 
 
 @pytest.fixture(scope="module")
 def labels():
-    return heads.template_volume("labels")
+    return template.template_volume("labels")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def test_ventricles_two_to_three_times_as_large_at_80(atlas, labels, pairs):
         for head in pair:
             near = heads.carry_mask(head, mask, GRID, SHAPE) > 0.2
             image = heads.render(atlas, head, GRID, SHAPE).numpy()
-            fluid.append(np.clip((66 - image) / (66 - heads.FLUID), 0, 1)[near].sum())
+            fluid.append(np.clip((66 - image) / (66 - template.FLUID), 0, 1)[near].sum())
     assert 1.9 < sum(fluid[1::2]) / sum(fluid[::2]) < 3.1
 
 
@@ -64,8 +65,8 @@ def test_disease_shrinks_the_hippocampus_beyond_age(atlas, labels):
 
 
 def test_sulci_widen_with_age(atlas, pairs):
-    brain = heads.template_volume("mask")
-    cortex = heads.template_volume("labels")
+    brain = template.template_volume("mask")
+    cortex = template.template_volume("labels")
     parts = [p for r in effects.REGIONS if r.tissue == "cortex" for p in r.parts.values()]
     cortex = np.isin(cortex, [label for labels in parts for label in labels]) & (brain > 0.5)
     dark = []
@@ -103,7 +104,7 @@ def test_mens_heads_are_larger():
 def test_no_velocity_no_displacement():
     import torch
 
-    still = heads.flow(torch.zeros(3, *heads.FIELD_SHAPE))
+    still = heads.flow(torch.zeros(3, *template.FIELD_SHAPE))
     assert float(still.abs().max()) == 0
 
 
@@ -114,7 +115,7 @@ def test_flows_back_and_forth_cancel():
     velocity = torch.from_numpy((2 * heads._smooth_noise(random, 60.0, 3)).astype(np.float32))
     forth, back = heads.flow(velocity), heads.flow(-velocity)
     there = heads._field_points() + forth.permute(1, 2, 3, 0)
-    left = (forth + heads.sample(back, there, heads.FIELD_STEP))[:, 6:-6, 6:-6, 6:-6]
+    left = (forth + heads.sample(back, there, template.FIELD_STEP))[:, 6:-6, 6:-6, 6:-6]
     assert float(left.abs().max()) < 0.15
 
 
@@ -125,7 +126,7 @@ def test_smooth_noise_has_unit_spread():
 
 
 def test_outer_head_does_not_age(atlas, pairs):
-    outside = heads.template_volume("mask") < 0.5
+    outside = template.template_volume("mask") < 0.5
     from scipy import ndimage
 
     far = ndimage.binary_erosion(outside, iterations=12)

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+
 from brainage.cohort import effects, plan
 
 
@@ -86,7 +87,9 @@ def test_planted_effects_are_the_fixed_ones():
 
 def test_the_gap_grows_by_the_slope():
     table = plan.make_plan(demo())
-    for _, visits in table[table["participant_id"].str.startswith("sub-C")].groupby("participant_id"):
+    for _, visits in table[table["participant_id"].str.startswith("sub-C")].groupby(
+        "participant_id"
+    ):
         grown = visits["true_gap"] - visits["true_gap"].iloc[0]
         years = visits["age"] - visits["age"].iloc[0]
         assert np.allclose(grown, years * visits["true_extra_slope"], atol=1e-3)
@@ -132,9 +135,7 @@ def test_people_differ_as_much_as_ageing_makes_them():
 
 def test_regional_values_follow_brain_age_and_disease():
     def mean(brain_age, off_axis):
-        people = [
-            effects.regional_values(3, f"sub-{k}", brain_age, off_axis) for k in range(300)
-        ]
+        people = [effects.regional_values(3, f"sub-{k}", brain_age, off_axis) for k in range(300)]
         return pd.DataFrame(people).mean()
 
     young, old, ill = mean(20, 0), mean(80, 0), mean(80, 1)

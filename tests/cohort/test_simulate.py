@@ -6,14 +6,15 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from brainage import contracts
-from brainage.cohort import plan, simulate
-from brainage.files import InputError
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from brainage import contracts
+from brainage.cohort import plan, simulate
+from brainage.files import InputError
 
 SETTINGS = {
     "people": {"healthy": 8, "external": 4, "clinical": 6},
@@ -78,7 +79,9 @@ def test_images_can_be_read_and_troubles_are_there(dataset):
 
 
 def test_one_scan_twice(dataset):
-    paths = [dataset / "toy" / f"sub-T000{k}/ses-1/anat/sub-T000{k}_ses-1_T1w.nii.gz" for k in (6, 7)]
+    paths = [
+        dataset / "toy" / f"sub-T000{k}/ses-1/anat/sub-T000{k}_ses-1_T1w.nii.gz" for k in (6, 7)
+    ]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -90,15 +93,12 @@ def test_same_bytes_in_any_company_and_with_more_processes(dataset, tmp_path):
         assert path.read_bytes() == (dataset / "toy" / path.relative_to(tmp_path)).read_bytes()
 
 
-def test_motion_blurs(dataset):
-    """The same scan without its trouble has more edges against the air."""
-    table = plan.make_plan(SETTINGS)
-    row = next(row for row in table.itertuples() if row.trouble == plan.MOTION)
+def test_motion_throws_ghosts_into_the_air():
+    row = next(r for r in plan.make_plan(SETTINGS).itertuples() if r.trouble == plan.MOTION)
     still = simulate.simulate_scan(SETTINGS, row._replace(trouble=None))[0].astype(float)
     moved = simulate.simulate_scan(SETTINGS, row)[0].astype(float)
-    assert np.corrcoef(still.ravel(), moved.ravel())[0, 1] < 0.97
-    steep = [np.abs(np.stack(np.gradient(image))).mean() for image in (still, moved)]
-    assert steep[1] < 0.9 * steep[0]
+    assert np.corrcoef(still.ravel(), moved.ravel())[0, 1] < 0.95
+    assert np.percentile(moved, 10) > 1.3 * np.percentile(still, 10)
 
 
 def test_unknown_people_are_refused(tmp_path):
@@ -112,7 +112,7 @@ def many():
     settings = SETTINGS | {
         "people": {"healthy": 80, "external": 40, "clinical": 0},
         "troubles": False,
-        "voxel_size": 6.0,
+        "voxel_size": 8.0,
     }
     table = plan.make_plan(settings)
     scans = [simulate.simulate_scan(settings, row) for row in table.itertuples()]

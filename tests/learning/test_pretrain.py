@@ -193,7 +193,7 @@ def test_batches_take_each_person_once(toy):
     fit, _ = people.read_groups(toy.scans, toy.splits, open_store(toy.store), "toy", 0, 1)
     seen = set()
     for epoch in range(20):
-        parts = training.batches(fit, 4, 1, epoch)
+        parts = people.batches(fit, 4, 1, epoch)
         assert [len(part) for part in parts] == [4, 3, 3]
         positions = np.concatenate(parts)
         owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in positions]

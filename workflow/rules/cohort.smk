@@ -8,7 +8,7 @@ rule simulate_tables:
     log:
         results("logs/simulate_tables/{dataset}.log"),
     conda:
-        "../../envs/imaging.yaml"
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=1000,
@@ -30,7 +30,7 @@ rule simulate_images:
     benchmark:
         results("benchmarks/simulate_images/{dataset}_{chunk}.tsv")
     conda:
-        "../../envs/imaging.yaml"
+        "../../envs/learning.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -39,9 +39,7 @@ rule simulate_images:
         settings=simulation,
         people=chunk_people,
         folder=lambda wildcards: results(f"simulated/{wildcards.dataset}"),
-        code=code(
-            "cohort/plan.py", "cohort/heads.py", "cohort/acquisition.py", "cohort/simulate.py"
-        ),
+        code=code(*SIMULATOR),
     shell:
         "python -m brainage simulate-images {params.folder:q} --list {output:q}"
         " --settings {params.settings:q} --people {params.people} 2>&1 | tee {log}"

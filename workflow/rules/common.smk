@@ -133,8 +133,14 @@ ENCODER = {
 EMBEDDINGS = {
     "embeddings": results(f"learning/{{experiment}}/{RUN}/embeddings.npy"),
     "rows": results(f"learning/{{experiment}}/{RUN}/embeddings.tsv"),
+    "description": ENCODER["description"],
 }
 
+
+SIMULATOR = [
+    f"cohort/{module}.py"
+    for module in ("plan", "effects", "template", "heads", "acquisition", "simulate")
+]
 
 # The tables that figures and pages are made from, by the name of their contract.
 TABLES = {

@@ -24,6 +24,7 @@ rule probe_age:
         code=code("probing"),
     shell:
         "python -m brainage --threads {params.threads} probe-age {output:q} --embeddings {input.embeddings:q}"
+        " --encoder {input.description:q}"
         " --scans {input.scans:q} --splits {input.splits:q} --experiment {wildcards.experiment}"
         " --fold {wildcards.fold} --seed {wildcards.seed} --settings {params.settings:q} 2>&1 | tee {log}"
 
@@ -81,6 +82,7 @@ rule probe_site:
         code=code("probing"),
     shell:
         "python -m brainage --threads {params.threads} probe-site {output:q} --embeddings {input.embeddings:q}"
+        " --encoder {input.description:q}"
         " --store {input.brains:q} --scans {input.scans:q} --splits {input.splits:q}"
         " --experiment {wildcards.experiment} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
@@ -103,10 +105,16 @@ rule probe_diagnosis:
         runtime=60,
     params:
         threads=THREADS,
-        settings=settings("probing", "seed", groups=config["statistics"]["groups"]),
+        settings=settings(
+            "probing",
+            "seed",
+            groups=config["statistics"]["groups"],
+            control=config["statistics"]["control"],
+        ),
         code=code("probing"),
     shell:
         "python -m brainage --threads {params.threads} probe-diagnosis {output:q} --embeddings {input.embeddings:q}"
+        " --encoder {input.description:q}"
         " --scans {input.scans:q} --splits {input.splits:q} --experiment {wildcards.experiment}"
         " --fold {wildcards.fold} --seed {wildcards.seed} --settings {params.settings:q} 2>&1 | tee {log}"
 

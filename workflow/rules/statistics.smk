@@ -1,6 +1,11 @@
 """What it means: the brain-age gap, its accuracy, groups, ROC curves, change with time."""
 
-ANALYSIS = settings("statistics", "seed", healthy=config["cohort"]["healthy"])
+ANALYSIS = settings(
+    "statistics",
+    "seed",
+    healthy=config["cohort"]["healthy"],
+    external_sites=config["splits"]["external_sites"],
+)
 
 
 rule gaps:

@@ -13,14 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from brainage.cohort.heads import Atlas, Head, render
+from brainage.cohort.heads import Head, render
 from brainage.cohort.plan import random_stream, site_names
+from brainage.cohort.template import Atlas
 
 if TYPE_CHECKING:
     import torch
 
 HEAD_CENTRE = np.array([0.0, -17.0, 13.0])  # mm in the template's world
-KNOTS = (0.0, 27.0, 66.0, 86.0, 110.0)  # template intensities: air, fluid, cortex, white matter, fat
+KNOTS = (
+    0.0,
+    27.0,
+    66.0,
+    86.0,
+    110.0,
+)  # template intensities: air, fluid, cortex, white matter, fat
 ORIENTATIONS = ("RAS", "LAS", "LPS", "LPI", "PSR", "PIR", "LIA")
 GAIN_SD = 0.15  # log gain from scan to scan
 LARGEST_ROTATION = 10.0  # degrees about each axis
@@ -214,7 +221,9 @@ def expose(
         assert atlas_ is not None
         drawn = render(atlas_, subject, grid, fine_shape, contrast)
     for axis in range(3):
-        weights = _point_spread(fine_shape[axis], fine, int(shape[axis]), voxel[axis], scan.site.blur)
+        weights = _point_spread(
+            fine_shape[axis], fine, int(shape[axis]), voxel[axis], scan.site.blur
+        )
         drawn = torch.movedim(torch.tensordot(weights, drawn, dims=([1], [axis])), 0, axis)
     steps = np.diag([*voxel, 1.0])
     steps[:3, 3] = voxel / 2 - fine / 2
@@ -233,19 +242,23 @@ def finish(
     raw = scan.site.gain * np.hypot(signal + noise[0], noise[1])
     image = np.clip(np.rint(raw), 0, np.iinfo(np.int16).max).astype(np.int16)
     stored = nibabel.orientations.axcodes2ornt(scan.site.orientation)
-    change = nibabel.orientations.ornt_transform(
-        nibabel.orientations.axcodes2ornt("RAS"), stored
-    )
+    change = nibabel.orientations.ornt_transform(nibabel.orientations.axcodes2ornt("RAS"), stored)
     back = nibabel.orientations.inv_ornt_aff(change, image.shape)
-    return np.ascontiguousarray(nibabel.orientations.apply_orientation(image, change)), affine @ back
+    return np.ascontiguousarray(
+        nibabel.orientations.apply_orientation(image, change)
+    ), affine @ back
 
 
 def bias_field(coefficients: Any, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return a smooth factor about 1: exp of a quadratic in scanner mm / 100 (9 coefficients)."""
     index = [np.arange(size, dtype=np.float32) for size in shape]
     x, y, z = (
-        (row[0] * index[0][:, None, None] + row[1] * index[1][:, None] + row[2] * index[2] + row[3])
-        .astype(np.float32)
+        (
+            row[0] * index[0][:, None, None]
+            + row[1] * index[1][:, None]
+            + row[2] * index[2]
+            + row[3]
+        ).astype(np.float32)
         / 100
         for row in affine[:3].astype(np.float32)
     )
@@ -283,7 +296,9 @@ def _contrast(levels: tuple[float, float, float], t1: torch.Tensor) -> torch.Ten
     return result
 
 
-def _point_spread(fine_size: int, fine: float, size: int, voxel: float, blur: float) -> torch.Tensor:
+def _point_spread(
+    fine_size: int, fine: float, size: int, voxel: float, blur: float
+) -> torch.Tensor:
     """Weights (size, fine_size) of a Gaussian point spread, each row summing to 1."""
     import torch
 
@@ -307,5 +322,3 @@ def _bottle(grid: np.ndarray, shape: tuple[int, ...]) -> torch.Tensor:
     width = np.where(z < 45, 62.0, np.clip(62 - 1.2 * (z - 45), 18, 62))
     full = (radius < width) & (np.abs(z) < 85) & (y < 48)
     return torch.from_numpy(np.where(full, 72.0, 0.0).astype(np.float32))
-
-

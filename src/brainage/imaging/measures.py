@@ -133,7 +133,8 @@ def tissue_measures(
             result[f"snr_{name}"] = None
             continue
         means[k], sds[k] = values.mean(), values.std()
-        result[f"snr_{name}"] = float(means[k] / (sds[k] * np.sqrt(values.size / (values.size - 1))))
+        unbiased = sds[k] * np.sqrt(values.size / (values.size - 1))
+        result[f"snr_{name}"] = float(means[k] / unbiased)
     known = [value for value in result.values() if value is not None]
     result["snr_total"] = float(np.mean(known)) if known else None
     contrast = abs(means[2] - means[1])

@@ -113,7 +113,7 @@ def _outline(values: np.ndarray, level: float) -> np.ndarray:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Edges of the template: where the Laplacian of its smoothed plane changes its sign, steeply."""
+    """Edges of the template: where its smoothed plane bends over and is steep."""
     smooth = ndimage.gaussian_filter(values, 3.0)
     steep = ndimage.gaussian_gradient_magnitude(smooth, 1.0)
     bend = ndimage.laplace(smooth) > 0

@@ -33,7 +33,7 @@ def preprocess_scan(
     """Run one scan through the whole room.
 
     Steps: read and check; affine of a 4 mm copy to the whole-head template; N4 inside the
-    carried brain mask; affine again on the corrected head; resample once (cubic) to the
+    carried brain mask; brain mask; affine again of the brain alone; resample once (cubic) to the
     template's grid; tissues and intensity scale; brain mask; measures; picture.
 
     Parameters
@@ -68,19 +68,7 @@ def _process(
 ) -> dict[str, float | None]:
     size = float(settings["voxel_size"])
     coarse, coarse_affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
-
-    def carried(transform: Path) -> np.ndarray:
-        back = np.linalg.inv(geometry.world_of_transform(str(transform)))
-        mask = template.coarse_mask.astype(np.float32)
-        at = (coarse.shape, coarse_affine)
-        return geometry.resampled(mask, template.coarse_affine, *at, back) > 0.5
-
-    fixed = (template.coarse, template.coarse_affine)
-    first = align.affine_to_template(*fixed, coarse, coarse_affine, folder)
-    bias = np.ones_like(coarse)
-    if settings["n4"]:
-        bias = align.bias_field(coarse, carried(first), coarse_affine)
-    last = align.affine_to_template(*fixed, coarse / bias, coarse_affine, folder, start=first)
+    last, bias = _register(coarse, coarse_affine, template.for_registration, settings, folder)
     world = geometry.world_of_transform(str(last))
     back = np.linalg.inv(world)
 
@@ -102,9 +90,7 @@ def _process(
         if not mask.any():
             raise ScanFault("no brain was found: deepbet's mask misses the template")
     else:
-        mask = template.mask
-        if first_found.ordered:
-            mask = strip.refined_mask(scaled, template.depth, size)
+        mask = _own_mask(aligned, first_found, template)
         mask_image = geometry.resampled(
             mask.astype(np.float32), template.affine, head.data.shape, head.affine, back
         )
@@ -119,9 +105,7 @@ def _process(
     numbers = _frame(head, coarse_affine, air_head, air)
     air_sd = numbers.pop("air_sd")
     numbers |= measures.tissue_measures(corrected, labels, air_sd)
-    numbers |= measures.fit_measures(
-        template.head, template.mask, scaled, mask, found, size, world
-    )
+    numbers |= measures.fit_measures(template.head, template.mask, scaled, mask, found, size, world)
 
     _write_brain(folder / BRAIN, brain, template.box_affine)
     _write_mask(folder / MASK, own_mask, head)
@@ -130,6 +114,42 @@ def _process(
         folder / PICTURE, head.data, own_mask, head.affine, scaled, mask, template.head, size
     )
     return {name: None if value is None else _rounded(value) for name, value in numbers.items()}
+
+
+def _register(
+    coarse: np.ndarray,
+    affine: np.ndarray,
+    template: Template,
+    settings: dict[str, Any],
+    folder: Path,
+) -> tuple[Path, np.ndarray]:
+    """Affine onto the template (head first, then brain alone) and bias field, on a coarse copy."""
+    first = align.head_to_template(template.head, template.affine, coarse, affine, folder)
+    world = geometry.world_of_transform(str(first))
+
+    def carried(mask: np.ndarray) -> np.ndarray:
+        image = mask.astype(np.float32)
+        at = (coarse.shape, affine)
+        return geometry.resampled(image, template.affine, *at, np.linalg.inv(world))
+
+    bias = np.ones_like(coarse)
+    if settings["n4"]:
+        bias = align.bias_field(coarse, carried(template.mask) > 0.5, affine)
+    corrected = coarse / bias
+    aligned = geometry.resampled(
+        corrected, affine, template.head.shape, template.affine, world, order=3
+    )
+    found = tissue.find_tissues(aligned, template.mask, template.priors)
+    brain = corrected * carried(_own_mask(aligned, found, template))
+    fixed = np.where(template.mask, template.head, 0)
+    last = align.brain_to_template(fixed, template.affine, brain, affine, folder, first)
+    return last, bias
+
+
+def _own_mask(aligned: np.ndarray, found: tissue.Tissues, template: Template) -> np.ndarray:
+    if not found.ordered:  # nothing to follow an edge by
+        return template.mask
+    return strip.refined_mask(aligned, found, template.depth, template.size)
 
 
 def _frame(

@@ -228,20 +228,18 @@ def _check_limits(
 ) -> None:
     low_volume, high_volume = (float(value) for value in settings["brain_volume_range"])
     limits = (
-        ("template_overlap", "minimum_template_overlap", "the brain mask does not fit: overlap"),
-        ("template_correlation", "minimum_template_correlation", "no brain, or badly aligned: correlation"),
-        ("cohort_correlation", "minimum_cohort_correlation", "unlike the other brains: correlation"),
-        ("tissue_contrast", "minimum_tissue_contrast", "no T1w contrast between grey and white matter:"),
-    )  # fmt: skip
-    for column, key, words in limits:
+        ("template_overlap", "the brain mask does not fit: overlap with the template"),
+        ("template_correlation", "no brain, or badly aligned: correlation with the template"),
+        ("cohort_correlation", "unlike the other brains: correlation with their mean"),
+        ("tissue_contrast", "no T1w contrast between grey and white matter:"),
+    )
+    for column, words in limits:
         if column not in frame:
             continue
-        limit = float(settings[key])
-        against = {"template": " with the template", "cohort": " with their mean"}
-        what = against.get(column.split("_")[0], "")
+        limit = float(settings[f"minimum_{column}"])
         for scan_id, value in zip(frame["scan_id"], frame[column], strict=True):
             if value is not None and value < limit:
-                fails[scan_id].append(f"{words}{what} {value:.2f} is below {limit:g}")
+                fails[scan_id].append(f"{words} {value:.2f} is below {limit:g}")
     if "brain_volume_ml" in frame:
         for scan_id, value in zip(frame["scan_id"], frame["brain_volume_ml"], strict=True):
             if value < low_volume or value > high_volume:

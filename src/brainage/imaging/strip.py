@@ -9,12 +9,13 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.files import InputError
-from brainage.imaging import geometry
 from brainage.imaging.reading import Head, ScanFault
+from brainage.imaging.tissue import Tissues, normalised
 
-
-# Intensities (on the scale of tissue.TARGETS) of brain: above CSF and bone, below fat.
+# Intensities (on the scale of tissue.TARGETS) of brain: above CSF and bone, below fat ...
 BRIGHTNESS = (0.25, 0.95)
+# ... and above this share of grey matter, for heads whose CSF is as dark as bone.
+SHARE_OF_GREY = 0.6
 REACH = 5.0  # mm beyond the template's mask that brain may reach after an affine
 CORE = 4.0  # mm inside it where everything is brain
 OPENING = 2.0  # mm; thin sheets of dura fall off (only where voxels are small enough to see them)
@@ -22,7 +23,7 @@ CLOSING = 6.0  # mm; sulci are filled ...
 GROWTH = 2.0  # ... and the rim of CSF about the cortex is kept
 
 
-def refined_mask(scaled: np.ndarray, depth: np.ndarray, size: float) -> np.ndarray:
+def refined_mask(data: np.ndarray, tissues: Tissues, depth: np.ndarray, size: float) -> np.ndarray:
     """Follow the head's own edge of the brain in a band about the carried template mask.
 
     Bright voxels of the band are taken, thin sheets removed, the piece that holds the core
@@ -31,8 +32,10 @@ def refined_mask(scaled: np.ndarray, depth: np.ndarray, size: float) -> np.ndarr
 
     Parameters
     ----------
-    scaled
-        Head on the template's grid, tissue means at :data:`brainage.imaging.tissue.TARGETS`.
+    data
+        Bias-corrected head on the template's grid.
+    tissues
+        What was found in it inside the template's mask.
     depth
         mm inside (positive) or outside (negative) the template's brain mask.
     size
@@ -44,9 +47,11 @@ def refined_mask(scaled: np.ndarray, depth: np.ndarray, size: float) -> np.ndarr
         bool, on the same grid.
     """
     room = ndimage.find_objects((depth > -REACH - CLOSING - size).astype(np.uint8))[0]
-    values, inner = scaled[room], depth[room]
+    inner = depth[room]
+    values = normalised(data[room], np.ones(inner.shape, dtype=bool), tissues)
     core = inner > CORE
     bright = (values > BRIGHTNESS[0]) & (values < BRIGHTNESS[1]) & (inner > -REACH)
+    bright &= data[room] > SHARE_OF_GREY * tissues.means[1]
     brain = bright | core
     if size <= OPENING * 1.25:
         seed = _largest(_eroded(bright, OPENING, size) | core)
@@ -56,7 +61,7 @@ def refined_mask(scaled: np.ndarray, depth: np.ndarray, size: float) -> np.ndarr
     closing = max(size, CLOSING) if size <= CLOSING / 2 else size
     brain = _eroded(_dilated(brain, closing, size), closing - GROWTH, size)
     brain = ndimage.binary_fill_holes(brain & (inner > -REACH))
-    result = np.zeros(scaled.shape, dtype=bool)
+    result = np.zeros(data.shape, dtype=bool)
     result[room] = brain
     return result
 

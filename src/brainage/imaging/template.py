@@ -35,11 +35,13 @@ class Template:
         (3, ...) prior probability of CSF, grey and white matter on the wide grid.
     affine
         4 x 4 of the wide grid.
+    size
+        Edge of its voxels, in mm.
     box
         Slices of the wide grid that results are cut to: the brain, a margin of at least one
         voxel, and a shape whose numbers are multiples of eight.
-    coarse, coarse_affine, coarse_mask
-        Whole head and brain at the size that registration works at.
+    coarse
+        The same at the size that registration works at (itself, where that is the same).
     """
 
     head: np.ndarray
@@ -48,9 +50,13 @@ class Template:
     priors: np.ndarray
     affine: np.ndarray
     box: tuple[slice, ...]
-    coarse: np.ndarray
-    coarse_affine: np.ndarray
-    coarse_mask: np.ndarray
+    size: float
+    coarse: Template | None
+
+    @property
+    def for_registration(self) -> Template:
+        """The template at :data:`REGISTRATION_SIZE`."""
+        return self if self.coarse is None else self.coarse
 
     @property
     def box_affine(self) -> np.ndarray:
@@ -116,15 +122,17 @@ def load_template(settings: dict[str, Any]) -> Template:
     head, affine, mask, mask_affine = _load_pair(*template_paths(settings))
     if mask.shape != head.shape or not np.allclose(affine, mask_affine, atol=1e-3):
         raise InputError("imaging: template and template_mask do not lie on the same grid")
+    result = _sampled(head, mask, affine, size)
+    if size != REGISTRATION_SIZE:
+        result.coarse = _sampled(head, mask, affine, REGISTRATION_SIZE)
+    return result
+
+
+def _sampled(head: np.ndarray, mask: np.ndarray, affine: np.ndarray, size: float) -> Template:
     wide, wide_affine = geometry.coarser(head, affine, size)
     wide_mask = geometry.coarser(mask, affine, size)[0] > 0.5
     if not wide_mask.any():
         raise InputError("imaging: template_mask has no voxel above zero")
-    if size == REGISTRATION_SIZE:
-        coarse, coarse_affine, coarse_mask = wide, wide_affine, wide_mask
-    else:
-        coarse, coarse_affine = geometry.coarser(head, affine, REGISTRATION_SIZE)
-        coarse_mask = geometry.coarser(mask, affine, REGISTRATION_SIZE)[0] > 0.5
     return Template(
         head=wide,
         mask=wide_mask,
@@ -132,9 +140,8 @@ def load_template(settings: dict[str, Any]) -> Template:
         priors=_tissue_priors(wide, wide_mask, size),
         affine=wide_affine,
         box=_box(wide_mask),
-        coarse=coarse,
-        coarse_affine=coarse_affine,
-        coarse_mask=coarse_mask,
+        size=size,
+        coarse=None,
     )
 
 

@@ -32,7 +32,7 @@ def save(path: Path, state: dict[str, Any], made_for: str) -> None:
         torch.save({"made_for": made_for, "state": state}, temporary)
 
 
-def load(path: Path, made_for: str, start_anew: str = "starting anew") -> dict[str, Any] | None:
+def load(path: Path, made_for: str) -> dict[str, Any] | None:
     """Return the state of a checkpoint, or None where there is none to go on from.
 
     A checkpoint of another config, other data or other code, or one that cannot be read, is
@@ -46,13 +46,11 @@ def load(path: Path, made_for: str, start_anew: str = "starting anew") -> dict[s
         content = torch.load(path, map_location="cpu", weights_only=True)
         found, state = content["made_for"], content["state"]
     except Exception as error:
-        print(f"{path}: unreadable checkpoint ({error}); {start_anew}", file=sys.stderr)
+        print(f"{path}: unreadable checkpoint ({error}); starting anew", file=sys.stderr)
         return None
     if found != made_for:
-        print(
-            f"{path}: checkpoint of another config, other data or other code; {start_anew}",
-            file=sys.stderr,
-        )
+        reason = "made with another config, other data or other code"
+        print(f"{path}: checkpoint {reason}; starting anew", file=sys.stderr)
         return None
     return state
 

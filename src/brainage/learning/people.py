@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,20 @@ def read_groups(
             "with a usable scan and age; training needs 2 or more"
         )
     return fit, _group(known[known["role"] == "tune"], store)
+
+
+def batches(group: Group, batch_people: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """Shuffle the people, choose one scan of each, and cut into batches of equal size (± 1).
+
+    Returns
+    -------
+    list of numpy.ndarray
+        Positions of scans in the group. Follows from seed and epoch alone.
+    """
+    random = np.random.default_rng([seed, epoch, 0])
+    chosen = np.array([random.choice(scans) for scans in group.people])
+    order = random.permutation(chosen)
+    return np.array_split(order, math.ceil(len(order) / batch_people))
 
 
 def _group(table: pd.DataFrame, store: Store) -> Group:

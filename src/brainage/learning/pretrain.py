@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +158,13 @@ def complete(settings: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _person(scan_id: str) -> tuple[str, str]:
+    match = contracts.SCAN_ID_PATTERN.fullmatch(scan_id)
+    if match is None:
+        raise InputError(f"{scan_id!r} is not a scan_id")
+    return match["dataset"], match["participant"]
+
+
 def _write(
     out: Path,
     weights: dict[str, Any],
@@ -177,7 +183,7 @@ def _write(
     with written_whole(out / WEIGHTS) as temporary:
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
     contracts.write_table(table, out / HISTORY, contracts.HISTORY)
-    listed = "".join(f"{scan_id}\n" for scan_id in job.fit.scan_ids)
+    seen = {contracts.person_hash(*_person(scan_id)) for scan_id in job.fit.scan_ids}
     encoder = encoders.build(**job.settings["encoder"])
     write_json(
         out / DESCRIPTION,
@@ -195,7 +201,7 @@ def _write(
                 "seed": seed,
                 "people": len(job.fit.people),
                 "scans": len(job.fit.scan_ids),
-                "scans_sha256": hashlib.sha256(listed.encode()).hexdigest(),
+                "people_hashes": sorted(seen),
                 "age_low": round(float(job.fit.ages.min()), 4),
                 "age_high": round(float(job.fit.ages.max()), 4),
                 "threads": job.threads,

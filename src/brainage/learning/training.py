@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from brainage.files import InputError
-from brainage.learning import augment, checkpoint, distributed, encoders, losses
+from brainage.learning import augment, checkpoint, distributed, encoders, losses, people
 from brainage.learning.people import Group
 from brainage.learning.store import Store, open_store
 
@@ -121,20 +121,6 @@ def _free_memory(device: torch.device) -> int:
     with contextlib.suppress(ValueError, OSError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
     return 2**30
-
-
-def batches(group: Group, batch_people: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Shuffle the people, choose one scan of each, and cut into batches of equal size (± 1).
-
-    Returns
-    -------
-    list of numpy.ndarray
-        Positions of scans in the group. Follows from seed and epoch alone.
-    """
-    random = np.random.default_rng([seed, epoch, 0])
-    chosen = np.array([random.choice(scans) for scans in group.people])
-    order = random.permutation(chosen)
-    return np.array_split(order, math.ceil(len(order) / batch_people))
 
 
 def learning_rate(settings: dict[str, Any], epochs_done: float) -> float:
@@ -310,7 +296,7 @@ def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dic
     looks = _looks(settings, bool(job.tune.people))
     for epoch in range(first_epoch, settings["epochs"] + 1):
         run.model.train()
-        parts = batches(job.fit, settings["batch_people"], job.seed, epoch)
+        parts = people.batches(job.fit, settings["batch_people"], job.seed, epoch)
         values = []
         for number, positions in enumerate(parts):
             rate = learning_rate(settings, epoch - 1 + (number + 1) / len(parts))

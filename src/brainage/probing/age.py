@@ -19,7 +19,7 @@ from brainage.probing.people import (
     read_run,
 )
 from brainage.probing.ridge import choose
-from brainage.probing.settings import DEFAULTS as DEFAULTS
+from brainage.probing.settings import complete
 
 LEAST_FIT = 3  # people
 
@@ -61,6 +61,7 @@ def probe_age(
     InputError
         A person has two roles, the tables don't match, or too few people to fit.
     """
+    settings = complete(settings)
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     ages = people["age"].to_numpy(float)

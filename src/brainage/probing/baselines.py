@@ -14,6 +14,7 @@ from brainage.files import InputError
 from brainage.probing.age import fit_rows, folds_within
 from brainage.probing.people import first_scans, predictions_table, read_run
 from brainage.probing.ridge import choose
+from brainage.probing.settings import complete
 from brainage.probing.voxels import Voxels
 
 KINDS = ("ridge_voxels", "mean")
@@ -62,7 +63,7 @@ def predict_baseline(
     """
     if kind not in KINDS:
         raise InputError(f"baseline {kind!r} is not one of {', '.join(KINDS)}")
-    store = Path(store)
+    store, settings = Path(store), complete(settings)
     people = read_run(store / "index.tsv", scans, splits, experiment_rows_from, fold, seed)
     fit = fit_rows(people, f"{splits}: experiment {experiment_rows_from}, fold {fold}, seed {seed}")
     if kind == "mean":

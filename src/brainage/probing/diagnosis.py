@@ -11,6 +11,7 @@ import pandas as pd
 from brainage.contracts import DIAGNOSIS_SCORES, write_table
 from brainage.probing.logistic import out_of_fold
 from brainage.probing.people import first_scans, read_embeddings, read_run
+from brainage.probing.settings import complete
 
 
 def probe_diagnosis(
@@ -42,6 +43,7 @@ def probe_diagnosis(
     settings
         As :data:`brainage.probing.settings.DEFAULTS`.
     """
+    settings = complete(settings)
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     first = first_scans(people[people["role"] == "test"])

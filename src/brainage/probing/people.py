@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import INDEX, PREDICTIONS, SCANS, SPLITS, read_table
-from brainage.files import InputError
+from brainage.contracts import INDEX, PREDICTIONS, SCANS, SPLITS, person_hash, read_table
+from brainage.files import InputError, read_json
 
 PERSON = ["dataset", "participant_id"]
 
@@ -67,6 +67,35 @@ def read_run(
     joined["age"] = joined["age"].where(~joined["age_top_coded"].astype(bool))
     joined["row"] = joined["row"].astype(int)
     return in_order(joined).reset_index(drop=True)
+
+
+def refuse_seen_people(encoder: Path, splits: Path, experiment: str, fold: int, seed: int) -> None:
+    """Refuse a run whose encoder saw the age of somebody who is to be tuned or tested on.
+
+    Parameters
+    ----------
+    encoder
+        The encoder's JSON, with a hash of each person whose age it was trained on.
+    splits
+        As :data:`brainage.contracts.SPLITS`.
+    experiment, fold, seed
+        Name the run in `splits`.
+
+    Raises
+    ------
+    InputError
+        Naming the first such person.
+    """
+    seen = set(read_json(encoder)["training"]["people_hashes"])
+    roles = read_table(splits, SPLITS)
+    here = (roles["experiment"] == experiment) & (roles["fold"] == fold) & (roles["seed"] == seed)
+    for row in roles[here & (roles["role"] != "fit")].itertuples():
+        if person_hash(row.dataset, row.participant_id) in seen:
+            raise InputError(
+                f"{encoder}: this encoder was trained on the age of {row.participant_id} of "
+                f"{row.dataset}, who is {row.role} in experiment {experiment}, fold {fold}, seed "
+                f"{seed} of {splits}; train it anew with these splits"
+            )
 
 
 def read_embeddings(path: Path, people: pd.DataFrame) -> np.ndarray:

@@ -38,3 +38,11 @@ DEFAULTS: dict[str, Any] = {
     # Coverage of the intervals.
     "confidence": 0.95,
 }
+
+
+def complete(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return `settings` with the default of every key that it lacks."""
+    filled = {**DEFAULTS, **settings}
+    if "control" not in settings and settings.get("groups"):
+        filled["control"] = settings["groups"][0]
+    return filled

@@ -12,6 +12,7 @@ import pandas as pd
 from brainage.contracts import SITE_PROBE, write_table
 from brainage.probing.logistic import MANY_STEPS, out_of_fold
 from brainage.probing.people import first_scans, is_healthy, read_embeddings, read_run
+from brainage.probing.settings import complete
 from brainage.probing.voxels import Voxels
 
 # The protocol of the OpenBHB challenge: features as they are, at most 1,000 steps.
@@ -55,6 +56,7 @@ def probe_site(
     store
         Folder with brains.npy and its index.tsv.
     """
+    settings = complete(settings)
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     chosen = people_of_sites(people, settings)

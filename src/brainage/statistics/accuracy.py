@@ -18,6 +18,7 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
+from brainage.statistics.settings import complete
 
 # One call scores many resamples: both arrays have shape (..., people).
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -80,6 +81,7 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
     settings
         As :data:`brainage.statistics.settings.DEFAULTS`.
     """
+    settings = complete(settings)
     table = read_table(gaps, GAPS)
     healthy = set(table.loc[is_healthy(table["diagnosis"], settings), "scan_id"])
     single = read_table(predictions, PREDICTIONS)

@@ -21,6 +21,7 @@ from brainage.statistics.people import (
     rows_to_frame,
     sites_of,
 )
+from brainage.statistics.settings import complete
 from brainage.statistics.sites import LEAST_AT_SITE, inseparable, some
 
 LEAST_RANDOM = 6  # sites; a variance between fewer cannot be estimated
@@ -49,6 +50,7 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
     settings
         As :data:`brainage.statistics.settings.DEFAULTS`.
     """
+    settings = complete(settings)
     rows: list[dict[str, Any]] = []
     for experiment in read_experiments(gaps):
         rows += group_rows(experiment, settings)

@@ -84,10 +84,10 @@ def added_term(x: np.ndarray, term: np.ndarray, is_case: np.ndarray) -> AddedTer
     """Compare a logistic regression on `x` with one on `x` and `term`.
 
     Where the groups differ in the spread of the term, or are small, the plain likelihood ratio
-    finds what is not there (11 % false positives at 60 controls with an SD of 4 and 20 cases with
-    one of 7). Scaled by the ratio of the robust to the model's variance (Kent 1982, Biometrika;
-    Rotnitzky and Jewell 1990, Biometrika), the robust one with residuals inflated by leverage as
-    in HC3, it has 4 to 6 %.
+    finds what is not there (10 % false positives at 60 controls with an SD of 4 and 20 cases with
+    one of 7, beside age and sex). Scaled by the ratio of the robust to the model's variance (Kent
+    1982, Biometrika; Rotnitzky and Jewell 1990, Biometrika), the robust one with residuals
+    inflated by leverage as in HC3, it has 4 to 5 %.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
+from brainage.statistics.settings import complete
 
 MODEL = (
     "gap ~ (baseline age + group + sex) * years{scanner} + (1 + years | person), REML; t with "
@@ -52,6 +53,7 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
     settings
         As :data:`brainage.statistics.settings.DEFAULTS`.
     """
+    settings = complete(settings)
     slopes: list[dict[str, Any]] = []
     persons: list[pd.DataFrame] = []
     for experiment in read_experiments(gaps):

@@ -21,6 +21,7 @@ from brainage.statistics.people import (
     rows_to_frame,
     sites_of,
 )
+from brainage.statistics.settings import complete
 from brainage.statistics.sites import inseparable
 
 NO_GAP = "no gap on Cole's scale (see reference.tsv)"
@@ -55,6 +56,7 @@ def compute_roc(
     settings
         As :data:`brainage.statistics.settings.DEFAULTS`.
     """
+    settings = complete(settings)
     probe = read_table(diagnosis_scores, DIAGNOSIS_SCORES)
     rows: list[dict[str, Any]] = []
     curves: list[pd.DataFrame] = []

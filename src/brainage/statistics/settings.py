@@ -31,3 +31,8 @@ DEFAULTS: dict[str, Any] = {
     # Fewest years from a person's first to last scan for a slope of their own.
     "follow_up": 0.5,
 }
+
+
+def complete(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return `settings` with the default of every key that it lacks."""
+    return {**DEFAULTS, **settings}

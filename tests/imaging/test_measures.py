@@ -1,0 +1,76 @@
+"""Each measure moves the way its defect should move it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from brainage.imaging import measures
+from brainage.imaging.template import Template
+from brainage.imaging.tissue import find_tissues
+
+
+@pytest.fixture
+def head(template: Template) -> np.ndarray:
+    padded = np.pad(template.head * (template.head > 12), 10)
+    noise = np.random.default_rng(5).normal(0, 1.0, (2, *padded.shape))
+    return np.hypot(padded + noise[0], noise[1]).astype(np.float32)
+
+
+def frame(data: np.ndarray, template: Template) -> dict[str, float | None]:
+    return measures.frame_measures(data, *measures.head_and_air(data, template.affine))
+
+
+def test_head_and_air_lie_apart(head: np.ndarray, template: Template) -> None:
+    inside, air = measures.head_and_air(head, template.affine)
+    assert inside[10:-10, 10:-10, 10:-10][template.mask].all()
+    assert not (inside & air).any()
+    assert head[air].mean() < 3
+
+
+def test_a_ghost_raises_what_ghosts_raise(head: np.ndarray, template: Template) -> None:
+    ghost = head + 0.15 * np.roll(head, head.shape[1] // 2, axis=1)
+    clean, bad = frame(head, template), frame(ghost, template)
+    assert bad["efc"] > clean["efc"]
+    assert bad["fber"] < clean["fber"]
+    assert bad["air_level"] > 2 * clean["air_level"]
+    assert bad["air_spread"] > 2 * clean["air_spread"]
+
+
+def test_masked_air_gives_no_measure_of_air(head: np.ndarray, template: Template) -> None:
+    inside, _ = measures.head_and_air(head, template.affine)
+    found = frame(np.where(inside, head, 0), template)
+    assert found["fber"] is None and found["air_spread"] is None
+    assert found["efc"] > 0
+
+
+def test_noise_lowers_snr_and_cnr_and_raises_cjv(template: Template) -> None:
+    random = np.random.default_rng(2)
+    labels = template.priors.argmax(axis=0).astype(np.uint8) + 1
+    labels[~template.mask] = 0
+    clean = np.array([0.0, 40.0, 70.0, 100.0])[labels]
+    little, much = (
+        measures.tissue_measures(clean + random.normal(0, sd, clean.shape), labels, sd)
+        for sd in (2.0, 8.0)
+    )
+    # Formulas of MRIQC by hand: 100 / 8, 30 / sqrt(3 * 64), 16 / 30.
+    assert much["snr_wm"] == pytest.approx(100 / 8, rel=0.03)
+    assert much["cnr"] == pytest.approx(30 / np.sqrt(3 * 64), rel=0.03)
+    assert much["cjv"] == pytest.approx(16 / 30, rel=0.03)
+    assert little["snr_total"] > much["snr_total"]
+    assert little["tissue_contrast"] == pytest.approx(0.3, abs=0.01)
+
+
+def test_fit_measures_of_the_template_itself(template: Template) -> None:
+    found = find_tissues(template.head, template.mask, template.priors)
+    world = np.diag([1.1, 1.1, 1.1, 1.0])
+    result = measures.fit_measures(
+        template.head, template.mask, template.head, template.mask, found, template.size, world
+    )
+    assert result["template_correlation"] == pytest.approx(1)
+    assert result["template_overlap"] == 1
+    assert result["scale"] == pytest.approx(1.1)
+    assert result["stretch"] == pytest.approx(1)
+    assert result["rotation_degrees"] == pytest.approx(0, abs=1e-3)
+    volume = template.mask.sum() * template.size**3 * 1.1**3 / 1000
+    assert result["brain_volume_ml"] == pytest.approx(volume)

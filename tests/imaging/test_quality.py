@@ -1,0 +1,151 @@
+"""Verdicts: limits, outliers by site, twins, and keys that must fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainage.contracts import BRAIN, MEASURES, QC, SCANS, derivative, read_table, write_table
+from brainage.files import InputError
+from brainage.imaging.quality import DEFAULTS, assess
+
+SHAPE = (12, 12, 12)
+
+
+def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scans at two sites whose measures lie close together, and their brains."""
+    random = np.random.default_rng(0)
+    people = [f"sub-{k:02d}" for k in range(number)]
+    scans = pd.DataFrame({name: None for name in SCANS.names}, index=range(number))
+    scans = scans.assign(
+        scan_id=[f"demo_{p}" for p in people], dataset="demo", participant_id=people, t1w="x.nii",
+        age_top_coded=False, site=["A" if k % 2 else "B" for k in range(number)],
+    )  # fmt: skip
+    site_b = (scans["site"] == "B").to_numpy()
+    measures = pd.DataFrame(
+        {
+            "scan_id": scans["scan_id"],
+            "fault": None,
+            "voxels_sha256": [f"hash{k}" for k in range(number)],
+            "template_overlap": random.normal(0.95, 0.005, number),
+            "template_correlation": random.normal(0.7, 0.02, number),
+            "brain_volume_ml": random.normal(1500, 100, number),
+            "tissue_contrast": random.normal(0.2, 0.01, number),
+            # Site B is much noisier: no fault of any one scan there.
+            "cjv": random.normal(0.5, 0.02, number) + 0.8 * site_b,
+        }
+    )
+    common = random.uniform(0.2, 0.9, SHAPE)
+    for scan_id in scans["scan_id"]:
+        path = derivative(folder, scan_id, BRAIN)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        brain = (common + random.normal(0, 0.05, SHAPE)).clip(0.01, 1).astype(np.float32)
+        nibabel.Nifti1Image(brain, np.eye(4)).to_filename(path)
+    return scans, measures
+
+
+def judged(
+    folder: Path, scans: pd.DataFrame, measures: pd.DataFrame, **settings: Any
+) -> pd.DataFrame:
+    write_table(scans, folder / "scans.tsv", SCANS)
+    half = len(measures) // 2
+    tables = [folder / "chunks" / f"{k}.tsv" for k in range(2)]
+    for path, part in zip(tables, (measures[:half], measures[half:]), strict=True):
+        write_table(part, path, MEASURES)
+    assess(tables, folder / "scans.tsv", folder / "qc.tsv", DEFAULTS | settings)
+    return read_table(folder / "qc.tsv", QC).set_index("scan_id")
+
+
+def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
+    qc = judged(tmp_path, *cohort(tmp_path))
+    assert (qc["verdict"] == "pass").all(), qc["reason"].dropna().tolist()
+    assert qc["cohort_correlation"].min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "verdict", "words"),
+    [
+        ("fault", "the volume is empty: all voxels are zero", "fail", "empty"),
+        ("template_overlap", 0.6, "fail", "mask does not fit"),
+        ("template_correlation", 0.1, "fail", "no brain, or badly aligned"),
+        ("brain_volume_ml", 300.0, "fail", "300 ml is outside"),
+        ("tissue_contrast", -0.1, "fail", "no T1w contrast"),
+        ("cjv", 0.9, "warn", "at site A"),
+        ("cjv", 1.3, "fail", "at site A"),
+    ],
+)
+def test_each_defect_has_its_reason(
+    tmp_path: Path, column: str, value: object, verdict: str, words: str
+) -> None:
+    scans, measures = cohort(tmp_path)
+    measures[column] = measures[column].astype(object)
+    measures.loc[3, column] = value
+    qc = judged(tmp_path, scans, measures)
+    assert qc["verdict"].iloc[3] == verdict
+    assert words in qc["reason"].iloc[3]
+    assert (qc["verdict"].drop(qc.index[3]) == "pass").all()
+
+
+def test_a_brain_unlike_the_others_fails(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    noise = np.random.default_rng(9).uniform(0.1, 1, SHAPE).astype(np.float32)
+    path = derivative(tmp_path, "demo_sub-04", BRAIN)
+    nibabel.Nifti1Image(noise, np.eye(4)).to_filename(path)
+    qc = judged(tmp_path, scans, measures)
+    assert "unlike the other brains" in qc.loc["demo_sub-04", "reason"]
+    assert (qc["verdict"] == "fail").sum() == 1
+
+
+def test_small_sites_are_compared_with_everybody(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    scans["site"] = ["A"] * 27 + ["tiny"] * 3
+    measures["cjv"] = np.random.default_rng(1).normal(0.5, 0.02, 30)
+    measures.loc[28, "cjv"] = 0.9
+    qc = judged(tmp_path, scans, measures)
+    assert "of all scans" in qc["reason"].iloc[28]
+
+
+def test_the_same_image_twice(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    # One person's second scan is a copy of the first; two other people share one image.
+    scans.loc[1, "participant_id"] = scans.loc[0, "participant_id"]
+    measures.loc[1, "voxels_sha256"] = measures.loc[0, "voxels_sha256"]
+    measures.loc[6, "voxels_sha256"] = measures.loc[5, "voxels_sha256"]
+    qc = judged(tmp_path, scans, measures)
+    assert qc["verdict"].iloc[:2].tolist() == ["pass", "fail"]
+    assert "which is kept" in qc["reason"].iloc[1]
+    assert qc["verdict"].iloc[5:7].tolist() == ["fail", "fail"]
+    assert all("nobody can tell" in reason for reason in qc["reason"].iloc[5:7])
+
+
+def test_scans_set_aside_get_a_verdict_too(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    scans.loc[2, "set_aside"] = "no age"
+    assert judged(tmp_path, scans, measures)["verdict"].iloc[2] == "pass"
+
+
+@pytest.mark.parametrize("which", ["missing", "double", "unknown"])
+def test_keys_that_do_not_fit_are_named(tmp_path: Path, which: str) -> None:
+    scans, measures = cohort(tmp_path)
+    if which == "missing":
+        measures = measures.drop(index=7)
+    if which == "double":
+        measures = pd.concat([measures, measures.iloc[[7]]])
+    if which == "unknown":
+        scans = scans.drop(index=7)
+    with pytest.raises(InputError, match="demo_sub-07"):
+        judged(tmp_path, scans, measures)
+
+
+def test_one_scan_alone_has_no_cohort_and_passes(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path, 1)
+    write_table(scans, tmp_path / "scans.tsv", SCANS)
+    write_table(measures, tmp_path / "0.tsv", MEASURES)
+    assess([tmp_path / "0.tsv"], tmp_path / "scans.tsv", tmp_path / "qc.tsv", DEFAULTS)
+    qc = read_table(tmp_path / "qc.tsv", QC)
+    assert qc["verdict"].tolist() == ["pass"]
