@@ -46,7 +46,7 @@ lint: test-environment
 
 # The demo comes before the tests: some of them look at what came out of it.
 test: lint demo
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # The CUDA packages are torch's own business: it pins them, and a build without CUDA wants none.
 CUDA := ^(nvidia-|cuda-|triton==)

@@ -6,7 +6,7 @@ slopes an SD of 0.5 and 0.8 years a year, each of two sites has an offset, and a
 patients (a tenth of the controls) is lost at each visit. Printed is the share of cohorts with
 p < 0.05, which should be near 5 %, with its exact binomial 95 % interval.
 
-    python benchmarks/statistics.py [--cohorts 300] [--seed 2025]
+    python benchmarks/false_positives.py [--cohorts 300] [--seed 2025]
 """
 
 from __future__ import annotations
@@ -20,19 +20,25 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from brainage.config import defaults
 from brainage.contracts import DIAGNOSIS_SCORES
 from brainage.statistics.groups import group_rows
 from brainage.statistics.longitudinal import followed_up, own_slopes, slope_rows
 from brainage.statistics.people import Experiment, in_order
 from brainage.statistics.roc import roc_rows
-from brainage.statistics.settings import DEFAULTS
 
 SIZES = {"60 + 20": (60, 20), "8 + 8": (8, 8), "20 + 20": (20, 20), "60 + 60": (60, 60)}
 GAP_SD = {"CN": 4.0, "AD": 7.0}
 SLOPE_SD = {"CN": 0.5, "AD": 0.8}
 LOST = {"CN": 0.1, "AD": 0.25}
 FIRST_AGE = {"CN": 65.0, "AD": 75.0}
-SETTINGS = {**DEFAULTS, "groups": ["CN", "AD"]}
+SETTINGS = {
+    **defaults("statistics"),
+    "groups": ["CN", "AD"],
+    "healthy": ["CN"],
+    "external_sites": [],
+    "seed": 2025,
+}
 
 
 def cohort(sizes: tuple[int, int], noise: float, rng: np.random.Generator) -> Experiment:

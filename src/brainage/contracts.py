@@ -71,6 +71,7 @@ class Table:
 ROLES = ("fit", "tune", "calibrate", "test")
 VERDICTS = ("pass", "warn", "fail")
 SEXES = ("F", "M", "O")
+CONFIDENCE = 0.95  # coverage of every interval in a table
 
 _SCAN_ID = Column("scan_id", "text", "dataset_sub-X[_ses-Y][_run-Z], unique over all data sets")
 _PERSON = (
@@ -434,7 +435,8 @@ TRUTH_RECOVERY = Table(
             "quantity",
             "text",
             "mae_of_true_brain_age, correlation_of_gaps, group_mean, group_difference, slope, "
-            "slope_contrast, mae, mae_of_constant, mae_of_ridge or mae_of_true_brain_age_regression",
+            "slope_contrast, mae, mae_of_constant, mae_of_ridge or "
+            "mae_of_true_brain_age_regression",
         ),
         Column("group", "text", "the group, or the people meant"),
         Column("reference", "text", "the group subtracted from it", required=False),
@@ -446,8 +448,8 @@ TRUTH_RECOVERY = Table(
                required=False, allowed=("yes", "no")),
         Column("excludes_zero", "text", "whether the interval excludes 0",
                required=False, allowed=("yes", "no")),
-        Column("power", "number", "chance that the interval excludes 0 if the planted value is true, "
-               "from the standard error", required=False),
+        Column("power", "number", "chance that the interval excludes 0 if the planted value is "
+               "true, from the standard error", required=False),
         _N,
         _NOTE,
     ),

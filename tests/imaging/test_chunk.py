@@ -63,7 +63,7 @@ def test_each_scan_has_its_files_and_the_table_its_rows(
         values = brain.get_fdata()
         assert values.shape == template.mask[template.box].shape
         assert np.allclose(brain.affine, template.box_affine)
-        assert 0 <= values.min() and 0.8 < values.max() <= 1
+        assert values.min() >= 0 and 0.8 < values.max() < 1.000001
     assert not derivative(done, scans[2][0], BRAIN).exists()
 
 
@@ -176,7 +176,7 @@ def test_the_description_says_who_made_it(tmp_path: Path) -> None:
 def test_real_heads_agree_with_the_reference_masks(
     shared_data: Path, settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    people = ["sub-IXI012", "sub-IXI443", "sub-IXI526"]  # the last two: failed a simpler start
+    people = ["sub-IXI012", "sub-IXI204", "sub-IXI443"]  # the last two nod: one start fails
     heads = [(f"ixi_{p}", shared_data / "ixi" / p / "anat" / f"{p}_T1w.nii.gz") for p in people]
     run(tmp_path, heads, settings, processes=2)
     for person, (scan_id, _) in zip(people, heads, strict=True):

@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainage.config import defaults
 from brainage.contracts import BRAIN, MEASURES, QC, SCANS, derivative, read_table, write_table
 from brainage.files import InputError
-from brainage.imaging.quality import DEFAULTS, assess
+from brainage.imaging.quality import assess
 
 SHAPE = (12, 12, 12)
+
+DEFAULTS = defaults("quality")
 
 
 def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -36,7 +36,7 @@ def test_gain_changes_nothing_and_contrast_hardly_anything(template: Template) -
     labels = template.priors.argmax(axis=0)[template.mask]
     for k in range(3):
         assert np.mean(results[2][labels == k]) == pytest.approx(TARGETS[k], abs=0.03)
-    assert all(0 <= values.min() and values.max() <= 1 for values in results)
+    assert all(values.min() >= 0 and values.max() <= 1 for values in results)
 
 
 def test_an_even_object_has_no_tissues(template: Template) -> None:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from brainage.config import defaults
 from brainage.learning import augment
 from tests.learning.toys import brain
 
-OFF = {key: 0.0 for key in augment.DEFAULTS} | {"probability": 1.0}
+DEFAULTS = defaults("learning")["augmentation"]
+OFF = {key: 0.0 for key in DEFAULTS} | {"probability": 1.0}
 
 
 def volumes(count=3):
@@ -41,19 +43,19 @@ def test_each_change_changes_and_stays_finite(settings):
 
 def test_a_view_hangs_on_its_key_alone():
     keys = ((1, 1, 0, 0), (1, 1, 1, 0), (1, 1, 2, 0))
-    together = augment.augment(volumes(), keys, augment.DEFAULTS, 12.0)
-    alone = augment.augment(volumes()[1:2], keys[1:2], augment.DEFAULTS, 12.0)
+    together = augment.augment(volumes(), keys, DEFAULTS, 12.0)
+    alone = augment.augment(volumes()[1:2], keys[1:2], DEFAULTS, 12.0)
     assert torch.allclose(together[1:2], alone, atol=1e-6)
     for other in ((2, 1, 1, 0), (1, 2, 1, 0), (1, 1, 1, 1)):
-        different = augment.augment(volumes()[1:2], [other], augment.DEFAULTS, 12.0)
+        different = augment.augment(volumes()[1:2], [other], DEFAULTS, 12.0)
         assert (different - alone).abs().mean() > 1e-3
 
 
 def test_nothing_comes_from_global_state():
     torch.manual_seed(1)
-    first = view(augment.DEFAULTS)
+    first = view(DEFAULTS)
     torch.manual_seed(2)
-    assert torch.equal(first, view(augment.DEFAULTS))
+    assert torch.equal(first, view(DEFAULTS))
 
 
 def test_flip_swaps_left_and_right():

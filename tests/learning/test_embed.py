@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from brainage import contracts
+from brainage.config import defaults
 from brainage.files import InputError
 from brainage.learning import embed, pretrain
 
@@ -11,7 +12,8 @@ from brainage.learning import embed, pretrain
 @pytest.fixture(scope="module")
 def encoder(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder")
-    settings = {"encoder": {"name": "small", "width": 0.25}, "epochs": 1, "device": "cpu"}
+    small = {"encoder": {"name": "small", "width": 0.25}, "epochs": 1, "device": "cpu"}
+    settings = {**defaults("learning"), **small}
     pretrain.pretrain(
         toy.store, toy.scans, toy.splits, folder / "out", folder / "checkpoints", settings,
         "toy", 0, 1, 1, "c",

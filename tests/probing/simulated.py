@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainage.config import defaults
 from brainage.contracts import INDEX, SCANS, SPLITS, write_table
-from brainage.probing.settings import DEFAULTS
 
 SETTINGS: dict[str, Any] = {
-    **DEFAULTS,
+    **defaults("probing"),
+    "seed": 2025,
+    "healthy": ["CN"],
+    "groups": ["CN", "MCI", "AD"],
+    "control": "CN",
     "bootstrap": 200,
     "components": [5, 10],
     "ridge_alphas": [0.1, 10.0, 1000.0],

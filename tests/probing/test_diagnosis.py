@@ -59,11 +59,3 @@ def test_groups_of_different_sites_give_no_rows(tmp_path):
 def test_no_diagnosis_gives_no_rows(tmp_path):
     people = {"fit": (30, "fit", None, "A", 1), "test": (30, "test", None, "X", 1)}
     assert len(scored(study(tmp_path, **people))) == 0
-
-
-def test_control_is_the_first_group_where_none_is_named(tmp_path):
-    made = study(tmp_path)
-    out = tmp_path / "diagnosis.tsv"
-    given = {"groups": ["AD", "CN"], "logistic_c": [1.0]}
-    probe_diagnosis(**made.write(), out=out, **RUN, settings=given)
-    assert set(read_table(out, DIAGNOSIS_SCORES)["control"]) == {"AD"}

@@ -11,11 +11,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from brainage.config import defaults
 from brainage.contracts import PREDICTIONS, write_table
 from brainage.statistics.people import Experiment, in_order
-from brainage.statistics.settings import DEFAULTS
 
-SETTINGS: dict[str, Any] = {**DEFAULTS, "bootstrap": 200}
+SETTINGS: dict[str, Any] = {
+    **defaults("statistics"),
+    "groups": ["CN", "MCI", "AD"],
+    "healthy": ["CN"],
+    "external_sites": [],
+    "seed": 2025,
+    "bootstrap": 200,
+}
 
 
 def scans_of(

@@ -23,6 +23,9 @@ from brainage.cohort.plan import random_stream
 TEMPLATE_AGE = 25.0  # years; the template is an average of young adults
 YEARS_OF_CHANGE = 60.0  # the changes in REGIONS are from 20 to 80 years
 LEFT_OF_RIGHT = 51  # CerebrA: left label minus right label
+# The template is an average in the space of MNI152, which is larger than people's heads are: its
+# brain mask holds 1.9 litres, an adult's head about 1.5.
+MEAN_HEAD_SIZE = 0.94  # along each axis, against the template
 PERSONAL_AGEING_SD = 0.15  # everyone's regions age at their own pace, relative to REGIONS
 
 
@@ -151,9 +154,10 @@ def regional_values(seed: int, person: str, brain_age: float, off_axis: float) -
 def head_size(seed: int, person: str, sex: str) -> np.ndarray:
     """Return the linear size of a head along x, y and z against the template's.
 
-    Men's heads are 3.6 % larger than women's along each axis (about 11 % in volume); within a sex
-    the common SD is 3.2 % and each axis has a shape of its own (SD 1.5 %).
+    The mean is `MEAN_HEAD_SIZE`. Men's heads are 3.6 % larger than women's along each axis (about
+    11 % in volume); within a sex the common SD is 3.2 % and each axis has a shape of its own
+    (SD 1.5 %).
     """
     random = random_stream(seed, person, "head size")
     common = 0.032 * random.standard_normal() + {"M": 0.018, "F": -0.018}.get(sex, 0.0)
-    return np.exp(common + 0.015 * random.standard_normal(3))
+    return MEAN_HEAD_SIZE * np.exp(common + 0.015 * random.standard_normal(3))

@@ -46,10 +46,11 @@ def head_to_template(
     moving: np.ndarray,
     moving_affine: np.ndarray,
     scratch: Path,
+    pitch: float = 0.0,
 ) -> Path:
     """Find the affine that carries a whole head onto a whole-head template.
 
-    Starts from the centres of mass.
+    Starts from the centres of mass, the head nodded by `pitch`.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def head_to_template(
         The head, on a grid of about the same voxel size.
     scratch
         Folder for ANTs' files.
+    pitch
+        Degrees about the axis from ear to ear.
 
     Returns
     -------
@@ -73,7 +76,29 @@ def head_to_template(
     # A few bright voxels (fat, vessels) would stretch the histogram's bins.
     capped = np.minimum(moving, np.percentile(moving, 99.8))
     images = (fixed, fixed_affine, capped, moving_affine)
-    return _register(images, HEAD_STAGES, scratch / "head_", None)
+    start = _nodded(images, pitch, scratch / "start.mat") if pitch else None
+    return _register(images, HEAD_STAGES, scratch / "head_", start)
+
+
+Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # fixed, affine, moving, affine
+
+
+def _nodded(images: Images, pitch: float, path: Path) -> Path:
+    """Write a start that brings the centres of mass together and nods the head."""
+    ants = import_ants()
+    centres = []
+    for data, affine in (images[:2], images[2:]):
+        index = ndimage.center_of_mass(np.maximum(data, 0))
+        centres.append((geometry.FLIP @ affine @ [*index, 1.0])[:3])
+    cosine, sine = np.cos(np.radians(pitch)), np.sin(np.radians(pitch))
+    transform = ants.create_ants_transform(
+        transform_type="AffineTransform",
+        matrix=np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]]),
+        center=centres[0].tolist(),
+        translation=(centres[1] - centres[0]).tolist(),
+    )
+    ants.write_transform(transform, str(path))
+    return path
 
 
 def brain_to_template(
@@ -110,7 +135,7 @@ def _cut(data: np.ndarray, affine: np.ndarray, margin: int = 3) -> tuple[np.ndar
 
 
 def _register(
-    images: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    images: Images,
     stages: tuple[dict[str, Any], ...],
     prefix: Path,
     start: Path | None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -36,7 +37,7 @@ from brainage.contracts import (
     write_table,
 )
 from brainage.files import sha256, write_json
-from brainage.imaging import strip
+from brainage.imaging import preprocess, strip
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.template import Template, load_template, template_hash
 
@@ -98,7 +99,10 @@ def preprocess_scans(
         print(
             f"imaging: {len(scans) - len(todo)} of {len(scans)} scans done before", file=sys.stderr
         )
+        # Imported here, once, and not by every child; a chunk with nothing left does without.
         import_ants()
+        for name in ("nibabel", "PIL.Image", "PIL.ImageDraw", "PIL.PngImagePlugin"):
+            importlib.import_module(name)
         _run_all(todo, folder, settings, recipe, load_template(settings), max(1, processes))
     write_table(_rows([scan_id for scan_id, _ in scans], folder), table, MEASURES)
 
@@ -254,12 +258,10 @@ def _child(
     recipe: dict[str, str],
     template: Template,
 ) -> None:
-    from brainage.imaging.preprocess import preprocess_scan
-
     quality = derivative(folder, scan_id, QUALITY)
     # While images are replaced there is no quality file that vouches for them.
     quality.unlink(missing_ok=True)
-    outcome = preprocess_scan(path, template, settings, scratch)
+    outcome = preprocess.preprocess_scan(path, template, settings, scratch)
     for ending in IMAGES:
         final = derivative(folder, scan_id, ending)
         if outcome.fault is None:

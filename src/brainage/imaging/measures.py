@@ -37,7 +37,7 @@ def head_and_air(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.n
     edges = geometry.spacing(affine)
     closed = ndimage.binary_closing(np.pad(head, 4), iterations=3)[4:-4, 4:-4, 4:-4] | head
     head = ndimage.binary_fill_holes(closed)
-    steps = max(1, int(round(AIR_DISTANCE / float(edges.mean()))))
+    steps = max(1, round(AIR_DISTANCE / float(edges.mean())))
     air = ~ndimage.binary_dilation(head, iterations=steps) & (data > 0)
     return head, air
 

@@ -18,29 +18,6 @@ import pandas as pd
 from brainage.contracts import BRAIN, MEASURES, QC, SCANS, derivative, read_table, write_table
 from brainage.files import InputError
 
-DEFAULTS: dict[str, Any] = {
-    # Dice of the scan's own brain mask with the template's, on the template's grid: below, the
-    # mask or the registration has failed (real heads: 0.93 or more).
-    "minimum_template_overlap": 0.8,
-    # Correlation with the template inside its brain mask: below, this is no brain, or it lies
-    # crooked (real heads: 0.55 or more).
-    "minimum_template_correlation": 0.35,
-    # Correlation with the mean of all other brains: below, this one is unlike any other
-    # (OpenBHB keeps scans above 0.5).
-    "minimum_cohort_correlation": 0.5,
-    # Volume of the brain mask in ml (with the CSF about the brain), from an infant's to beyond any
-    # adult's.
-    "brain_volume_range": [600.0, 2600.0],
-    # (white - grey) / white: below, this is no T1w contrast, or there are no tissues at all.
-    "minimum_tissue_contrast": 0.03,
-    # How many robust SDs from the median make a scan an outlier that is used but shown ...
-    "outlier_warn": 5.0,
-    # ... and one that is set aside.
-    "outlier_fail": 10.0,
-    # A site with fewer scans is compared with all scans in the place of its own.
-    "minimum_site_scans": 10,
-}
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -101,7 +78,7 @@ def assess(
     out
         Where qc.tsv goes.
     settings
-        The section ``quality`` of the config; keys and meanings as in :data:`DEFAULTS`.
+        The section ``quality`` of the config.
     folder
         Folder of all imaging results; that of `out` by default.
 

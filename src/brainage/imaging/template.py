@@ -38,8 +38,8 @@ class Template:
     size
         Edge of its voxels, in mm.
     box
-        Slices of the wide grid that results are cut to: the brain, a margin of at least one
-        voxel, and a shape whose numbers are multiples of eight.
+        Slices of the wide grid that results are cut to: the brain, at least one voxel of margin
+        at the upper end of each axis, and a shape whose numbers are multiples of eight.
     coarse
         The same at the size that registration works at (itself, where that is the same).
     """
@@ -165,7 +165,7 @@ def _box(mask: np.ndarray) -> tuple[slice, ...]:
     for axis in range(3):
         inside = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
         first, last = int(inside[0]), int(inside[-1])
-        length = -(-(last - first + 3) // MULTIPLE) * MULTIPLE
+        length = -(-(last - first + 2) // MULTIPLE) * MULTIPLE
         start = first - (length - (last - first + 1)) // 2
         start = max(0, min(start, mask.shape[axis] - length))
         slices.append(slice(start, min(start + length, mask.shape[axis])))

@@ -14,23 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Largest strength of each change; the actual one is drawn evenly from below it (and above
-# minus it). 0 switches it off.
-DEFAULTS: dict[str, float] = {
-    "rotation": 10.0,  # degrees about each axis
-    "scaling": 0.1,  # log of the size along each axis
-    "shear": 0.05,  # tangent
-    "shift": 6.0,  # millimetres along each axis
-    "flip": 0.0,  # probability of swapping left and right; off, as brains are not symmetric
-    "blur": 2.0,  # standard deviation of the Gaussian, in millimetres
-    "noise": 0.1,  # standard deviation, as a part of the brain's mean
-    "bias_field": 0.3,  # log of the gain, smooth over the brain
-    "gamma": 0.3,  # log of the exponent
-    "cutout": 0.0,  # side of a box that is blanked, as a part of the volume's side
-    "crop": 0.0,  # part of the volume's side that is blanked at its borders
-    "probability": 0.8,  # of each of blur, noise, bias field, gamma, cutout and crop in a view
-}
-
 _WHITE_MATTER = 0.75 * 255  # where imaging puts the mean of white matter, in the store
 _BIAS_POINTS = 4  # control points of the bias field along each axis
 
@@ -69,7 +52,8 @@ def augment(
     keys
         n keys of non-negative whole numbers; the same key gives the same view.
     settings
-        The keys of :data:`DEFAULTS`.
+        The keys of ``learning.augmentation`` in the config: the largest strength of each change.
+        The actual one is drawn evenly from below it (and above minus it).
     voxel_size
         Millimetres.
 

@@ -83,7 +83,7 @@ class Small(nn.Module):
 
     def __init__(self, width: float) -> None:
         super().__init__()
-        a, b, c = (_scaled(channels, width) for channels in (16, 32, 64))
+        a, b, c = (_scaled(channels, width) for channels in (8, 16, 32))
         self.stem = nn.Sequential(
             nn.Conv3d(1, a, 5, 2, 2, bias=False), nn.BatchNorm3d(a), nn.ReLU()
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +10,13 @@ import pandas as pd
 import brainage
 from brainage import contracts
 from brainage.files import InputError, write_json, written_whole
-from brainage.learning import augment, checkpoint, encoders, losses, people, training
+from brainage.learning import checkpoint, encoders, people, training
 from brainage.learning.store import open_store
 
 WEIGHTS = "encoder.safetensors"
 DESCRIPTION = "encoder.json"
 HISTORY = "history.tsv"
 
-DEFAULTS: dict[str, Any] = {
-    "encoder": {"name": "small", "width": 1.0},  # small, resnet18, densenet121 or alexnet3d
-    "loss": "exp",  # exp, y_aware, threshold, supcon, rank_n_contrast or l1 (supervised)
-    "form": "paper",  # of exp and threshold: the formula, or what the authors' code computes
-    "epochs": 40,  # each goes once through all fit people
-    "batch_people": 32,  # people a batch, one scan each; batches of an epoch differ by one
-    "views": 2,  # random views of each scan in a batch
-    "optimiser": "adam",  # adam (weight decay as a penalty), adamw or sgd (momentum 0.9)
-    "learning_rate": 1e-3,  # the highest
-    "weight_decay": 5e-5,
-    "schedule": "cosine",  # cosine to 0, step (x 0.9 every 10 epochs) or constant
-    "warmup_epochs": 2.0,  # the learning rate rises linearly for so long
-    "weight_averaging": 0.0,  # decay a step of the running mean of weights; 0: last weights
-    "temperature": 0.1,  # of the contrastive losses
-    "kernel": "rbf",  # rbf or cauchy, on age
-    "bandwidth": 2.0,  # of the kernel, in years
-    "projection_dim": 128,  # size of the vector that contrastive losses see
-    "augmentation": augment.DEFAULTS,
-    "choose_epoch": "last",  # last, or tune: the epoch with the lowest loss on tune people
-    "tune_every": 0,  # epochs between looks at the tune people; 0: only for choose_epoch: tune
-    "device": "auto",  # auto (a GPU where there is one), cpu or cuda
-    "devices": 1,  # processes, one GPU each
-    "precision": "fp32",  # fp32, or bf16 (autocast; the loss stays fp32)
-    "checkpoint_every": 0.0,  # seconds between checkpoints, at ends of epochs; 0: every epoch
-}
-_CHOICES = {
-    "loss": tuple(losses.LOSSES),
-    "form": ("paper", "released"),
-    "optimiser": ("adam", "adamw", "sgd"),
-    "schedule": ("cosine", "step", "constant"),
-    "kernel": ("rbf", "cauchy"),
-    "choose_epoch": ("last", "tune"),
-    "device": ("auto", "cpu", "cuda"),
-    "precision": ("fp32", "bf16"),
-}
-_ABOVE_0 = ("epochs", "batch_people", "views", "learning_rate", "temperature", "bandwidth")
 # These change how the work is done and not what comes out (up to rounding on other devices).
 _NOT_RESULT = ("checkpoint_every",)
 
@@ -88,7 +51,7 @@ def pretrain(
     checkpoints
         Folder for this run's checkpoint while it lasts.
     settings
-        Any of the keys of :data:`DEFAULTS`; what is missing is taken from there.
+        One experiment of the config: every key of the section ``learning``.
     experiment, fold, seed
         Which run of the splits.
     threads
@@ -99,10 +62,9 @@ def pretrain(
     Raises
     ------
     InputError
-        For settings that cannot be, too few fit people, a person with two roles, or a loss
+        Too few fit people, a person with two roles, or a loss
         that becomes infinite or not a number.
     """
-    settings = complete(settings)
     data = open_store(store)
     fit, tune = people.read_groups(scans, splits, data, experiment, fold, seed)
     made_for = checkpoint.fingerprint(
@@ -129,33 +91,6 @@ def pretrain(
     weights, history = training.train(job)
     _write(out, weights, history, job, data.info, (experiment, fold, seed))
     checkpoint.remove(path)
-
-
-def complete(settings: dict[str, Any]) -> dict[str, Any]:
-    """Fill `settings` up from :data:`DEFAULTS` and check them; raises InputError by key."""
-    merged = copy.deepcopy(DEFAULTS)
-    for key, value in settings.items():
-        if key not in DEFAULTS:
-            raise InputError(f"learning.{key} is unknown; known: {', '.join(DEFAULTS)}")
-        if not isinstance(DEFAULTS[key], dict):
-            merged[key] = value
-            continue
-        for part, part_value in value.items():
-            if part not in DEFAULTS[key]:
-                known = ", ".join(DEFAULTS[key])
-                raise InputError(f"learning.{key}.{part} is unknown; known: {known}")
-            merged[key][part] = part_value
-    for key, allowed in _CHOICES.items():
-        if merged[key] not in allowed:
-            raise InputError(f"learning.{key} is {merged[key]!r}, not one of {', '.join(allowed)}")
-    for key in _ABOVE_0:
-        if not merged[key] > 0:
-            raise InputError(f"learning.{key} is {merged[key]}; it must be above 0")
-    if merged["encoder"]["name"] not in encoders.NAMES:
-        allowed = ", ".join(encoders.NAMES)
-        name = merged["encoder"]["name"]
-        raise InputError(f"learning.encoder.name is {name!r}, not one of {allowed}")
-    return merged
 
 
 def _person(scan_id: str) -> tuple[str, str]:

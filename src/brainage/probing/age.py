@@ -19,7 +19,6 @@ from brainage.probing.people import (
     read_run,
 )
 from brainage.probing.ridge import choose
-from brainage.probing.settings import complete
 
 LEAST_FIT = 3  # people
 
@@ -54,14 +53,13 @@ def probe_age(
     experiment, fold, seed
         The run.
     settings
-        As :data:`brainage.probing.settings.DEFAULTS`.
+        Section ``probing`` of the config, and ``seed``.
 
     Raises
     ------
     InputError
         A person has two roles, the tables don't match, or too few people to fit.
     """
-    settings = complete(settings)
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     ages = people["age"].to_numpy(float)

@@ -14,7 +14,6 @@ from brainage.files import InputError
 from brainage.probing.age import fit_rows, folds_within
 from brainage.probing.people import first_scans, predictions_table, read_run
 from brainage.probing.ridge import choose
-from brainage.probing.settings import complete
 from brainage.probing.voxels import Voxels
 
 KINDS = ("ridge_voxels", "mean")
@@ -54,7 +53,7 @@ def predict_baseline(
     fold, seed
         The run.
     settings
-        As :data:`brainage.probing.settings.DEFAULTS`.
+        Section ``probing`` of the config, and ``seed``.
 
     Raises
     ------
@@ -63,7 +62,7 @@ def predict_baseline(
     """
     if kind not in KINDS:
         raise InputError(f"baseline {kind!r} is not one of {', '.join(KINDS)}")
-    store, settings = Path(store), complete(settings)
+    store = Path(store)
     people = read_run(store / "index.tsv", scans, splits, experiment_rows_from, fold, seed)
     fit = fit_rows(people, f"{splits}: experiment {experiment_rows_from}, fold {fold}, seed {seed}")
     if kind == "mean":

@@ -11,7 +11,6 @@ import pandas as pd
 from brainage.contracts import DIAGNOSIS_SCORES, write_table
 from brainage.probing.logistic import out_of_fold
 from brainage.probing.people import first_scans, read_embeddings, read_run
-from brainage.probing.settings import complete
 
 
 def probe_diagnosis(
@@ -41,9 +40,8 @@ def probe_diagnosis(
     experiment, fold, seed
         The run.
     settings
-        As :data:`brainage.probing.settings.DEFAULTS`.
+        Section ``probing`` of the config, and ``seed``, ``groups`` and ``control``.
     """
-    settings = complete(settings)
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     first = first_scans(people[people["role"] == "test"])

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import SITE_PROBE, write_table
+from brainage.contracts import CONFIDENCE, SITE_PROBE, write_table
 from brainage.probing.logistic import MANY_STEPS, out_of_fold
 from brainage.probing.people import first_scans, is_healthy, read_embeddings, read_run
-from brainage.probing.settings import complete
 from brainage.probing.voxels import Voxels
 
 # The protocol of the OpenBHB challenge: features as they are, at most 1,000 steps.
@@ -52,11 +51,10 @@ def probe_site(
     experiment, fold, seed
         The run.
     settings
-        As :data:`brainage.probing.settings.DEFAULTS`.
+        Section ``probing`` of the config, and ``seed`` and ``healthy``.
     store
         Folder with brains.npy and its index.tsv.
     """
-    settings = complete(settings)
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     chosen = people_of_sites(people, settings)
@@ -122,7 +120,7 @@ def _score(
     # Drawing a site's people with replacement and counting the right ones is a binomial draw.
     rng = np.random.default_rng(settings["seed"])
     drawn = rng.binomial(counts, recalls, (settings["bootstrap"], len(classes))) / counts
-    tail = (1 - settings["confidence"]) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn.mean(axis=1), [tail, 1 - tail])
     return {
         "balanced_accuracy": float(recalls.mean()),

@@ -16,16 +16,6 @@ if TYPE_CHECKING:
 
 RESEARCH_USE = "For research use, not for diagnosis."
 NOT_READ = "The images were not read for tumours, bleeding, stroke or other findings."
-DEFAULTS: dict[str, Any] = {
-    # Title of the study's page.
-    "title": "Brain age",
-    # The experiment that all pages are about.
-    "main_experiment": "lexp",
-    # Who gets a page: clinical (people with a diagnosis that is not healthy and the controls of
-    # their sites), all (everyone who did not train or calibrate the model), none, or a list of
-    # participant_ids (sub-X, or dataset_sub-X where two data sets share one).
-    "people": "clinical",
-}
 
 
 @cache

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import ACCURACY, GAPS, PREDICTIONS, read_table, write_table
+from brainage.contracts import ACCURACY, CONFIDENCE, GAPS, PREDICTIONS, read_table, write_table
 from brainage.statistics.people import (
     counted,
     first_scans,
@@ -18,7 +18,6 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
-from brainage.statistics.settings import complete
 
 # One call scores many resamples: both arrays have shape (..., people).
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -79,9 +78,8 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
         of their fold is of (only those of settings["external_sites"], where some are named),
         `internal` people of sites of fit people.
     settings
-        As :data:`brainage.statistics.settings.DEFAULTS`.
+        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
     """
-    settings = complete(settings)
     table = read_table(gaps, GAPS)
     healthy = set(table.loc[is_healthy(table["diagnosis"], settings), "scan_id"])
     single = read_table(predictions, PREDICTIONS)
@@ -198,7 +196,7 @@ def bootstrap_interval(
     age, predicted
         Years, shape (people,).
     settings
-        `bootstrap`, `seed` and `confidence`.
+        `bootstrap` and `seed`.
     """
     rng = np.random.default_rng([settings["seed"], len(age)])
     step = max(1, 2_000_000 // len(age))  # bounds the memory with many people
@@ -210,6 +208,6 @@ def bootstrap_interval(
     resampled = np.concatenate(values)
     if not np.isfinite(resampled).any():
         return None, None
-    tail = (1 - settings["confidence"]) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.nanquantile(resampled, [tail, 1 - tail])
     return float(low), float(high)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import GROUPS, write_table
+from brainage.contracts import CONFIDENCE, GROUPS, write_table
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
 from brainage.statistics.people import (
     Experiment,
@@ -21,7 +21,6 @@ from brainage.statistics.people import (
     rows_to_frame,
     sites_of,
 )
-from brainage.statistics.settings import complete
 from brainage.statistics.sites import LEAST_AT_SITE, inseparable, some
 
 LEAST_RANDOM = 6  # sites; a variance between fewer cannot be estimated
@@ -48,9 +47,8 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
         As :data:`brainage.contracts.GROUPS`: for each experiment a mean for each group of
         settings["groups"] and, for each pair, the difference in years and in SD.
     settings
-        As :data:`brainage.statistics.settings.DEFAULTS`.
+        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
     """
-    settings = complete(settings)
     rows: list[dict[str, Any]] = []
     for experiment in read_experiments(gaps):
         rows += group_rows(experiment, settings)
@@ -120,7 +118,7 @@ class _Analysis:
         if self._reason(row, group):
             return row
         assert self.fit is not None
-        row.update(self.fit.contrast(self._at(group), self.settings["confidence"]))
+        row.update(self.fit.contrast(self._at(group), CONFIDENCE))
         row["p"] = None  # a mean of 0 is no question that anyone asked
         return row
 
@@ -133,7 +131,7 @@ class _Analysis:
             return years, sd
         assert self.fit is not None
         weights = self._at(group) - self._at(reference)
-        years.update(self.fit.contrast(weights, self.settings["confidence"]))
+        years.update(self.fit.contrast(weights, CONFIDENCE))
         years["p"] = None if np.isnan(years["p"]) else years["p"]
         sd.update(self._standardised(years, group, reference))
         return years, sd
@@ -152,7 +150,7 @@ class _Analysis:
         d = years["estimate"] / scale
         # Delta method: the error of the difference and the error of the SD it is divided by.
         error = float(np.sqrt((years["standard_error"] / scale) ** 2 + d * d / (2 * freedom)))
-        half = float(stats.t.ppf((1 + self.settings["confidence"]) / 2, self.fit.freedom)) * error
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.fit.freedom)) * error
         return {"estimate": d, "low": d - half, "high": d + half, "standard_error": error}
 
     def _row(self, quantity: str, group: str, reference: str | None) -> dict[str, Any]:

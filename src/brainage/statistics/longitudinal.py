@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import PERSON_SLOPES, SLOPES, write_table
+from brainage.contracts import CONFIDENCE, PERSON_SLOPES, SLOPES, write_table
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
     PERSON,
@@ -21,7 +21,6 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
-from brainage.statistics.settings import complete
 
 MODEL = (
     "gap ~ (baseline age + group + sex) * years{scanner} + (1 + years | person), REML; t with "
@@ -51,9 +50,8 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
         As :data:`brainage.contracts.PERSON_SLOPES`: everyone's own slope, also of people without
         a group.
     settings
-        As :data:`brainage.statistics.settings.DEFAULTS`.
+        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
     """
-    settings = complete(settings)
     slopes: list[dict[str, Any]] = []
     persons: list[pd.DataFrame] = []
     for experiment in read_experiments(gaps):
@@ -233,12 +231,12 @@ def _row(
             row["estimate"] = means[0] - sum(means[1:])
     elif model is not None and model.trouble is None:
         row["model"] = model.words()
-        row.update(model.contrast(group, reference, settings["confidence"]))
+        row.update(model.contrast(group, reference, CONFIDENCE))
     else:
         row["model"] = FALLBACK
         why = model.trouble if model is not None else None
         notes.insert(0, f"the mixed model is not used: {why}")
-        row.update(welch([values[name] for name in both], settings["confidence"]))
+        row.update(welch([values[name] for name in both], CONFIDENCE))
     row["note"] = joined(notes)
     return row
 

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import DIAGNOSIS_SCORES, ROC, ROC_CURVES, read_table, write_table
+from brainage.contracts import (
+    CONFIDENCE,
+    DIAGNOSIS_SCORES,
+    ROC,
+    ROC_CURVES,
+    read_table,
+    write_table,
+)
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
 from brainage.statistics.people import (
@@ -21,7 +28,6 @@ from brainage.statistics.people import (
     rows_to_frame,
     sites_of,
 )
-from brainage.statistics.settings import complete
 from brainage.statistics.sites import inseparable
 
 NO_GAP = "no gap on Cole's scale (see reference.tsv)"
@@ -54,9 +60,8 @@ def compute_roc(
         As :data:`brainage.contracts.ROC` and :data:`brainage.contracts.ROC_CURVES`. The estimate
         of `added_value` is the likelihood ratio statistic (chi-square, one degree of freedom).
     settings
-        As :data:`brainage.statistics.settings.DEFAULTS`.
+        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
     """
-    settings = complete(settings)
     probe = read_table(diagnosis_scores, DIAGNOSIS_SCORES)
     rows: list[dict[str, Any]] = []
     curves: list[pd.DataFrame] = []
@@ -187,7 +192,7 @@ class _Pair:
         areas, covariance = delong(score[known], is_case)
         area, variance = float(areas[0]), float(covariance[0, 0])
         row["estimate"] = area
-        row["low"], row["high"] = delong_interval(area, variance, self.settings["confidence"])
+        row["low"], row["high"] = delong_interval(area, variance, CONFIDENCE)
         if variance > 0:
             # The same variance with a t distribution, which small groups need.
             kinds = score[known][~is_case], score[known][is_case]
