@@ -1,10 +1,19 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip a test for want of a program; in CI, which installs it, that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}: CI should have installed it")
+    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")

@@ -104,6 +104,15 @@ def test_a_brain_unlike_the_others_fails(tmp_path: Path) -> None:
     assert (qc["verdict"] == "fail").sum() == 1
 
 
+def test_an_unusual_brain_is_shown_and_set_aside_only_in_a_poor_picture(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    measures.loc[[3, 5], "template_correlation"] = 0.4
+    measures.loc[5, "cjv"] = 0.8
+    qc = judged(tmp_path, scans, measures)
+    assert qc["verdict"].iloc[3] == "warn"
+    assert qc["verdict"].iloc[5] == "fail"
+
+
 def test_small_sites_are_compared_with_everybody(tmp_path: Path) -> None:
     scans, measures = cohort(tmp_path)
     scans["site"] = ["A"] * 27 + ["tiny"] * 3

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from brainage import contracts
+from tests.conftest import lacking
 from tests.reporting.fake_results import SETTINGS, write_results
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
@@ -169,7 +170,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     found = found or shutil.which("google-chrome")
     if found is None:
-        pytest.skip("Chromium is not here")
+        lacking("Chromium is not here")
     profile = tmp_path_factory.mktemp("chromium")
     return [
         found,

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from brainage.config import defaults
 from brainage.contracts import PREDICTIONS, write_table
 from brainage.statistics.people import Experiment, in_order
+from tests.conftest import lacking
 
 SETTINGS: dict[str, Any] = {
     **defaults("statistics"),
@@ -119,7 +119,7 @@ def r_output(what: str, folder: Path) -> Path:
     """Run reference.R in `folder` and return the folder; skip where R or a package is missing."""
     rscript = shutil.which("Rscript")
     if rscript is None:
-        pytest.skip("R is not installed")
+        lacking("R is not installed")
     script = Path(__file__).with_name("reference.R")
     done = subprocess.run(
         [rscript, "--vanilla", str(script), what, str(folder)],
@@ -128,6 +128,6 @@ def r_output(what: str, folder: Path) -> Path:
         check=False,
     )
     if done.returncode == 42:
-        pytest.skip(f"an R package is not installed: {done.stderr.strip()}")
+        lacking(f"an R package is not installed: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     return folder

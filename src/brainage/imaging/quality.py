@@ -34,7 +34,7 @@ class Rule:
     words
         What an outlier means, for the reader.
     everywhere
-        Compared over all sites too: it doesn't depend on the scanner.
+        It is about anatomy and alignment, not about the picture: compared over all sites too.
     """
 
     measure: str
@@ -248,6 +248,7 @@ def _check_outliers(
             small |= here
     small |= np.array([not isinstance(name, str) for name in site])
     everyone = sound.sum() >= minimum
+    found: dict[str, list[tuple[Rule, bool, str]]] = {scan_id: [] for scan_id in fails}
     for rule in RULES:
         if rule.measure not in frame:
             continue
@@ -274,7 +275,12 @@ def _check_outliers(
                 if bad > worst.get(scan_id, (0.0, ""))[0]:
                     worst[scan_id] = (bad, text)
         for scan_id, (bad, text) in worst.items():
-            if bad > float(settings["outlier_fail"]):
-                fails[scan_id].append(text)
-            elif bad > float(settings["outlier_warn"]):
-                warns[scan_id].append(text)
+            if bad > float(settings["outlier_warn"]):
+                found[scan_id].append((rule, bad > float(settings["outlier_fail"]), text))
+    for scan_id, outliers in found.items():
+        poor_picture = any(not rule.everywhere for rule, _, _ in outliers)
+        for rule, extreme, text in outliers:
+            # A brain far from the others may be an old or a sick one: that alone is no reason to
+            # leave it out. With a picture that is poor as well, it is.
+            serious = extreme and (poor_picture or not rule.everywhere)
+            (fails if serious else warns)[scan_id].append(text)
