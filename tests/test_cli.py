@@ -1,3 +1,4 @@
+import errno
 import re
 import subprocess
 import sys
@@ -38,6 +39,21 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "scans.tsv: there is no such file" in said
+
+
+def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path, capsys, monkeypatch):
+    from brainage.probing import gather
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "results/probing/predictions.tsv")
+
+    monkeypatch.setattr(gather, "gather", full)
+    call = ["gather", str(tmp_path / "out.tsv"), "--table", "predictions", "--runs", "a.tsv"]
+    assert cli.main(call) == 1
+    said = capsys.readouterr().err
+    assert "predictions.tsv" in said
+    assert "make room on the disk" in said
+    assert said.count("\n") == 1
 
 
 def test_an_unknown_command_is_refused():

@@ -44,6 +44,12 @@ def test_a_real_change_here_or_in_what_all_share_does(package):
     )
 
 
+def test_a_rule_of_a_verdict_is_no_part_of_what_is_done_to_a_scan():
+    whole = code_hash.room_hash("imaging")
+    assert code_hash.room_hash("imaging", of_each_scan=True) != whole
+    assert code_hash.room_hash("cohort", of_each_scan=True) == code_hash.room_hash("cohort")
+
+
 def test_one_module_of_a_room_can_be_hashed():
     whole, part = (code_hash.room_hash(name) for name in ("cohort", "cohort/splits.py"))
     assert whole != part

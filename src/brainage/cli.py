@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it: ``brainage --help`` answers
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -16,6 +17,13 @@ from typing import Any
 from brainage import __version__
 from brainage.files import InputError, write_json
 
+# Faults of the disk that a user can mend.
+DISK = {
+    errno.ENOSPC: "make room on the disk and run the same command again",
+    errno.EDQUOT: "your quota is used up; make room and run the same command again",
+    errno.EROFS: "this place cannot be written; choose another with the key results",
+    errno.EACCES: "you may not write or read there; change its permissions or the key results",
+}
 Arguments = argparse.Namespace
 SETTINGS = "sections of the config as JSON (config/README.md has every key)"
 
@@ -87,7 +95,7 @@ def preprocess(args: Arguments) -> None:
         args.folder,
         args.table,
         args.settings["imaging"],
-        room_hash("imaging"),
+        room_hash("imaging", of_each_scan=True),
         processes=args.processes,
     )
 
@@ -494,4 +502,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"brainage {args.command}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        # Nothing half-written is left: what was being written lay beside its name and is gone.
+        print(f"brainage {args.command}: {error}; {DISK[error.errno]}", file=sys.stderr)
+        return 1
     return 0

@@ -9,10 +9,12 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 SHARED = ("contracts.py", "files.py")
+# A rule of a verdict is changed more often than what is done to a scan, and costs seconds.
+COHORT_LEVEL = {"imaging": "quality.py"}
 
 
 @cache
-def room_hash(room: str) -> str:
+def room_hash(room: str, of_each_scan: bool = False) -> str:
     """Hash the syntax trees of a room and of what all rooms share.
 
     Rules carry it as a parameter, so that a real change of the code runs them again and a
@@ -23,6 +25,8 @@ def room_hash(room: str) -> str:
     room
         Name of a folder of the package, such as ``imaging``, or a module in one, such as
         ``cohort/splits.py``, for a command that needs little of its room.
+    of_each_scan
+        Leave out what a room does to the whole cohort (:data:`COHORT_LEVEL`).
 
     Returns
     -------
@@ -31,6 +35,8 @@ def room_hash(room: str) -> str:
     """
     place = PACKAGE / room
     modules = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    if of_each_scan:
+        modules = [path for path in modules if path.name != COHORT_LEVEL.get(room)]
     digest = hashlib.sha256()
     for path in [*modules, *(PACKAGE / name for name in SHARED)]:
         tree = ast.parse(path.read_text(encoding="utf-8"))

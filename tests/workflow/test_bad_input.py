@@ -72,6 +72,13 @@ def test_an_image_without_a_row_and_a_row_without_an_image_are_said_and_no_error
     assert "1 people of participants.tsv have no T1w image: sub-9" in done.stderr
 
 
+def test_results_that_cannot_be_written_are_said_before_any_work(folder):
+    (folder / "taken").write_text("a file where the folder should be")
+    done = plan(folder, CONFIG + "results: taken\n")
+    assert done.returncode != 0
+    assert "taken is not a folder that can be written" in done.stderr
+
+
 def test_a_folder_with_a_name_beyond_ascii_is_read(folder):
     (folder / "data").rename(folder / "dätä Ω")
     done = plan(folder, CONFIG.replace("path: data", "path: dätä Ω"))

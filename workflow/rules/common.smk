@@ -28,6 +28,12 @@ try:
 except InputError as error:
     _stop(error)
 
+_place = Path(config["results"]).absolute()
+while not _place.exists():
+    _place = _place.parent
+if not _place.is_dir() or not os.access(_place, os.W_OK):
+    _stop(f"results: {_place} is not a folder that can be written; choose another in the config")
+
 THREADS = config["threads"]
 SIMULATED = [name for name, data in config["datasets"].items() if data["kind"] == "simulated"]
 EXPERIMENTS = list(config["experiments"])

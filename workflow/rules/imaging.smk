@@ -22,7 +22,7 @@ rule preprocess:
         folder=subpath(output[0], ancestor=2),
         settings=settings("imaging"),
         scans=chunk_scans_by_id,
-        code=code("imaging"),
+        code=room_hash("imaging", of_each_scan=True),
     shell:
         "python -m brainage preprocess {params.folder:q} --table {output:q}"
         " --settings {params.settings:q} --scans {params.scans:q} 2>&1 | tee {log}"
