@@ -110,7 +110,7 @@ def make_site(seed: int, name: str) -> Site:
     return Site(
         contrast=(0.20 + 0.22 * share[1], 0.60 + 0.22 * share[2], 1.05 + 0.35 * share[3]),
         gain=float(180 * 10 ** share[0]),
-        noise=float(0.012 + 0.033 * share[4]),
+        noise=float(0.006 + 0.016 * share[4]),
         blur=float(1.0 + 0.4 * share[5]),
         voxel=tuple(float(v) for v in voxel),
         bias=tuple(0.10 * random.standard_normal(9)),
