@@ -7,11 +7,11 @@ millimetres each wall of the region's sulci has drawn back (sulci widen and cort
 The effects are fixed on grounds of realism, never tuned to a result. From 20 to 80 years lateral
 ventricles grow 2.5-fold, the hippocampus loses 23 %, putamen and thalamus 15 to 20 %, and sulci
 grow 0.8 to 1.8 mm wider: the sizes that cross-sectional volumetry and sulcal morphometry of
-healthy adults report. Off its axis, full disease takes another 14 % of the hippocampus and widens
-temporal sulci as six to fourteen years of ageing would: a part that a diagnosis probe can use, and
-that does not drown the planted gap, since a model of age reads any atrophy as age. People of one brain age differ at least as much as ageing makes people of
-20 to 85 differ (SD of ages 18.8 years), partly together within a tissue. Nothing else in a scan
-knows age.
+healthy adults report. Off the axis of ageing, full disease takes another 14 % of the hippocampus
+and widens temporal sulci as seven to fourteen years would: a part that a diagnosis probe can use,
+and that does not drown the planted gap, since a model of age reads any atrophy as age. People of
+one brain age differ at least as much as ageing makes people of 20 to 85 differ (SD of ages 18.8
+years), partly together within a tissue. Nothing else in a scan knows age.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def roc(tables: Tables, settings: dict[str, Any]) -> Picture | str:
         key=lambda pair: (order.index(pair[0]), order.index(pair[1])),
     )[:3]
     figure = style.new_figure(
-        style.WIDTH if len(pairs) > 1 else 4.2, 7.6 / max(len(pairs), 2) + 0.1
+        style.WIDTH if len(pairs) > 1 else 4.2, 7.6 / max(len(pairs), 2) + 1.2
     )
     panels = figure.subplots(1, len(pairs), squeeze=False)[0]
     told = []
@@ -131,29 +131,22 @@ def roc(tables: Tables, settings: dict[str, Any]) -> Picture | str:
         chosen = areas[(areas["control"] == control) & (areas["case"] == case)]
         scores = [s for s in SCORE_LOOK if s in set(chosen["score"])]
         scores += sorted(set(chosen["score"]) - set(scores))
-        for place, score in enumerate(scores):
+        for score in scores:
             colour, dashes, width = SCORE_LOOK.get(score, (style.PURPLE, "-", 1.2))
             line = curves[
                 (curves["control"] == control)
                 & (curves["case"] == case)
                 & (curves["score"] == score)
             ].sort_values("point")
-            axes.plot(
-                line["false_positive_rate"], line["true_positive_rate"], color=colour,
-                linestyle=dashes, linewidth=width, drawstyle="default",
-            )  # fmt: skip
             row = chosen[chosen["score"] == score].iloc[0]
-            height = 0.04 + 0.115 * (len(scores) - 1 - place)
-            axes.plot(
-                [0.34, 0.40], [height + 0.015] * 2, color=colour, linestyle=dashes, linewidth=width
-            )
             short = {"diagnosis_probe": "diagnosis probe"}.get(
                 score, words.SCORE_NAMES.get(score, score)
             )
-            axes.text(
-                0.42, height, f"{short}\n{words.number(row['estimate'], 2)} "
-                f"{words.interval(row['low'], row['high'], 2)}",
-                fontsize=6.8, va="center", linespacing=1.15, color=style.dark(colour),
+            area = words.number(row["estimate"], 2)
+            axes.plot(
+                line["false_positive_rate"], line["true_positive_rate"], color=colour,
+                linestyle=dashes, linewidth=width, drawstyle="default",
+                label=f"{short}  {area} {words.interval(row['low'], row['high'], 2)}",
             )  # fmt: skip
             told.append(
                 f"{case} against {control} by {words.SCORE_NAMES.get(score, score)}: AUC "
@@ -164,6 +157,13 @@ def roc(tables: Tables, settings: dict[str, Any]) -> Picture | str:
         axes.set_title(f"{case} ({int(n['n_cases'])}) against {control} ({controls})")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.01), xlabel="1 − specificity")
         axes.set_aspect("equal")
+        # Below the panel, where no curve can run through the words.
+        legend = axes.legend(
+            loc="upper left", bbox_to_anchor=(-0.02, -0.16), frameon=False, fontsize=7.5,
+            handlelength=2.4, labelspacing=0.5,
+        )  # fmt: skip
+        for score, text in zip(scores, legend.get_texts(), strict=True):
+            text.set_color(style.dark(SCORE_LOOK.get(score, (style.PURPLE, "-", 1.2))[0]))
     panels[0].set_ylabel("Sensitivity")
     text = "Receiver operating characteristic curves, one scan a person. " + "; ".join(told) + "."
     return Picture(figure, "Telling groups apart", text)

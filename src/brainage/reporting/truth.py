@@ -64,7 +64,9 @@ def _ages(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
     main = tb.main_experiment(settings)
     healthy = _healthy_firsts(tables, settings)
     rows: list[dict[str, Any]] = []
-    for people in ("external", "internal", "all"):
+    # Where sites are named as external, accuracy.tsv means them, and so does the part below.
+    named = bool((settings.get("splits") or {}).get("external_sites"))
+    for people in ("internal", "all") if named else ("external", "internal", "all"):
         chosen = healthy[_chosen(healthy, people)]
         if len(chosen) < FEWEST:
             continue
