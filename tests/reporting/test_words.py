@@ -49,3 +49,12 @@ def test_wilson_agrees_with_published_values():
     # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
     assert words.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
     assert words.wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_reasons_of_one_kind_are_one():
+    one = "the same image as demo_sub-T0006_ses-1, of another person: nobody can tell whose it is"
+    assert words.brief_reason(one) == "the same image as another scan, of another person"
+    ghosts = "ghosts in the air: motion (air_spread 0.27, median at site a 0.04, 7.4 robust SD)"
+    assert words.brief_reason(ghosts) == "ghosts in the air"
+    cut = "the file is cut short or damaged (Compressed file ended); another"
+    assert words.brief_reason(cut) == "the file is cut short or damaged"

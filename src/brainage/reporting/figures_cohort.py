@@ -58,7 +58,7 @@ def _step(name: str, rows: pd.DataFrame, lost: list[tuple[str, int]]) -> dict[st
 
 
 def _reasons(texts: pd.Series) -> list[tuple[str, int]]:
-    counts = texts.astype(str).value_counts()
+    counts = texts.astype(str).map(words.brief_reason).value_counts()
     ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
     return [(str(text), int(n)) for text, n in ordered]
 

@@ -314,7 +314,7 @@ def quality(tables: Tables) -> dict[str, Any]:
         ("fail", qc.loc[qc["verdict"] == "fail", "reason"].fillna("no reason given")),
         ("warn", qc.loc[qc["verdict"] == "warn", "reason"].fillna("no reason given")),
     ):
-        found = texts.astype(str).value_counts()
+        found = texts.astype(str).map(words.brief_reason).value_counts()
         listed = sorted(found.items(), key=lambda item: (-item[1], str(item[0])))
         rows += [[str(reason), step, str(n)] for reason, n in listed[:8]]
         others = sum(n for _, n in listed[8:])

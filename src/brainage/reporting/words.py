@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from markupsafe import Markup, escape
+
+from brainage.contracts import SCAN_ID_PATTERN
 
 MISSING = "–"
 LOSS_NAMES = {
@@ -13,7 +16,6 @@ LOSS_NAMES = {
     "y_aware": "y-aware",
     "threshold": "threshold",
     "supcon": "SupCon on age bins",
-    "rnc": "Rank-N-Contrast",
     "rank_n_contrast": "Rank-N-Contrast",
     "l1": "supervised L1",
 }
@@ -80,6 +82,15 @@ def p_value(value: Any) -> str:
 def count(n: int, one: str, many: str | None = None) -> str:
     """Return ``1 person`` or ``3 people``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def brief_reason(text: str) -> str:
+    """Return the kind of a reason, so that scans set aside for one kind can be counted together.
+
+    The first of several reasons, without the figures and names that differ from scan to scan.
+    """
+    first = re.split(r"; | \(|: ", text, maxsplit=1)[0]
+    return SCAN_ID_PATTERN.sub("another scan", first)
 
 
 def listing(items: list[str]) -> str:
