@@ -349,9 +349,9 @@ def parser() -> argparse.ArgumentParser:
 
     sub = add(simulate)
     sub.add_argument("folder", type=Path, help="the BIDS folder to write")
-    sub.add_argument("--healthy", type=int, default=240, help="healthy people at training sites")
+    sub.add_argument("--healthy", type=int, default=280, help="healthy people at training sites")
     sub.add_argument("--external", type=int, default=36, help="healthy people at other sites")
-    sub.add_argument("--clinical", type=int, default=84, help="people of the clinical part")
+    sub.add_argument("--clinical", type=int, default=72, help="people of the clinical part")
     sub.add_argument(
         "--sites", type=int, nargs=3, default=(4, 2, 2), help="sites of each part (default: 4 2 2)"
     )
