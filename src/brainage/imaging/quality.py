@@ -55,7 +55,7 @@ RULES = (
     Rule("snr_wm", "low", 1.0, "white matter is uneven: motion or noise"),
     Rule("efc", "high", 0.01, "the picture is smeared over the frame: motion"),
     Rule("air_level", "high", 0.005, "signal in the air: motion or noise"),
-    Rule("air_spread", "high", 0.03, "ghosts in the air: motion"),
+    Rule("air_spread", "high", 0.05, "ghosts in the air: motion"),
     Rule("wm2max", "both", 0.05, "white matter is unusually bright or dark against the frame"),
 )
 
