@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,13 +28,21 @@ class Printed:
 
 
 def _notes(rows: pd.DataFrame, *columns: str) -> list[str]:
-    """Return each text of these columns once, as a sentence."""
-    found: list[str] = []
+    """Return each text of these columns once, as a sentence.
+
+    Of notes that differ only in their count of people, the one with the most is said.
+    """
+    found: dict[str, tuple[int, str]] = {}
     for column in columns:
         for text in rows[column].dropna().unique():
             told = str(text).rstrip(". ")
-            found.append(f"Model: {told}." if column == "model" else f"{words.capital(told)}.")
-    return list(dict.fromkeys(found))
+            counted = re.match(r"\d+", told)
+            count = int(counted[0]) if counted else 0
+            kind = f"{column} {told[counted.end() :] if counted else told}"
+            told = f"Model: {told}." if column == "model" else f"{words.capital(told)}."
+            if kind not in found or count > found[kind][0]:
+                found[kind] = (count, told)
+    return [told for _, told in found.values()]
 
 
 def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
