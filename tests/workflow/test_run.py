@@ -79,8 +79,8 @@ def test_killed_in_the_middle_and_on_one_core_it_ends_with_the_same_bytes(finish
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     run(folder, 1, "--unlock")
-    said = run(folder, 1, "--rerun-incomplete")
-    assert "goes on" in said
+    # That finished epochs are not repeated is shown in tests/learning/test_pretrain.py.
+    run(folder, 1, "--rerun-incomplete")
     assert files(folder) == files(finished)
 
 
