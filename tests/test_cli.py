@@ -1,4 +1,5 @@
 import errno
+import os
 import re
 import subprocess
 import sys
@@ -14,9 +15,12 @@ def test_help_loads_nothing_heavy():
         "import sys; from brainage.cli import parser; parser().format_help();"
         "print([m for m in ('numpy', 'pandas', 'torch', 'ants') if m in sys.modules])"
     )
+    # The package is not installed: a process of its own finds it by PYTHONPATH, as in the rules.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
     )
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 
 
