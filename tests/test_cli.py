@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 def test_help_loads_nothing_heavy():
     script = (
         "import sys; from brainage.cli import parser; parser().format_help();"
-        "print([m for m in ('numpy', 'pandas', 'torch', 'ants') if m in sys.modules])"
+        "print([m for m in ('numpy', 'pandas', 'torch', 'ants', 'pydicom') if m in sys.modules])"
     )
     # The package is not installed: a process of its own finds it by PYTHONPATH, as in the rules.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}

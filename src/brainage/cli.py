@@ -48,6 +48,14 @@ def simulate(args: Arguments) -> None:
     print(f"simulated heads of {len(people)} people in {args.folder}, their truth in {truth}")
 
 
+def dicom(args: Arguments) -> None:
+    """Convert the T1w series of a folder of DICOM to a BIDS folder without identifiers."""
+    from brainage.cohort.dicom import convert_dicom
+
+    for line in convert_dicom(args.folder, args.bids_folder, args.people, args.processes):
+        print(line)
+
+
 def simulate_tables(args: Arguments) -> None:
     """Write the tables of the simulated cohort, and its truth beside it."""
     from brainage.cohort.simulate import write_tables
@@ -362,6 +370,14 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=2025, help="everything follows from it")
     sub.add_argument("--no-troubles", action="store_true", help="plant no broken scans")
     sub.add_argument("--processes", type=int, default=1, help="how many heads at once")
+
+    sub = add(dicom)
+    about = "the DICOM folder: FOLDER/PARTICIPANT/[ses-SESSION/]..., files of any name and depth"
+    sub.add_argument("folder", type=Path, help=about)
+    sub.add_argument("bids_folder", type=Path, help="the BIDS folder to write")
+    about = "TSV of participant_id [session_id] and age, sex, site, scanner or diagnosis"
+    sub.add_argument("--people", type=Path, help=f"{about}; goes before the headers")
+    sub.add_argument("--processes", type=int, default=1, help="people at once (default: 1)")
 
     sub = add(simulate_tables)
     sub.add_argument("folder", type=Path, help="the BIDS folder to write")
