@@ -397,6 +397,18 @@ def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_person_who_has_no_t1w_series_any_more_goes_from_the_folder(tmp_path):
+    write_series(tmp_path / "d/7", MPRAGE)
+    write_series(tmp_path / "d/8/ses-1", MPRAGE, ROE)
+    convert_dicom(tmp_path / "d", tmp_path / "b")
+    for path in (tmp_path / "d/8/ses-1").iterdir():
+        path.unlink()
+    said = convert_dicom(tmp_path / "d", tmp_path / "b")
+    assert "1 people without a T1w image (sub-8)" in said
+    assert not (tmp_path / "b/sub-8").exists()
+    assert list(read_people(tmp_path / "b", SETTINGS)) == ["sub-7"]
+
+
 def test_of_two_reconstructions_the_normalised_one_is_kept(tmp_path):
     plain = MPRAGE | {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}
     write_series(tmp_path / "a", plain, number=2)

@@ -389,15 +389,18 @@ def _convert_participant(
 
 
 def _remove_outdated(place: Path, written: set[Path]) -> None:
-    """Remove images that an earlier run made under a name that is no longer theirs."""
-    for path in sorted(place.rglob("*_T1w.json")) if place.is_dir() else []:
-        image = path.with_name(path.name.removesuffix(".json") + ".nii.gz")
-        if path not in written and SOURCE in read_json(path):
-            image.unlink(missing_ok=True)
+    """Remove what an earlier run made of a person under a name that is no longer theirs."""
+    if not place.is_dir():
+        return
+    for path in sorted(place.rglob("*_T1w.json")):
+        if path not in written and SOURCE in path.read_text(encoding="utf-8"):
+            path.with_name(path.name.removesuffix(".json") + ".nii.gz").unlink(missing_ok=True)
             path.unlink()
-    for path in sorted(place.rglob(".sub-*_T1w*")) if place.is_dir() else []:
+    for path in sorted(place.rglob(".sub-*_T1w*")):
         path.unlink()  # of a run that was killed
-    for path in sorted(place.rglob("*"), reverse=True) if place.is_dir() else []:
+    if not written:
+        (place / f"{place.name}_sessions.tsv").unlink(missing_ok=True)
+    for path in [*sorted(place.rglob("*"), reverse=True), place]:
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 
