@@ -122,7 +122,7 @@ def test_decisions_are_read_with_and_without_comments(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("d_sub-3\tdrop", r"row 3: there is no scan 'd_sub-3' \(did you mean d_sub-\d\?\); correct"),
+        ("d_sub-3\tdrop", r"row 3: there is no scan 'd_sub-3' \(did you mean d_sub-\d\?\)"),
         ("d_sub-1\tkeep", r"rows 2 and 3 are for one key \(scan_id=d_sub-1\); keep one"),
         ("d_sub-2\tmaybe", r"row 3, column 'decision': 'maybe' is not one of keep, drop"),
         ("d_sub-2\tn/a", r"row 3, column 'decision': a value is needed"),
