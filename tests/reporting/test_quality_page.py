@@ -94,6 +94,46 @@ def test_hostile_words_are_escaped(edited, settings, tmp_path):
     assert "<script>alert" not in (tmp_path / "qc" / "index.html").read_text()
 
 
+def test_a_persons_word_is_shown_with_the_machines(edited, settings, tmp_path):
+    scan_id, attack = "demo_sub-C006_ses-1", '"><script>alert(1)</script>'
+
+    def keep(frame):
+        frame["machine_verdict"] = frame["verdict"]
+        reason = f"kept by a person: {attack}; the machine said fail: motion"
+        word = ["pass", reason, "keep", attack]
+        rows = frame["scan_id"] == scan_id
+        frame.loc[rows, ["verdict", "reason", "decision", "comment"]] = word
+        return frame
+
+    inputs = edited(qc=keep)
+    settings["quality"] = {"decisions": "mine/qc_decisions.tsv"}
+    page = write(inputs, tmp_path / "qc", settings)
+    card = next(card for card in cards_of(page) if card["id"] == scan_id)
+    told = {name: card[f"data-{name}"] for name in ("verdict", "machine", "decision", "comment")}
+    assert told == {"verdict": "pass", "machine": "fail", "decision": "keep", "comment": attack}
+    assert "pass (a person's word)" in page.text
+    assert "the machine said fail: motion" in page.text
+    assert "decided by a person 1" in page.text
+    assert "now mine/qc_decisions.tsv" in page.text
+    assert sum("data-decision" in card for card in cards_of(page)) == 1
+
+    # What it is compared with does not move by it.
+    write(edited(), tmp_path / "before", settings)
+    compared = [
+        sorted((m["name"], *m["bins"]) for m in measures_of(tmp_path / name)["measures"])
+        for name in ("qc", "before")
+    ]
+    assert compared[0] == compared[1]
+
+
+def test_the_numbers_cannot_end_their_script(edited, settings, tmp_path):
+    page = write(
+        edited(qc=lambda frame: frame.assign(**{"</script><b>": 1.5})), tmp_path / "qc", settings
+    )
+    assert "b" not in dict(page.tags)
+    assert measures_of(tmp_path / "qc")["measures"][-1]["name"] == "</script><b>"
+
+
 def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
     ids = [f"demo_sub-{i:05d}_ses-1" for i in range(2000)]
     people = pd.DataFrame(
@@ -108,7 +148,7 @@ def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
         }
     ).reindex(columns=contracts.SCANS.names)
     qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})
-    for measure in range(22):
+    for measure in range(25):
         qc[f"some_measure_{measure}"] = [((i * 37 + measure) % 101) / 100 for i in range(2000)]
     contracts.write_table(people, tmp_path / "scans.tsv", contracts.SCANS)
     contracts.write_table(qc, tmp_path / "qc.tsv", contracts.QC)

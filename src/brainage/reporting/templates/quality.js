@@ -63,9 +63,7 @@
     if (document.activeElement !== field) { field.value = word.comment; }
     var text = "";
     if (isNew) {
-      text = "New: " + (word.decision || "no decision any more") +
-        (word.decision && clean(word.comment) ? ", " + clean(word.comment) : "") +
-        ". The machine said " + card.dataset.machine + ". Counts after the next run.";
+      text = "New: " + (word.decision || "no decision any more") + ". The machine said " + card.dataset.machine + ". Counts after the next run.";
     }
     box.querySelector(".new").textContent = text;
     card.classList.toggle("changed", isNew);
@@ -196,8 +194,7 @@
     head(row, "Measure", "col");
     head(row, "This scan", "col", "n");
     head(row, "Among all scans", "col");
-    head(row, "Median", "col", "n");
-    head(row, "90 % of scans", "col", "n");
+    head(row, "Median, 90 % of scans", "col", "n");
     var body = add(made, "tbody");
     all.measures.forEach(function (measure, column) {
       var number = own[column];
@@ -207,8 +204,8 @@
       head(row, measure.name, "row");
       add(row, "td", figures(number) + (odd ? " *" : ""), odd ? "n odd" : "n");
       add(row, "td").appendChild(strip(measure, number, odd));
-      add(row, "td", figures(measure.median), "n");
-      add(row, "td", figures(measure.low) + " to " + figures(measure.high), "n");
+      var usual = add(row, "td", figures(measure.median) + " ", "n");
+      add(usual, "small", figures(measure.low) + " to " + figures(measure.high));
     });
     details.appendChild(made);
   }
