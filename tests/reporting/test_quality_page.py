@@ -126,6 +126,21 @@ def test_a_persons_word_is_shown_with_the_machines(edited, settings, tmp_path):
     assert compared[0] == compared[1]
 
 
+def test_measures_without_a_distribution_do_no_harm(edited, settings, tmp_path):
+    def odd(frame):
+        only_failed = frame["snr_wm"].where(frame["verdict"] == "fail")
+        endless = frame["cnr"].where(frame.index != 5, float("inf"))
+        return frame.assign(only_failed=only_failed, endless=endless, constant=0.25)
+
+    write(edited(qc=odd), tmp_path / "qc", settings)
+    data = measures_of(tmp_path / "qc")
+    names = [measure["name"] for measure in data["measures"]]
+    assert names[-2:] == ["endless", "constant"]
+    assert sum(values[-2] is None for values in data["values"]) == 1
+    constant = data["measures"][-1]
+    assert constant["start"] < 0.25 < constant["end"]
+
+
 def test_the_numbers_cannot_end_their_script(edited, settings, tmp_path):
     page = write(
         edited(qc=lambda frame: frame.assign(**{"</script><b>": 1.5})), tmp_path / "qc", settings

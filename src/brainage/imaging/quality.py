@@ -120,7 +120,7 @@ def assess(
     reasons = ["; ".join(fails[k] + warns[k]) or None for k in frame["scan_id"]]
     measures = [name for name in frame.columns if name not in MEASURES.names]
     result = frame[["scan_id", "fault"]].assign(machine_verdict=verdicts, machine_reason=reasons)
-    result = _decided(result, settings["decisions"])
+    result = _decided(result, settings.get("decisions"))
     write_table(pd.concat([result, frame[sorted(measures)]], axis=1), out, QC)
     counts = result["verdict"].value_counts()
     text = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)

@@ -70,17 +70,20 @@ def write_quality_page(
     out_folder
         Folder of the page; it can be zipped and moved.
     settings
-        The whole config.
+        The config: report and statistics, and where it names a file of decisions, quality.
     """
     tables = Tables({"qc": qc, "scans": scans})
     out_folder = Path(out_folder)
     judged = tables["qc"].merge(tables["scans"], on="scan_id", how="left", validate="1:1")
-    measures = [
+    numbers = [
         name
         for name in tables["qc"].columns
         if name not in contracts.QC.names and pd.api.types.is_float_dtype(tables["qc"][name])
-        if tables["qc"][name].notna().any()
     ]
+    judged[numbers] = judged[numbers].replace([np.inf, -np.inf], np.nan)
+    # A measure that only failures have has nothing to be compared with.
+    known = judged.loc[_compared(judged), numbers].notna().any()
+    measures = [name for name in numbers if known[name]]
     order = [*MEASURE_NAMES, *measures]
     measures = sorted(measures, key=order.index)
     cohort = _cohort(judged, measures)
