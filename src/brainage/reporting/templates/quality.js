@@ -308,7 +308,7 @@
     tell(recalled + (recalled === 1 ? " decision" : " decisions") + " of an earlier visit not in " +
       "force yet; this browser remembered " + (recalled === 1 ? "it." : "them."));
   }
-  document.querySelector(".howto").hidden = false;
+  document.querySelector(".scripted").hidden = false;
   by("bar").hidden = false;
   /* Some tools that choose for a person say only that something changed. */
   ["input", "change"].forEach(function (kind) { form.addEventListener(kind, apply); });
