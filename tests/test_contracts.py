@@ -4,7 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainage import contracts
-from brainage.contracts import INDEX, QC, SPLITS, check_table, derivative, read_table, write_table
+from brainage.contracts import (
+    INDEX,
+    QC,
+    SPLITS,
+    check_table,
+    derivative,
+    read_decisions,
+    read_table,
+    write_table,
+)
 from brainage.files import InputError
 
 QC_ROWS = pd.DataFrame(
@@ -15,10 +24,11 @@ QC_ROWS = pd.DataFrame(
 def test_a_table_comes_back_as_it_was_written_sorted_by_key(tmp_path):
     path = tmp_path / "qc.tsv"
     write_table(QC_ROWS.assign(snr=[1.25, float("nan")]), path, QC)
-    assert path.read_text().splitlines() == [
-        "scan_id\tverdict\treason\tsnr",
-        "d_sub-1\tfail\tno brain\tn/a",
-        "d_sub-2\tpass\tn/a\t1.25",
+    lines = [line.split("\t") for line in path.read_text().splitlines()]
+    assert [[*line[:3], line[-1]] for line in lines] == [
+        ["scan_id", "verdict", "reason", "snr"],
+        ["d_sub-1", "fail", "no brain", "n/a"],
+        ["d_sub-2", "pass", "n/a", "1.25"],
     ]
     back = read_table(path, QC)
     assert back["snr"].iloc[1] == 1.25
@@ -91,3 +101,38 @@ def test_every_derivative_has_its_place():
     )
     with pytest.raises(InputError, match="not a scan_id"):
         derivative("imaging", "../../etc/passwd", contracts.MASK)
+
+
+def decisions(tmp_path, *rows):
+    path = tmp_path / "qc_decisions.tsv"
+    path.write_text("\n".join(rows) + "\n")
+    return read_decisions(path, ["d_sub-1", "d_sub-2"])
+
+
+def test_decisions_are_read_with_and_without_comments(tmp_path):
+    said = decisions(tmp_path, "scan_id\tdecision", "d_sub-2\tdrop")
+    assert said.loc["d_sub-2"].to_list() == ["drop", None]
+    said = decisions(
+        tmp_path, "scan_id\tdecision\tcomment", "d_sub-2\tkeep\tn/a", 'd_sub-1\tdrop\t"a ""b"""'
+    )
+    assert said.loc["d_sub-1", "comment"] == 'a "b"'
+    assert said.loc["d_sub-2", "comment"] is None
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("d_sub-3\tdrop", r"row 3: there is no scan 'd_sub-3' \(did you mean d_sub-\d\?\)"),
+        ("d_sub-1\tkeep", r"rows 2 and 3 are for one key \(scan_id=d_sub-1\); keep one"),
+        ("d_sub-2\tmaybe", r"row 3, column 'decision': 'maybe' is not one of keep, drop"),
+        ("d_sub-2\tn/a", r"row 3, column 'decision': a value is needed"),
+    ],
+)
+def test_a_decision_on_no_scan_twice_or_in_another_word_is_named(tmp_path, row, message):
+    with pytest.raises(InputError, match=r"qc_decisions\.tsv: " + message):
+        decisions(tmp_path, "scan_id\tdecision", "d_sub-1\tdrop", row)
+
+
+def test_decisions_that_are_not_there_are_named_with_the_key(tmp_path):
+    with pytest.raises(InputError, match=r"quality\.decisions: there is no file .*gone\.tsv"):
+        read_decisions(tmp_path / "gone.tsv", ["d_sub-1"])

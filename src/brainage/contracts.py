@@ -14,6 +14,7 @@ import difflib
 import hashlib
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -41,6 +42,8 @@ class Column:
         Whether every row must have a value (else ``n/a`` is allowed).
     allowed
         The only values allowed, where there is such a list.
+    may_lack
+        Whether a file may lack the whole column; every row then counts as n/a.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Column:
     description: str
     required: bool = True
     allowed: tuple[str, ...] = ()
+    may_lack: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Table:
 
 ROLES = ("fit", "tune", "calibrate", "test")
 VERDICTS = ("pass", "warn", "fail")
+DECISIONS = ("keep", "drop")
 SEXES = ("F", "M", "O")
 CONFIDENCE = 0.95  # coverage of every interval in a table
 
@@ -141,13 +146,49 @@ MEASURES = Table(
     open_ended=True,
 )
 
+QC_DECISIONS = Table(
+    "qc_decisions.tsv",
+    "A person's word on scans, saved from the quality page: it counts instead of the machine's.",
+    (
+        _SCAN_ID,
+        Column("decision", "text", "keep or drop", allowed=DECISIONS),
+        Column("comment", "text", "why, in that person's words", required=False, may_lack=True),
+    ),
+    key=("scan_id",),
+)
+
 QC = Table(
     "qc.tsv",
     "Quality of each scan: one column a measure, a verdict, and the reason in words.",
     (
         _SCAN_ID,
-        Column("verdict", "text", "pass, warn or fail", allowed=VERDICTS),
+        Column("verdict", "text", "pass, warn or fail: what counts", allowed=VERDICTS),
         Column("reason", "text", "why, in words", required=False),
+        Column(
+            "decision",
+            "text",
+            "what a person said of this scan, which counts instead of the machine's verdict",
+            required=False,
+            allowed=DECISIONS,
+            may_lack=True,
+        ),
+        Column("comment", "text", "why, in that person's words", required=False, may_lack=True),
+        Column(
+            "machine_verdict",
+            "text",
+            "what the measures alone say, whatever a person said",
+            required=False,
+            allowed=VERDICTS,
+            may_lack=True,
+        ),
+        Column("machine_reason", "text", "why, in words", required=False, may_lack=True),
+        Column(
+            "fault",
+            "text",
+            "why there is no brain of this scan, which nobody can keep then",
+            required=False,
+            may_lack=True,
+        ),
     ),
     key=("scan_id",),
     open_ended=True,
@@ -499,6 +540,8 @@ def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
 
     `where` names the file in messages; rows are counted as lines of that file (header = 1).
     """
+    lacking = [c.name for c in table.columns if c.may_lack and c.name not in frame.columns]
+    frame = frame.assign(**{name: pd.Series(None, frame.index, object) for name in lacking})
     missing = [name for name in table.names if name not in frame.columns]
     if missing:
         near = difflib.get_close_matches(missing[0], list(frame.columns), n=1)
@@ -560,6 +603,44 @@ def _typed(values: pd.Series, column: Column, where: str) -> pd.Series:
             raise fail(at, f"{values.iloc[at]!r} is not a whole number")
         return numbers.astype("int64")
     return numbers.astype(float)
+
+
+def read_decisions(path: str | os.PathLike[str], scan_ids: Collection[str]) -> pd.DataFrame:
+    """Read a person's decisions on scans and check that each is on a scan that there is.
+
+    Parameters
+    ----------
+    path
+        As :data:`QC_DECISIONS`.
+    scan_ids
+        All scans of the study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns decision and comment, the index is scan_id.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the row and what to do.
+    """
+    if not Path(path).is_file():
+        raise InputError(
+            f"quality.decisions: there is no file {path}; put the qc_decisions.tsv that the "
+            "quality page saves there, or leave the key empty"
+        )
+    frame = read_table(path, QC_DECISIONS)
+    known = set(scan_ids)
+    for row, scan_id in enumerate(frame["scan_id"], start=2):
+        if scan_id not in known:
+            near = difflib.get_close_matches(scan_id, sorted(known), n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise InputError(
+                f"{path}: row {row}: there is no scan {scan_id!r}{hint}; correct the scan_id or "
+                "take the row out"
+            )
+    return frame.set_index("scan_id")
 
 
 def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], table: Table) -> None:

@@ -32,3 +32,12 @@ def test_outline_and_edges_are_drawn(tmp_path: Path, template: Template) -> None
 
 def test_an_empty_mask_still_gives_a_picture(tmp_path: Path, template: Template) -> None:
     assert draw(tmp_path / "a.png", template, np.zeros_like(template.mask))
+
+
+def test_a_picture_of_mere_noise_is_small_all_the_same(tmp_path: Path, template: Template) -> None:
+    noise = np.random.default_rng(1).uniform(0, 1, (150, 180, 160)).astype(np.float32)
+    mask, affine = np.ones(noise.shape, dtype=bool), np.eye(4)
+    path = tmp_path / "a.png"
+    picture.draw(path, noise, mask, affine, noise, mask, noise, 1.0)
+    assert path.stat().st_size <= picture.LARGEST
+    assert len(np.unique(np.asarray(Image.open(path).convert("L")))) > 5

@@ -161,3 +161,68 @@ def test_one_scan_alone_has_no_cohort_and_passes(tmp_path: Path) -> None:
     assess([tmp_path / "0.tsv"], tmp_path / "scans.tsv", tmp_path / "qc.tsv", DEFAULTS)
     qc = read_table(tmp_path / "qc.tsv", QC)
     assert qc["verdict"].tolist() == ["pass"]
+
+
+def decide(folder: Path, *rows: str) -> str:
+    path = folder / "qc_decisions.tsv"
+    path.write_text("\n".join(["scan_id\tdecision\tcomment", *rows]) + "\n")
+    return str(path)
+
+
+def test_a_persons_word_counts_and_the_machines_stays_beside_it(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    measures.loc[3, "cjv"] = 1.3
+    measures.loc[5, "brain_volume_ml"] = 300.0
+    before = judged(tmp_path, scans, measures)
+    said = decide(
+        tmp_path,
+        "demo_sub-03\tkeep\tonly a tremor.",
+        "demo_sub-04\tdrop\ta cut nose",
+        "demo_sub-06\tkeep\tn/a",
+    )
+    qc = judged(tmp_path, scans, measures, decisions=said)
+    assert qc.loc["demo_sub-03", "verdict"] == "pass"
+    assert qc.loc["demo_sub-03", "reason"] == (
+        "kept by a person: only a tremor; the machine said fail: "
+        + before.loc["demo_sub-03", "reason"]
+    )
+    assert qc.loc["demo_sub-04", "verdict"] == "fail"
+    assert qc.loc["demo_sub-04", "reason"] == (
+        "dropped by a person: a cut nose; the machine said pass"
+    )
+    assert qc.loc["demo_sub-06", "reason"] == "kept by a person; the machine said pass"
+    assert qc["decision"].dropna().to_dict() == {
+        "demo_sub-03": "keep", "demo_sub-04": "drop", "demo_sub-06": "keep",
+    }  # fmt: skip
+    assert qc.loc["demo_sub-04", "comment"] == "a cut nose"
+    # No measure, and no verdict on anybody else, moves by it.
+    assert (qc["machine_verdict"] == before["verdict"]).all()
+    others = qc.index.difference(["demo_sub-03", "demo_sub-04", "demo_sub-06"])
+    assert qc.loc[others, "verdict"].equals(before.loc[others, "verdict"])
+    assert qc["cohort_correlation"].equals(before["cohort_correlation"])
+
+
+def test_a_scan_without_a_brain_cannot_be_kept_and_says_so(tmp_path: Path, capsys: Any) -> None:
+    scans, measures = cohort(tmp_path)
+    measures["fault"] = measures["fault"].astype(object)
+    measures.loc[[2, 3], "fault"] = "the file ends early"
+    said = decide(tmp_path, "demo_sub-02\tkeep\tplease", "demo_sub-03\tdrop\tn/a")
+    qc = judged(tmp_path, scans, measures, decisions=said)
+    assert qc["verdict"].iloc[2:4].tolist() == ["fail", "fail"]
+    assert qc["reason"].iloc[2] == (
+        "the file ends early; kept by a person: please, but there is no brain of this scan to keep"
+    )
+    assert qc["fault"].iloc[2] == "the file ends early"
+    assert "demo_sub-02 cannot be kept: the file ends early" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("row", ["demo_sub-77\tkeep\tn/a", "demo_sub-07\tperhaps\tn/a"])
+def test_wrong_decisions_are_named(tmp_path: Path, row: str) -> None:
+    scans, measures = cohort(tmp_path)
+    with pytest.raises(InputError, match=r"qc_decisions\.tsv: row 3"):
+        judged(
+            tmp_path,
+            scans,
+            measures,
+            decisions=decide(tmp_path, "demo_sub-01\tdrop\tn/a", row),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,35 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         "--disable-sync",
         f"--user-data-dir={profile}",
     ]
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Path:
+    """Where the browser puts what a page saves."""
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def browser(chromium: list[str], downloads: Path, tmp_path: Path) -> Iterator[Any]:
+    """Give a Chromium that can be clicked through; skips where its driver is not here."""
+    driver_path = shutil.which("chromedriver")
+    if driver_path is None:
+        lacking("chromedriver (Debian's chromium-driver) is not here")
+    try:
+        from selenium import webdriver
+    except ImportError:
+        lacking("selenium is not here")
+    options = webdriver.ChromeOptions()
+    # Both places are given: nothing is looked for, and nothing loaded.
+    options.binary_location = chromium[0]
+    for flag in chromium[1:]:
+        if not flag.startswith("--user-data-dir"):
+            options.add_argument(flag)
+    options.add_argument("--window-size=1300,1000")
+    options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
+    yield driver
+    driver.quit()

@@ -133,6 +133,18 @@ def test_failed_scan_has_no_number_even_where_the_tables_hold_one(edited, write)
     assert "No result" in page.text and "Cole's scale" not in page.text
 
 
+def test_a_persons_word_on_a_scan_is_told(edited, write):
+    def keep(frame):
+        rows = frame["scan_id"] == "demo_sub-C002_ses-3"
+        reason = "kept by a person: only the nose is cut; the machine said fail: stripes"
+        frame.loc[rows, ["reason", "decision", "machine_verdict"]] = [reason, "keep", "fail"]
+        return frame
+
+    page = write(edited(qc=keep), ["sub-C002"])["demo_sub-C002"]
+    assert "pass (a person's word)" in page.text
+    assert "Quality control: kept by a person: only the nose is cut; the machine said" in page.text
+
+
 def test_later_failure_leaves_the_earlier_result_and_is_told(study, write):
     page = write(study, ["sub-C003"])["demo_sub-C003"]
     assert "A later scan (ses-3) failed quality control and has no number." in page.text

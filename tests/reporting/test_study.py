@@ -4,6 +4,7 @@ import pytest
 
 from brainage.files import InputError
 from brainage.reporting import study as page_module
+from brainage.reporting import study_tables
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
@@ -129,6 +130,24 @@ def test_only_scans_and_quality_are_needed(study, settings, tmp_path):
     check_page(root / "index.html", root)
     with pytest.raises(InputError, match="'qc'"):
         write_study_page({"scans": study["scans"]}, root, settings)
+
+
+def test_decisions_of_a_person_are_counted(study, edited):
+    def decide(frame):
+        frame["machine_verdict"] = frame["verdict"]
+        rows = frame["scan_id"].isin(["demo_sub-C001_ses-1", "demo_sub-C001_ses-2"])
+        word = ["fail", "dropped by a person: stripes; the machine said pass", "drop"]
+        frame.loc[rows, ["verdict", "reason", "decision"]] = word
+        frame.loc[frame["scan_id"] == "demo_sub-C001_ses-3", "decision"] = "keep"
+        return frame
+
+    told = study_tables.quality(Tables(edited(qc=decide)))
+    assert told["sentence"].endswith(
+        "A person decided on 3 scans (1 to keep, 2 to drop), on 2 of them otherwise than the "
+        "machine; that word counts."
+    )
+    assert ["dropped by a person", "fail", "2"] in told["table"].rows
+    assert "person decided" not in study_tables.quality(Tables(study))["sentence"]
 
 
 def test_hostile_words_are_escaped(page, edited, settings, tmp_path):

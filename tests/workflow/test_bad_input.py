@@ -83,3 +83,40 @@ def test_a_folder_with_a_name_beyond_ascii_is_read(folder):
     (folder / "data").rename(folder / "dätä Ω")
     done = plan(folder, CONFIG.replace("path: data", "path: dätä Ω"))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+WITH_DECISIONS = CONFIG + "quality: {decisions: qc_decisions.tsv}\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "quality.decisions: there is no file qc_decisions.tsv"),
+        ("mine_sub-3\tdrop\tn/a\n", "qc_decisions.tsv: row 2: there is no scan 'mine_sub-3'"),
+        ("mine_sub-1\tdrop\tx\nmine_sub-1\tkeep\tx\n", "qc_decisions.tsv: rows 2 and 3 are"),
+        ("mine_sub-1\tperhaps\tn/a\n", "'perhaps' is not one of keep, drop"),
+    ],
+)
+def test_wrong_decisions_stop_before_any_work(folder, rows, message):
+    if rows is not None:
+        (folder / "qc_decisions.tsv").write_text("scan_id\tdecision\tcomment\n" + rows)
+    done = plan(folder, WITH_DECISIONS)
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("brainage: ")]
+    assert len(said) == 1
+    assert message in said[0]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_decisions_go_into_quality_and_nowhere_before(folder):
+    (folder / "qc_decisions.tsv").write_text("scan_id\tdecision\nmine_sub-1\tdrop\n")
+    done = plan(folder, WITH_DECISIONS, "-p")
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = done.stdout.split("\nrule ")
+    inputs = {
+        job.split(":")[0]: next((x for x in job.splitlines() if x.startswith("    input:")), "")
+        for job in jobs[1:]
+    }
+    assert "qc_decisions.tsv" in inputs["quality"]
+    assert [name for name, text in inputs.items() if "qc_decisions.tsv" in text] == ["quality"]
+    assert all("qc_decisions" not in job for job in jobs if job.startswith("preprocess"))

@@ -1,6 +1,7 @@
 """The workflow itself, whole, on a small simulated cohort: the same bytes however it went."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from brainage.contracts import QC, read_table
 from brainage.files import sha256
 from tests.conftest import ROOT
 
@@ -40,6 +42,10 @@ def files(folder):
         for path in sorted(results.rglob("*"))
         if path.is_file() and path.relative_to(results).parts[0] not in NOT_RESULTS
     }
+
+
+def planned(done):
+    return {line.split()[0] for line in done.splitlines() if line and line.split()[-1].isdigit()}
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +93,36 @@ def test_killed_in_the_middle_and_on_one_core_it_ends_with_the_same_bytes(finish
 def test_a_corrected_age_runs_nobodys_imaging(finished):
     """The age is read from participants.tsv and sessions.tsv: neither goes into imaging."""
     done = run(finished, 2, "-n", "--forcerun", "index", "--quiet", "rules")
-    jobs = {line.split()[0] for line in done.splitlines() if line and line.split()[-1].isdigit()}
+    jobs = planned(done)
     assert "split" in jobs
     assert not jobs & {"simulate_images", "preprocess"}
+
+
+def test_a_persons_decision_counts_and_runs_nobodys_imaging(finished, tmp_path):
+    folder = tmp_path / "decided"
+    shutil.copytree(finished, folder)
+    before = read_table(folder / "results" / "imaging" / "qc.tsv", QC)
+    scan_id = before.loc[before["verdict"] == "pass", "scan_id"].iloc[0]
+    decisions = folder / "qc_decisions.tsv"
+    more = ("--config", "quality={decisions: qc_decisions.tsv}")
+
+    decisions.write_text(f"scan_id\tdecision\n{scan_id}\tdrop\n")
+    jobs = planned(run(folder, 2, "-n", "--quiet", "rules", *more))
+    assert {"quality", "quality_page", "split", "pretrain", "study_page"} <= jobs
+    assert not jobs & {"simulate_images", "preprocess", "index"}
+    qc, page = "results/imaging/qc.tsv", "results/report/qc/index.html"
+    run(folder, 2, qc, page, *more)
+    after = read_table(folder / qc, QC)
+    dropped = after[after["verdict"] != before["verdict"]]
+    assert dropped["scan_id"].to_list() == [scan_id]
+    assert dropped["reason"].to_list() == ["dropped by a person; the machine said pass"]
+    assert "Dropped by a person" in (folder / page).read_text()
+
+    # Another word in the same file is seen as well.
+    assert "Nothing to be done" in run(folder, 2, "-n", qc, page, *more)
+    decisions.write_text(f"scan_id\tdecision\n{scan_id}\tkeep\n")
+    jobs = planned(run(folder, 2, "-n", qc, page, "--quiet", "rules", *more))
+    assert jobs & {"quality", "preprocess"} == {"quality"}
 
 
 def test_a_dry_run_writes_nothing_outside_snakemakes_folder(tmp_path):

@@ -36,6 +36,8 @@ rule quality:
             for dataset, chunks in CHUNKS.items()
             for chunk in chunks
         ],
+        # A person's word, read from the settings below.
+        decisions=config["quality"]["decisions"] or [],
     output:
         results("imaging/qc.tsv"),
     log:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainage.cohort.index import compared_groups, dataset_folder, index_scans
+from brainage.contracts import read_decisions
 
 
 def chunk_scans(config: dict[str, Any]) -> dict[str, Any]:
@@ -27,8 +28,16 @@ def chunk_scans(config: dict[str, Any]) -> dict[str, Any]:
         and ``scans``, pairs of scan_id and path of the image. ``tables``: files that the index
         reads. ``remarks``: what should be said. ``groups``: diagnoses that are compared.
         ``listing``: hash of all scan_ids and paths.
+
+    Raises
+    ------
+    InputError
+        As :func:`index_scans`, and for a decision on a scan that there is not: what is wrong in
+        that file is said before any work, not after hours of imaging.
     """
     scans, remarks = index_scans(config, planned=True)
+    if config["quality"]["decisions"] is not None:
+        read_decisions(config["quality"]["decisions"], scans["scan_id"])
     results = Path(config["results"])
     chunks: dict[str, Any] = {}
     tables: list[str] = []

@@ -17,6 +17,7 @@ from brainage.imaging.geometry import spacing
 TILE = 150  # pixels
 MARGIN = 22.0  # mm about the brain
 GREYS = 40  # few enough for a small file, enough for the eye
+LARGEST = 59_000  # bytes; with its part of the quality page a scan stays under 60 kB
 # Told apart without red and green, and by their row.
 MASK_COLOUR = (255, 159, 28)
 EDGE_COLOUR = (64, 200, 255)
@@ -67,16 +68,22 @@ def draw(
         tile[lines] = GREYS + 1
         canvas[TILE:, column * TILE : (column + 1) * TILE] = tile
 
-    image = Image.fromarray(canvas, mode="P")
     ramp = [(round(255 * k / (GREYS - 1)),) * 3 for k in range(GREYS)]
     colours = [*ramp, MASK_COLOUR, EDGE_COLOUR, (255, 255, 255)]
-    image.putpalette([value for colour in colours for value in colour])
-    pen = ImageDraw.Draw(image)
-    for row in range(2):
-        for column, letters in enumerate(("PA", "LR", "LR")):
-            pen.text((column * TILE + 3, row * TILE + 2), letters[0], fill=GREYS + 2)
-            pen.text(((column + 1) * TILE - 9, row * TILE + 2), letters[1], fill=GREYS + 2)
-    image.save(path, format="PNG", optimize=True, bits=6)
+    palette = [value for colour in colours for value in colour]
+    # Noise does not compress: a picture of it gets fewer greys until it is small enough.
+    for step in (1, 2, 4, 8):
+        greys = np.where(canvas < GREYS, canvas // step * step, canvas)
+        image = Image.fromarray(greys, mode="P")
+        image.putpalette(palette)
+        pen = ImageDraw.Draw(image)
+        for row in range(2):
+            for column, letters in enumerate(("PA", "LR", "LR")):
+                pen.text((column * TILE + 3, row * TILE + 2), letters[0], fill=GREYS + 2)
+                pen.text(((column + 1) * TILE - 9, row * TILE + 2), letters[1], fill=GREYS + 2)
+        image.save(path, format="PNG", optimize=True, bits=6)
+        if Path(path).stat().st_size <= LARGEST:
+            return
 
 
 def _view(mask: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, float]:

@@ -2,6 +2,10 @@
 
 Two kinds of rule: limits that no usable scan of a brain crosses, and outliers among scans of the
 same site (or of all sites). Nothing here looks at an age, a sex or a diagnosis.
+
+A person's word comes last and counts instead of the machine's, for the scans that it names and
+for no other: means, medians and spreads are those of the machine's verdicts, so that no decision
+on one scan moves the verdict on another.
 """
 
 from __future__ import annotations
@@ -15,7 +19,17 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import BRAIN, MEASURES, QC, SCANS, derivative, read_table, write_table
+from brainage.contracts import (
+    BRAIN,
+    MEASURES,
+    QC,
+    SCANS,
+    VERDICTS,
+    derivative,
+    read_decisions,
+    read_table,
+    write_table,
+)
 from brainage.files import InputError
 
 
@@ -78,14 +92,16 @@ def assess(
     out
         Where qc.tsv goes.
     settings
-        The section ``quality`` of the config.
+        The section ``quality`` of the config; its ``decisions`` are a person's word
+        (:data:`brainage.contracts.QC_DECISIONS`), or None.
     folder
         Folder of all imaging results; that of `out` by default.
 
     Raises
     ------
     InputError
-        Where a scan has no measures, measures have no scan, or a scan is in two tables.
+        Where a scan has no measures, measures have no scan, or a scan is in two tables; where a
+        decision is none, or on a scan that there is not.
     """
     people = read_table(scans, SCANS).set_index("scan_id", drop=False)
     frame = _joined([Path(path) for path in tables], people, Path(scans))
@@ -103,11 +119,58 @@ def assess(
     verdicts = ["fail" if fails[k] else "warn" if warns[k] else "pass" for k in frame["scan_id"]]
     reasons = ["; ".join(fails[k] + warns[k]) or None for k in frame["scan_id"]]
     measures = [name for name in frame.columns if name not in MEASURES.names]
-    result = frame[["scan_id"]].assign(verdict=verdicts, reason=reasons)
+    result = frame[["scan_id", "fault"]].assign(machine_verdict=verdicts, machine_reason=reasons)
+    result = _decided(result, settings.get("decisions"))
     write_table(pd.concat([result, frame[sorted(measures)]], axis=1), out, QC)
-    counts = {verdict: verdicts.count(verdict) for verdict in ("pass", "warn", "fail")}
-    text = ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+    counts = result["verdict"].value_counts()
+    text = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
     print(f"quality: {len(frame)} scans: {text}", file=sys.stderr)
+
+
+def _decided(result: pd.DataFrame, decisions: str | None) -> pd.DataFrame:
+    """Add decision, comment, and the verdict and reason that count."""
+    result = result.assign(
+        verdict=result["machine_verdict"],
+        reason=result["machine_reason"],
+        decision=pd.Series(None, result.index, object),
+        comment=pd.Series(None, result.index, object),
+    )
+    if decisions is None:
+        return result
+    said = read_decisions(decisions, result["scan_id"])
+    otherwise = 0
+    for at in result.index[result["scan_id"].isin(said.index)]:
+        row = result.loc[at]
+        decision, comment = said.loc[row["scan_id"], ["decision", "comment"]]
+        verdict, reason = _word(row, decision, comment)
+        result.at[at, "verdict"], result.at[at, "reason"] = verdict, reason
+        result.at[at, "decision"], result.at[at, "comment"] = decision, comment
+        otherwise += (verdict == "fail") != (row["machine_verdict"] == "fail")
+    print(
+        f"quality: a person decided on {len(said)} of the scans, on {otherwise} of them otherwise "
+        "than the machine",
+        file=sys.stderr,
+    )
+    return result
+
+
+def _word(row: pd.Series, decision: str, comment: str | None) -> tuple[str, str]:
+    """Return verdict and reason of a scan on which a person decided."""
+    said = (comment or "").strip(" .;")
+    because = f": {said}" if said else ""
+    if decision == "keep" and isinstance(row["fault"], str):
+        # No error: a file may break after somebody decided on it, and a fault of one scan stops
+        # nothing.
+        print(f"quality: {row['scan_id']} cannot be kept: {row['fault']}", file=sys.stderr)
+        return "fail", (
+            f"{row['fault']}; kept by a person{because}, but there is no brain of this scan to keep"
+        )
+    machine = row["machine_verdict"]
+    if isinstance(row["machine_reason"], str):
+        machine += f": {row['machine_reason']}"
+    if decision == "keep":
+        return "pass", f"kept by a person{because}; the machine said {machine}"
+    return "fail", f"dropped by a person{because}; the machine said {machine}"
 
 
 def _joined(tables: list[Path], people: pd.DataFrame, scans: Path) -> pd.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
 
 from brainage import __version__, files
 from brainage.reporting import words
@@ -35,10 +38,17 @@ def environment() -> jinja2.Environment:
     made.filters["p"] = words.p_value
     made.filters["name"] = words.with_exponent
     made.filters["capital"] = words.capital
+    made.filters["compact"] = compact_json
     made.globals.update(
         research_use=RESEARCH_USE, not_read=NOT_READ, version=__version__, missing=words.missing
     )
     return made
+
+
+def compact_json(content: Any) -> Markup:
+    """Return `content` as JSON for a script element, with nothing in it that could end one."""
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def write_page(template: str, out: Path, **content: Any) -> None:

@@ -80,7 +80,7 @@ class _Study:
         scans = tables["scans"]
         # Every lookup of a person would else search the whole table again.
         self.scans = dict(tuple(tb.by_visit(scans).groupby(PERSON)))
-        self.qc = tables["qc"].set_index("scan_id")[["verdict", "reason"]]
+        self.qc = tables["qc"].set_index("scan_id")[["verdict", "reason", "decision"]]
         gaps = tables["gaps"]
         gaps = gaps[(gaps["experiment"] == self.main) & gaps["gap_cole"].notna()]
         tests = gaps[gaps["role"] == "test"]
@@ -149,7 +149,7 @@ class _Study:
             "scanner": scan["scanner"] or "not given",
             "group": scans["diagnosis"].iloc[0] or "not given",
             "visit": scan["session_id"] or scan["scan_id"],
-            "verdict": scan["verdict"] or "not judged",
+            "verdict": words.verdict(scan),
             "reason": scan["reason"] or "",
             "picture": self._picture(str(scan["scan_id"])),
             "model": self._model(fold),
@@ -251,14 +251,14 @@ class _Study:
     def _visits(self, scans: pd.DataFrame) -> list[dict[str, str]]:
         rows = []
         for row in scans.tail(MOST_VISITS).itertuples():
-            verdict = row.verdict if isinstance(row.verdict, str) else None
+            unjudged = "not used" if row.set_aside else "not judged"
             rows.append(
                 {
                     "visit": row.session_id or row.scan_id,
                     "age": words.number(row.age),
                     "scanner": row.scanner or "not given",
                     "gap": words.number(row.gap_cole, sign=True) if row.shown else "no number",
-                    "verdict": verdict or ("not used" if row.set_aside else "not judged"),
+                    "verdict": words.verdict(row._asdict(), unjudged),
                     "reason": (row.reason if isinstance(row.reason, str) else "")
                     or row.set_aside
                     or "",
@@ -297,7 +297,7 @@ class _Study:
                 )
         if scan["age_top_coded"]:
             flags.append("The age was given as a lower bound (89+).")
-        if scan["verdict"] == "warn":
+        if scan["verdict"] == "warn" or (result and isinstance(scan["decision"], str)):
             flags.append(f"Quality control: {str(scan['reason'] or 'warning').rstrip('.')}.")
         return flags
 

@@ -317,6 +317,15 @@ def quality(tables: Tables) -> dict[str, Any]:
     if len(aside):
         were = words.count(len(aside), "scan was", "scans were")
         sentence += f" {were} set aside because of what the tables say of them."
+    said = qc["decision"].value_counts()
+    if len(said):
+        machine = qc["machine_verdict"].fillna(qc["verdict"])
+        otherwise = int(((machine == "fail") != (qc["verdict"] == "fail")).sum())
+        on = words.count(int(said.sum()), "scan")
+        sentence += (
+            f" A person decided on {on} ({said.get('keep', 0)} to keep, {said.get('drop', 0)} to "
+            f"drop), on {otherwise} of them otherwise than the machine; that word counts."
+        )
     rows = []
     for step, texts in (
         ("set aside", aside),

@@ -84,6 +84,18 @@ def count(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def verdict(row: Any, otherwise: str = "not judged") -> str:
+    """Return a scan's verdict and, where it is a person's word, that it is one.
+
+    `row` has verdict and decision, as :data:`brainage.contracts.QC`.
+    """
+    if not isinstance(row["verdict"], str):
+        return otherwise
+    # Of a scan without a brain the verdict stays the machine's, whatever a person said.
+    word = {"keep": "pass", "drop": "fail"}.get(row["decision"])
+    return f"{row['verdict']} (a person's word)" if word == row["verdict"] else row["verdict"]
+
+
 def brief_reason(text: str) -> str:
     """Return the kind of a reason, so that scans set aside for one kind can be counted together.
 

@@ -1,0 +1,250 @@
+"""The quality page in a browser: filter, search, decide, save; the workflow reads the file back."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brainage import cli, contracts
+from brainage.config import defaults
+from brainage.reporting.quality_page import write_quality_page
+from tests.imaging.test_quality import cohort
+from tests.reporting.conftest import check_page
+from tests.reporting.fake_results import SETTINGS, picture
+
+FAULT, ODD = "demo_sub-02", "demo_sub-03"
+
+
+class Study:
+    """Thirty scans of two sites, judged and shown as the workflow does it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        imaging = folder / "imaging"
+        scans, measures = cohort(imaging)
+        scans["diagnosis"] = ["CN", "AD", "CN"] * 10
+        measures["fault"] = measures["fault"].astype(object)
+        measures.loc[2, "fault"] = "the file ends early"
+        measures.loc[3, "template_overlap"] = 0.6
+        contracts.write_table(scans, folder / "scans.tsv", contracts.SCANS)
+        contracts.write_table(measures, imaging / "chunks" / "demo_0.tsv", contracts.MEASURES)
+        for scan_id in scans["scan_id"].drop(2):
+            path = contracts.derivative(imaging, scan_id, contracts.PICTURE)
+            path.write_bytes(picture())
+
+    def run(self, decisions: Path | None = None) -> str:
+        """Judge and write the page; return the page's address."""
+        settings = copy.deepcopy(SETTINGS)
+        settings["quality"] = defaults("quality") | {"decisions": decisions and str(decisions)}
+        imaging = self.folder / "imaging"
+        command = ["quality", imaging / "qc.tsv", "--scans", self.folder / "scans.tsv"]
+        command += ["--imaging", imaging, "--chunks", '{"demo": [0]}']
+        command += ["--settings", json.dumps({"quality": settings["quality"]})]
+        assert cli.main([str(part) for part in command]) == 0
+        page = self.folder / "page"
+        write_quality_page(imaging / "qc.tsv", self.folder / "scans.tsv", imaging, page, settings)
+        check_page(page / "index.html", page)
+        return (page / "index.html").as_uri()
+
+    def qc(self) -> Any:
+        """Return qc.tsv by scan_id."""
+        return contracts.read_table(self.folder / "imaging" / "qc.tsv", contracts.QC).set_index(
+            "scan_id"
+        )
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Study:
+    return Study(tmp_path)
+
+
+class Reader:
+    """A person at the page."""
+
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
+
+    def open(self, address: str) -> None:
+        self.driver.get(address)
+        assert self.text("#shown") == "30 of 30 shown"
+
+    def find(self, selector: str) -> Any:
+        return self.driver.find_element("css selector", selector)
+
+    def text(self, selector: str) -> str:
+        return self.find(selector).text
+
+    def choose(self, name: str, option: str) -> str:
+        options = self.driver.find_elements("css selector", f"#{name} option")
+        next(one for one in options if one.get_attribute("value") == option).click()
+        return self.text("#shown")
+
+    def type(self, *keys: str) -> None:
+        self.driver.switch_to.active_element.send_keys(*keys)
+
+    def press(self, scan_id: str, say: str) -> None:
+        button = self.find(f'[id="{scan_id}"] button[data-say="{say}"]')
+        # The driver may else leave it under the bar that stays on top.
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+        button.click()
+
+    def pressed(self, scan_id: str) -> list[str]:
+        buttons = self.driver.find_elements(
+            "css selector", f'[id="{scan_id}"] button[aria-pressed="true"]'
+        )
+        return [button.get_attribute("data-say") for button in buttons]
+
+    def focused(self) -> str:
+        script = "return document.activeElement.closest('.scans > li').id"
+        return self.driver.execute_script(script)
+
+    def asks_before_leaving(self) -> bool:
+        """Whether the page would have the browser ask; the driver itself answers such questions."""
+        return self.driver.execute_script(
+            "const leaving = new Event('beforeunload', {cancelable: true});"
+            "window.dispatchEvent(leaving); return leaving.defaultPrevented"
+        )
+
+    def save(self, folder: Path) -> Path:
+        """Press Save and wait for the file."""
+        saved = folder / "qc_decisions.tsv"
+        self.find("#save").click()
+        until = time.monotonic() + 30
+        while not saved.is_file() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert saved.is_file()
+        return saved
+
+
+@pytest.fixture
+def reader(browser: Any) -> Reader:
+    return Reader(browser)
+
+
+def test_a_click_through_is_saved_and_read_back(
+    small: Study, reader: Reader, downloads: Path
+) -> None:
+    reader.open(small.run())
+    before = small.qc()
+    assert before.loc[[FAULT, ODD], "verdict"].to_list() == ["fail", "fail"]
+
+    assert reader.choose("verdict", "fail") == "2 of 30 shown"
+    assert reader.choose("group", "AD") == "0 of 30 shown"
+    reader.choose("group", "")
+    reader.choose("verdict", "")
+    assert reader.choose("site", "A") == "15 of 30 shown"
+    reader.choose("site", "")
+    reader.find("#search").send_keys("Sub-07")
+    assert reader.text("#shown") == "1 of 30 shown"
+    assert not reader.find('[id="demo_sub-08"]').is_displayed()
+
+    reader.press("demo_sub-07", "drop")
+    comment = reader.find('[id="demo_sub-07"] input')
+    comment.send_keys('a "second" head, j 1 2 0')
+    reader.find("#search").clear()
+    reader.press(ODD, "keep")
+    assert "2 decisions: 1 keep, 1 drop; 2 new, not saved" in reader.text("#said")
+    assert "The machine said fail" in reader.text(f'[id="{ODD}"] .new')
+    assert not reader.find(f'[id="{FAULT}"] button[data-say="keep"]').is_enabled()
+
+    saved = reader.save(downloads)
+    assert saved.read_text() == (
+        "scan_id\tdecision\tcomment\n"
+        f"{ODD}\tkeep\tn/a\n"
+        'demo_sub-07\tdrop\t"a ""second"" head, j 1 2 0"\n'
+    )
+    assert "not saved" not in reader.text("#said")
+
+    # The workflow reads it, and shows whose word it is.
+    place = small.folder / "mine" / "qc_decisions.tsv"
+    place.parent.mkdir()
+    saved.rename(place)
+    reader.open(small.run(place))
+    after = small.qc()
+    assert after.loc[ODD, "verdict"] == "pass"
+    assert after.loc["demo_sub-07", "verdict"] == "fail"
+    assert after.loc["demo_sub-07", "comment"] == 'a "second" head, j 1 2 0'
+    assert (after["machine_verdict"] == before["verdict"]).all()
+    card = reader.text('[id="demo_sub-07"]')
+    assert "fail (a person's word)" in card
+    assert 'Dropped by a person: a "second" head, j 1 2 0; the machine said pass' in card
+
+    # What is in force is there already: another decision does not lose it, and nothing is new.
+    assert reader.pressed("demo_sub-07") == ["drop"]
+    assert reader.text("#said") == "2 decisions: 1 keep, 1 drop; 0 new"
+    reader.press("demo_sub-11", "drop")
+    reader.press(ODD, "")
+    assert reader.choose("word", "new") == "2 of 30 shown"
+    said = contracts.read_decisions(reader.save(downloads), after.index)
+    assert said["decision"].to_dict() == {"demo_sub-07": "drop", "demo_sub-11": "drop"}
+
+
+def test_keys_decide_and_never_while_somebody_types(small: Study, reader: Reader) -> None:
+    reader.open(small.run())
+    order = [card.get_attribute("id") for card in reader.driver.find_elements(
+        "css selector", ".scans > li")]  # fmt: skip
+    assert order[:2] == [ODD, FAULT]
+    reader.type("j")
+    reader.type("j")
+    assert reader.focused() == FAULT
+    reader.type("1")
+    assert reader.pressed(FAULT) == []
+    assert "cannot be kept" in reader.text("#told")
+    reader.type("k")
+    assert reader.focused() == ODD
+    reader.type("1")
+    assert reader.pressed(ODD) == ["keep"]
+    reader.type("2")
+    assert reader.pressed(ODD) == ["drop"]
+    reader.type("c")
+    reader.type("0 j k 1 m /")
+    assert reader.find(f'[id="{ODD}"] input').get_attribute("value") == "0 j k 1 m /"
+    assert reader.pressed(ODD) == ["drop"]
+    reader.type("\ue00c")  # Escape
+    assert reader.focused() == ODD
+    reader.type("0")
+    assert reader.pressed(ODD) == []
+    reader.type("j")
+    reader.type("k")
+    reader.type("m")
+    rows = reader.driver.find_elements("css selector", f'[id="{ODD}"] tbody tr')
+    assert len(rows) == 6
+    row = next(row for row in rows if row.text.startswith("overlap with"))
+    assert row.find_element("css selector", "td.odd").text == "0.600 *"
+    strip = row.find_element("css selector", "svg")
+    assert strip.get_attribute("aria-label").startswith("higher than ")
+    assert strip.size["width"] > 60
+    reader.type("/")
+    reader.type("sub-1", "\ue007")  # Enter
+    assert reader.text("#shown") == "10 of 30 shown"
+    first = reader.focused()
+    assert first.startswith("demo_sub-1")
+    reader.type("j")
+    assert reader.focused() != first
+    # By Tab alone: from the card to its buttons, and one is pressed by the space bar.
+    reader.type("\ue004")
+    reader.type(" ")
+    assert "1 decision: 1 keep, 0 drop" in reader.text("#said")
+
+
+def test_a_closed_tab_loses_nothing(small: Study, reader: Reader, downloads: Path) -> None:
+    address = small.run()
+    reader.open(address)
+    reader.press("demo_sub-09", "drop")
+    reader.find('[id="demo_sub-09"] input').send_keys("stripes")
+    assert reader.asks_before_leaving()
+    reader.open(address)
+    assert reader.pressed("demo_sub-09") == ["drop"]
+    assert reader.find('[id="demo_sub-09"] input').get_attribute("value") == "stripes"
+    assert "1 new, not saved" in reader.text("#said")
+    assert "of an earlier visit" in reader.text("#told")
+    reader.save(downloads)
+    assert not reader.asks_before_leaving()
+    # Saved, not yet in force: a page opened again still has it, for the next file.
+    reader.open(address)
+    assert reader.text("#said") == "1 decision: 0 keep, 1 drop; 1 new"
