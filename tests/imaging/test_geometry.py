@@ -57,3 +57,10 @@ def test_itk_transforms_are_read_in_nifti_coordinates(tmp_path: Path) -> None:
     path = str(tmp_path / "affine.mat")
     ants.write_transform(transform, path)
     assert np.allclose(geometry.world_of_transform(path), world, atol=1e-4)
+
+
+def test_a_transform_is_read_as_it_was_written(tmp_path):
+    world = pose((10.0, -20.0, 30.0), (5.0, -6.0, 7.0))
+    world[:3, :3] *= 0.9
+    geometry.write_transform(world, str(tmp_path / "some.mat"))
+    assert np.allclose(geometry.world_of_transform(str(tmp_path / "some.mat")), world, atol=1e-5)

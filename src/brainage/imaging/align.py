@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
+from scipy.optimize import minimize
+from scipy.spatial.transform import Rotation
 
 from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants
@@ -15,22 +18,21 @@ from brainage.imaging.reading import ScanFault
 # Mattes mutual information (blind to gain and contrast) on a regular share of the voxels.
 METRIC = "MI[{fixed},{moving},1,32,Regular,%s]"
 # The whole head finds the way: rigid first, as an affine alone stretched one real head in sixty
-# to fit a nodded pose. Full resolution adds nothing here.
+# to fit a nodded pose. 8 mm are fine enough for it.
 HEAD_STAGES = (
-    {"kind": "Rigid", "share": 0.5, "stop": "100,1e-5,8", "smoothing": "2", "shrink": "4"},
-    {
-        "kind": "Affine",
-        "share": 0.25,
-        "stop": "500x30,1e-6,10",
-        "smoothing": "2x1",
-        "shrink": "4x2",
-    },
+    {"kind": "Rigid", "share": 0.25, "stop": "50,1e-4,6", "smoothing": "2", "shrink": "4"},
+    {"kind": "Affine", "share": 0.25, "stop": "100,1e-5,8", "smoothing": "2", "shrink": "4"},
+    {"kind": "Affine", "share": 0.1, "stop": "20,1e-5,8", "smoothing": "1", "shrink": "2"},
 )
-# The brain alone settles it: skull and scalp have sizes of their own. A few steps at the full
-# grid are enough: more cost time and moved nothing on real heads.
+# The brain alone settles it: skull and scalp have sizes of their own.
 BRAIN_STAGES = (
-    {"kind": "Affine", "share": 0.2, "stop": "50x5,1e-6,10", "smoothing": "1x0", "shrink": "2x1"},
+    {"kind": "Affine", "share": 0.1, "stop": "30x5,1e-5,8", "smoothing": "1x0", "shrink": "2x1"},
 )
+# The same, until it comes to rest: for results on a grid finer than FINE, in mm.
+BRAIN_STAGES_FINE = (
+    {"kind": "Affine", "share": 0.5, "stop": "100x40,1e-6,10", "smoothing": "1x0", "shrink": "2x1"},
+)
+FINE = 3.0
 GRADIENT_STEP = 0.25
 
 # The bias of a coil is smooth: 12 mm voxels see it all (white matter as even as from 8 mm, in a
@@ -40,17 +42,26 @@ N4_ITERATIONS = [30, 20, 20]
 N4_TOLERANCE = 1e-3
 
 
+# Where one start fails, these rotations (degrees, about each direction to the faces, edges and
+# corners of a cube) are compared, each where it fits best, and the best of them refined.
+SEARCH_SIZE = 8.0  # mm
+SEARCH_WIDTH = 40  # voxels of that size along each side of the room that is searched
+SEARCH_ANGLES = (20.0, 40.0)
+SEARCH_REFINED = 3
+SEARCH_STEPS = 250
+
+Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # fixed, affine, moving, affine
+
+
 def head_to_template(
     fixed: np.ndarray,
     fixed_affine: np.ndarray,
     moving: np.ndarray,
     moving_affine: np.ndarray,
     scratch: Path,
-    pitch: float = 0.0,
+    search: bool = False,
 ) -> Path:
     """Find the affine that carries a whole head onto a whole-head template.
-
-    Starts from the centres of mass, the head nodded by `pitch`.
 
     Parameters
     ----------
@@ -60,8 +71,9 @@ def head_to_template(
         The head, on a grid of about the same voxel size.
     scratch
         Folder for ANTs' files.
-    pitch
-        Degrees about the axis from ear to ear.
+    search
+        Start from the best of many poses, not from the head as it lies with the centres of mass
+        together.
 
     Returns
     -------
@@ -76,29 +88,85 @@ def head_to_template(
     # A few bright voxels (fat, vessels) would stretch the histogram's bins.
     capped = np.minimum(moving, np.percentile(moving, 99.8))
     images = (fixed, fixed_affine, capped, moving_affine)
-    start = _nodded(images, pitch, scratch / "start.mat") if pitch else None
-    return _register(images, HEAD_STAGES, scratch / "head_", start)
+    if not search:
+        return _register(images, HEAD_STAGES, scratch / "head_", None)
+    start = scratch / "start.mat"
+    geometry.write_transform(best_pose(images), str(start))
+    return _register(images, HEAD_STAGES[1:], scratch / "head_", start)
 
 
-Images = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # fixed, affine, moving, affine
+def best_pose(images: Images) -> np.ndarray:
+    """Search poses of a head for the one that makes it most like the template.
 
+    Rotations of up to 40 degrees about any axis are compared on 8 mm images of the whole head,
+    each at the shift where the cross-correlation with the template is highest; neck and
+    shoulders, which pull the centre of mass, don't matter then. The best few are refined
+    (rotation, shift and size) by Powell's method.
 
-def _nodded(images: Images, pitch: float, path: Path) -> Path:
-    """Write a start that brings the centres of mass together and nods the head."""
-    ants = import_ants()
-    centres = []
-    for data, affine in (images[:2], images[2:]):
-        index = ndimage.center_of_mass(np.maximum(data, 0))
-        centres.append((geometry.FLIP @ affine @ [*index, 1.0])[:3])
-    cosine, sine = np.cos(np.radians(pitch)), np.sin(np.radians(pitch))
-    transform = ants.create_ants_transform(
-        transform_type="AffineTransform",
-        matrix=np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]]),
-        center=centres[0].tolist(),
-        translation=(centres[1] - centres[0]).tolist(),
-    )
-    ants.write_transform(transform, str(path))
-    return path
+    Parameters
+    ----------
+    images
+        Template, its affine, head, its affine.
+
+    Returns
+    -------
+    numpy.ndarray
+        4 x 4 map from template points to head points, in world mm.
+    """
+    moving, moving_affine = geometry.coarser(*images[2:], SEARCH_SIZE)
+    centres = [
+        (affine @ [*ndimage.center_of_mass(np.maximum(data, 0)), 1.0])[:3]
+        for data, affine in (images[:2], (moving, moving_affine))
+    ]
+    room = np.diag([SEARCH_SIZE, SEARCH_SIZE, SEARCH_SIZE, 1.0])
+    room[:3, 3] = centres[0] - SEARCH_SIZE * (SEARCH_WIDTH - 1) / 2
+    grid = ((SEARCH_WIDTH,) * 3, room)
+    coarse = geometry.coarser(*images[:2], SEARCH_SIZE)
+    # Only what the template's own field of view holds counts: its neck ends somewhere.
+    inside = geometry.resampled(np.ones_like(coarse[0]), coarse[1], *grid) > 0.5
+    fixed = np.where(inside, geometry.resampled(*coarse, *grid), 0)
+    fixed[inside] -= fixed[inside].mean()
+    fixed /= np.linalg.norm(fixed)
+
+    def world(pose: np.ndarray) -> np.ndarray:
+        # Degrees, mm and per cent: units in which a step of one is alike.
+        matrix = np.eye(4)
+        turn = Rotation.from_rotvec(pose[:3], degrees=True).as_matrix()
+        matrix[:3, :3] = turn * np.exp(pose[6] / 100)
+        matrix[:3, 3] = centres[1] + pose[3:6] - matrix[:3, :3] @ centres[0]
+        return matrix
+
+    def seen(pose: np.ndarray) -> np.ndarray:
+        return geometry.resampled(moving, moving_affine, *grid, world(pose))
+
+    def unlikeness(pose: np.ndarray) -> float:
+        values = seen(pose)
+        spread = float(values[inside].std()) * np.sqrt(inside.sum())
+        return -float((fixed * values).sum()) / max(spread, 1e-9)
+
+    axes = np.array([axis for axis in itertools.product((-1, 0, 1), repeat=3) if any(axis)])
+    axes = axes / np.linalg.norm(axes, axis=1, keepdims=True)
+    window, number = np.conj(fft.rfftn(inside.astype(float))), inside.sum()
+    spectrum = np.conj(fft.rfftn(fixed))
+    poses: list[tuple[float, np.ndarray]] = []
+    for turn in [np.zeros(3), *(angle * axis for angle in SEARCH_ANGLES for axis in axes)]:
+        pose = np.array([*turn, 0.0, 0.0, 0.0, 0.0])
+        values = seen(pose)
+        transformed = fft.rfftn(values)
+        total = fft.irfftn(window * transformed, grid[0])
+        squares = fft.irfftn(window * fft.rfftn(values**2), grid[0])
+        spread = np.sqrt(np.maximum(squares - total**2 / number, 0.05 * squares.max()))
+        likeness = fft.irfftn(spectrum * transformed, grid[0]) / spread
+        best = np.array(np.unravel_index(likeness.argmax(), likeness.shape))
+        offset = np.where(best > SEARCH_WIDTH // 2, best - SEARCH_WIDTH, best) * SEARCH_SIZE
+        pose[3:6] = world(pose)[:3, :3] @ offset
+        poses.append((float(likeness.max()), pose))
+    poses.sort(key=lambda scored: -scored[0])
+    refined = [
+        minimize(unlikeness, pose, method="Powell", options={"maxfev": SEARCH_STEPS})
+        for _, pose in poses[:SEARCH_REFINED]
+    ]
+    return world(min(refined, key=lambda found: found.fun).x)
 
 
 def brain_to_template(
@@ -108,17 +176,19 @@ def brain_to_template(
     moving_affine: np.ndarray,
     scratch: Path,
     start: Path,
+    fine: bool = False,
 ) -> Path:
     """Go on from `start` with brains only: zero outside the brain in both images.
 
     Parameters, return and errors as in :func:`head_to_template`; both images are cut to their
-    brain and a margin, which changes nothing but the time.
+    brain and a margin, which changes nothing but the time. `fine` goes on until it comes to rest.
     """
     fixed, fixed_affine = _cut(fixed, fixed_affine)
     moving, moving_affine = _cut(moving, moving_affine)
     capped = np.minimum(moving, np.percentile(moving, 99.8))
     images = (fixed, fixed_affine, capped, moving_affine)
-    return _register(images, BRAIN_STAGES, scratch / "brain_", start)
+    stages = BRAIN_STAGES_FINE if fine else BRAIN_STAGES
+    return _register(images, stages, scratch / "brain_", start)
 
 
 def _cut(data: np.ndarray, affine: np.ndarray, margin: int = 3) -> tuple[np.ndarray, np.ndarray]:

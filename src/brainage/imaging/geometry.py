@@ -113,3 +113,16 @@ def world_of_transform(path: str) -> np.ndarray:
     matrix[:3, :3] = numbers[:9].reshape(3, 3)
     matrix[:3, 3] = numbers[9:12] + centre - matrix[:3, :3] @ centre
     return FLIP @ matrix @ FLIP
+
+
+def write_transform(world: np.ndarray, path: str) -> None:
+    """Write a 4 x 4 map from the fixed world to the moving world as an ITK affine (.mat)."""
+    ants = import_ants()
+    matrix = FLIP @ world @ FLIP
+    transform = ants.create_ants_transform(
+        transform_type="AffineTransform",
+        matrix=matrix[:3, :3],
+        center=[0.0, 0.0, 0.0],
+        translation=matrix[:3, 3].tolist(),
+    )
+    ants.write_transform(transform, path)

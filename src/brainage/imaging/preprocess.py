@@ -16,9 +16,8 @@ from brainage.imaging.template import REGISTRATION_SIZE, Template
 
 # Brains are stored as whole numbers of this step: finer than the noise of any scan.
 STEP = 1.0 / 255.0
-# Degrees that a head is nodded by at the start, tried in this order until one ends at this
-# correlation with the template inside its brain (real heads that lie well: 0.6 or more).
-PITCHES = (0.0, -20.0, 20.0)
+# A first start whose correlation with the template inside its brain ends lower than this is
+# followed by a search (real heads that lie well: 0.6 or more).
 GOOD_START = 0.6
 
 
@@ -127,27 +126,24 @@ def _register(
     settings: dict[str, Any],
     folder: Path,
 ) -> tuple[Path, np.ndarray]:
-    """Affine onto the template and bias field, on a coarse copy; the best of several starts.
+    """Affine onto the template and bias field, on a coarse copy; the better of two starts.
 
-    One start is enough for nearly every head; where its result is unlike the template, the head
-    is nodded to and fro.
+    One start is enough for nearly every head that lies straight; where its result is unlike the
+    template, the best of many poses is the second.
     """
-    best: tuple[float, Path, np.ndarray] | None = None
-    for number, pitch in enumerate(PITCHES):
-        scratch = folder / f"start_{number}"
+    found: list[tuple[float, Path, np.ndarray]] = []
+    for search in (False, True):
+        scratch = folder / f"search_{search}".lower()
         scratch.mkdir()
         try:
-            found = _register_once(coarse, affine, template, settings, scratch, pitch)
+            found.append(_register_once(coarse, affine, template, settings, scratch, search))
         except ScanFault:
-            if pitch == PITCHES[-1] and best is None:
+            if search and not found:
                 raise
-            continue
-        if best is None or found[0] > best[0]:
-            best = found
-        if best[0] >= GOOD_START:
+        if found and found[0][0] >= GOOD_START:
             break
-    assert best is not None
-    return best[1], best[2]
+    _, last, bias = max(found, key=lambda result: result[0])
+    return last, bias
 
 
 def _register_once(
@@ -156,12 +152,12 @@ def _register_once(
     template: Template,
     settings: dict[str, Any],
     folder: Path,
-    pitch: float,
+    search: bool,
 ) -> tuple[float, Path, np.ndarray]:
     """Head first, then bias field, then brain alone; with the correlation that it ends at."""
     fixed = np.where(template.mask, template.head, 0)
     grid = (template.head.shape, template.affine)
-    first = align.head_to_template(template.head, template.affine, coarse, affine, folder, pitch)
+    first = align.head_to_template(template.head, template.affine, coarse, affine, folder, search)
     world = geometry.world_of_transform(str(first))
     back = np.linalg.inv(world)
 
@@ -176,7 +172,8 @@ def _register_once(
     aligned = geometry.resampled(corrected, affine, *grid, world, order=3)
     found = tissue.find_tissues(aligned, template.mask, template.priors)
     brain = corrected * carried(_own_mask(aligned, found, template))
-    last = align.brain_to_template(fixed, template.affine, brain, affine, folder, first)
+    fine = float(settings["voxel_size"]) < align.FINE
+    last = align.brain_to_template(fixed, template.affine, brain, affine, folder, first, fine)
     result = geometry.resampled(corrected, affine, *grid, geometry.world_of_transform(str(last)))
     likeness = np.corrcoef(result[template.mask], template.head[template.mask])[0, 1]
     return float(np.nan_to_num(likeness)), last, bias
