@@ -93,10 +93,10 @@ def _process(
         if not mask.any():
             raise ScanFault("no brain was found: deepbet's mask misses the template")
     else:
-        mask = _own_mask(aligned, first_found, template)
-        mask_image = geometry.resampled(
-            mask.astype(np.float32), template.affine, head.data.shape, head.affine, back
-        )
+        wide = template.for_stripping(float(np.cbrt(np.prod(geometry.spacing(head.affine)))))
+        wide_mask = _stripped(corrected, head.affine, world, wide).astype(np.float32)
+        mask_image = geometry.resampled(wide_mask, wide.affine, head.data.shape, head.affine, back)
+        mask = geometry.resampled(wide_mask, wide.affine, *grid) > 0.5
     found = tissue.find_tissues(aligned, mask, template.priors)
     brain = np.where(mask, scaled, 0)[template.box]
     own_mask = mask_image > 0.5
@@ -183,6 +183,18 @@ def _own_mask(aligned: np.ndarray, found: tissue.Tissues, template: Template) ->
     if not found.ordered:  # nothing to follow an edge by
         return template.mask
     return strip.refined_mask(aligned, found, template.depth, template.size)
+
+
+def _stripped(
+    corrected: np.ndarray, affine: np.ndarray, world: np.ndarray, template: Template
+) -> np.ndarray:
+    """Brain mask of a bias-corrected head, on the grid of `template`."""
+    source = geometry.blurred_to(corrected, affine, template.size)
+    aligned = geometry.resampled(
+        source, affine, template.head.shape, template.affine, world, order=3
+    )
+    found = tissue.find_tissues(aligned, template.mask, template.priors)
+    return _own_mask(aligned, found, template)
 
 
 def _frame(
