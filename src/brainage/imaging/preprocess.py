@@ -93,10 +93,7 @@ def _process(
         if not mask.any():
             raise ScanFault("no brain was found: deepbet's mask misses the template")
     else:
-        wide = template.for_stripping(float(np.cbrt(np.prod(geometry.spacing(head.affine)))))
-        wide_mask = _stripped(corrected, head.affine, world, wide).astype(np.float32)
-        mask_image = geometry.resampled(wide_mask, wide.affine, head.data.shape, head.affine, back)
-        mask = geometry.resampled(wide_mask, wide.affine, *grid) > 0.5
+        mask, mask_image = _stripped(corrected, head, world, aligned, first_found, template)
     found = tissue.find_tissues(aligned, mask, template.priors)
     brain = np.where(mask, scaled, 0)[template.box]
     own_mask = mask_image > 0.5
@@ -186,15 +183,29 @@ def _own_mask(aligned: np.ndarray, found: tissue.Tissues, template: Template) ->
 
 
 def _stripped(
-    corrected: np.ndarray, affine: np.ndarray, world: np.ndarray, template: Template
-) -> np.ndarray:
-    """Brain mask of a bias-corrected head, on the grid of `template`."""
-    source = geometry.blurred_to(corrected, affine, template.size)
-    aligned = geometry.resampled(
-        source, affine, template.head.shape, template.affine, world, order=3
-    )
-    found = tissue.find_tissues(aligned, template.mask, template.priors)
-    return _own_mask(aligned, found, template)
+    corrected: np.ndarray,
+    head: Head,
+    world: np.ndarray,
+    aligned: np.ndarray,
+    found: tissue.Tissues,
+    template: Template,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Brain mask on the template's grid (bool) and on the head's own (0 to 1).
+
+    `corrected` is without bias, `aligned` the same on the template's grid, `found` its tissues.
+    """
+    wide = template.for_stripping(float(np.cbrt(np.prod(geometry.spacing(head.affine)))))
+    if wide.size != template.size:
+        source = geometry.blurred_to(corrected, head.affine, wide.size)
+        grid = (wide.head.shape, wide.affine)
+        aligned = geometry.resampled(source, head.affine, *grid, world, order=3)
+        found = tissue.find_tissues(aligned, wide.mask, wide.priors)
+    mask = _own_mask(aligned, found, wide).astype(np.float32)
+    back = (head.data.shape, head.affine, np.linalg.inv(world))
+    own = geometry.resampled(mask, wide.affine, *back)
+    if wide.size != template.size:
+        mask = geometry.resampled(mask, wide.affine, template.head.shape, template.affine)
+    return mask > 0.5, own
 
 
 def _frame(
