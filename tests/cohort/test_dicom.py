@@ -542,9 +542,31 @@ def test_ages(who, date, age):
 
 def test_ages_that_cannot_be_are_said():
     assert "differ by more than a year" in age_at_scan(person("19630417", "050Y"), "20230922")[1]
-    assert age_at_scan(person("19000101"), "20230922")[0] is None
-    assert "above 110" in age_at_scan(person("19000101"), "20230922")[1]
+    assert age_at_scan(person("19000203"), "20230922")[0] is None
+    assert "above 110" in age_at_scan(person("19000203"), "20230922")[1]
     assert "below 0" in age_at_scan(person("20250101"), "20230922")[1]
+
+
+@pytest.mark.parametrize(
+    ("birth", "date"),
+    [
+        ("19000101", "20230922"),
+        ("1900.01.01", "19800922"),  # as an age it would pass
+        ("18000101", "20230922"),
+        ("00010101", "20230922"),
+        ("20230922", "20230922"),
+        ("20230901", "20230922"),
+    ],
+)
+def test_a_placeholder_is_no_birth_date_which_is_said(birth, date):
+    age, remark = age_at_scan(person(birth), date)
+    assert age is None
+    assert remark.startswith("placeholders for a birth date")
+    assert age_at_scan(person(birth, "045Y"), date) == (45.0, remark)
+
+
+def test_a_baby_of_a_month_has_its_age():
+    assert age_at_scan(person("20230825"), "20230922") == (0.08, None)
 
 
 def test_an_age_that_few_reach_is_written_as_a_lower_bound(tmp_path):

@@ -51,6 +51,9 @@ LEFT_ASIDE = Path("sourcedata") / "left_aside.tsv"
 # BIDS asks for 89+ from this age on: older people are few enough to be recognised.
 TOP_CODED_FROM = 89.0
 OLDEST = 110.0  # an age above is a placeholder of the birth date
+# What is written where a birth date was taken out; the day of the scan is another such date.
+PLACEHOLDERS = ("00010101", "18000101", "19000101")
+YOUNGEST = 28  # days
 DAYS = 365.25
 AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS, "D": 1 / DAYS}
 PEOPLE = ("age", "sex", "site", "scanner", "diagnosis")  # columns of the table of people
@@ -420,20 +423,27 @@ def age_at_scan(person: Person, date: str) -> tuple[float | None, str | None]:
     age : float or None
         In years, two decimals by the dates, else as the header's age has it.
     remark : str or None
-        Why there is none, where something was wrong.
+        What was wrong, where something was: why there is none, or comes from PatientAge.
     """
     stated = re.fullmatch(r"(\d{1,3})([YMWD]?)", person.age)
     # 000Y is what headers say where nobody filled it in.
     by_header = int(stated[1]) * AGE_UNITS[stated[2] or "Y"] if stated else None
     by_header = by_header or None
     born, scanned = _date(person.birth_date), _date(date)
-    by_dates = (scanned - born).days / DAYS if born and scanned else None
+    days = (scanned - born).days if born and scanned else None
+    remark = None
+    if person.birth_date.replace(".", "") in PLACEHOLDERS or (
+        days is not None and 0 <= days < YOUNGEST
+    ):
+        days = None
+        remark = "placeholders for a birth date, as 19000101 or the day of the scan: not used"
+    by_dates = None if days is None else days / DAYS
     if by_dates is not None and by_header is not None and abs(by_dates - by_header) > 1:
         return None, "ages by birth date and by PatientAge differ by more than a year: n/a"
     age = by_header if by_dates is None else by_dates
     if age is not None and not 0 <= age <= OLDEST:
         return None, f"ages below 0 or above {OLDEST:g}, as of a birth date that is not one: n/a"
-    return (None, None) if age is None else (round(age, 2), None)
+    return None if age is None else round(age, 2), remark
 
 
 def _date(text: str) -> datetime.date | None:
