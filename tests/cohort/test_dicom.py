@@ -340,6 +340,16 @@ def test_a_folder_laid_out_otherwise_is_one_clear_error(tmp_path, place, message
     assert said.count("\n") == 1 or said.count("\n") == 2  # and how many headers were read
     assert "doezeman" not in said.lower()
     assert "20230922" not in said
+def test_files_behind_a_link_to_a_folder_are_read_and_loops_end(tmp_path):
+    write_series(tmp_path / "archive" / "visit", MPRAGE, slices=range(2))
+    place = tmp_path / "d" / "7"
+    place.mkdir(parents=True)
+    (place / "far").symlink_to(tmp_path / "archive")
+    (tmp_path / "archive" / "again").symlink_to(tmp_path / "archive")
+    (place / "up").symlink_to(tmp_path / "d")
+    (place / "self").symlink_to(place)
+    found = sorted(str(path.relative_to(place)) for path in dicom._files(place))
+    assert found == ["far/visit/0", "far/visit/1"]
 
 
 def test_studies_without_dates_are_not_put_in_an_order(tmp_path):

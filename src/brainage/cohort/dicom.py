@@ -201,15 +201,23 @@ def _find_people(folder: Path) -> dict[str, Path]:
 
 
 def _files(place: Path) -> list[Path]:
+    """All files below a folder, links to folders followed; each folder counts once."""
+
     def fail(error: OSError) -> None:
         raise error
 
-    return [
-        Path(parent) / name
-        for parent, _, names in os.walk(place, onerror=fail)
-        for name in names
-        if not name.startswith(".")
-    ]
+    files: list[Path] = []
+    # A link to a folder above would lead to other people's.
+    seen = {str(above) for above in Path(os.path.realpath(place)).parents}
+    for parent, folders, names in os.walk(place, onerror=fail, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        files += [Path(parent) / name for name in names if not name.startswith(".")]
+    return files
 
 
 def _read_participant(item: tuple[str, Path]) -> Participant:
