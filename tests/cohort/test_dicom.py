@@ -297,6 +297,55 @@ def test_an_interrupted_conversion_leaves_nothing_under_a_final_name(tmp_path, m
     assert not list((tmp_path / "other").rglob("*T1w*"))
 
 
+def test_an_interrupted_run_leaves_no_ages_beside_images_of_another_run(tmp_path, monkeypatch):
+    out = tmp_path / "bids"
+    write_series(tmp_path / "d/7/first", MPRAGE)
+    write_series(tmp_path / "d/8/first", MPRAGE, ROE)
+    convert_dicom(tmp_path / "d", out)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    # A run that changes nothing leaves the table where it is.
+    monkeypatch.setattr(dicom, "_write_tables", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_dicom(tmp_path / "d", out)
+    assert (out / "participants.tsv").is_file()
+
+    # Another visit: before its image is there, the table is gone, which the index asks for.
+    write_series(tmp_path / "d/7/next", MPRAGE, date="20240301", voxels=head(5))
+    with monkeypatch.context() as patch:
+        patch.setattr(dicom, "convert", stop)
+        with pytest.raises(KeyboardInterrupt):
+            convert_dicom(tmp_path / "d", out)
+    assert not (out / "participants.tsv").exists()
+    monkeypatch.undo()
+    convert_dicom(tmp_path / "d", out)
+    assert list(read_people(out, SETTINGS)) == ["sub-7", "sub-8"]
+
+    # Nothing is converted, but an image removed.
+    for path in (tmp_path / "d/8/first").iterdir():
+        path.unlink()
+    monkeypatch.setattr(dicom, "_write_tables", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_dicom(tmp_path / "d", out)
+    assert not (out / "participants.tsv").exists()
+
+
+def test_no_sidecar_stays_beside_an_image_that_is_replaced(tmp_path, monkeypatch):
+    write_series(tmp_path / "d/7", MPRAGE)
+    convert_dicom(tmp_path / "d", tmp_path / "bids")
+    write_series(tmp_path / "d/7", MPRAGE, voxels=head(5))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dicom_convert, "written_whole", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_dicom(tmp_path / "d", tmp_path / "bids")
+    assert not list((tmp_path / "bids").rglob("*_T1w.json"))
+
+
 def test_two_people_in_one_folder_are_refused_without_naming_them(tmp_path):
     write_series(tmp_path / "d" / "7" / "a", MPRAGE, slices=range(2))
     write_series(tmp_path / "d" / "7" / "b", MPRAGE, ROE, number=3, slices=range(2))

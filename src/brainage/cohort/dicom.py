@@ -384,6 +384,7 @@ def _convert_participant(
                 wanted = source_hash(series.files, version)
             try:
                 if not is_converted(image, wanted):
+                    _begin_change(folder)
                     convert(series.files, image, program, wanted)
             except ConversionFault as fault:
                 session.aside.append((series, str(fault)))
@@ -399,12 +400,18 @@ def _convert_participant(
     return person
 
 
+def _begin_change(folder: Path) -> None:
+    """Take participants.tsv away until all is done: its ages are of the images before."""
+    (folder / "participants.tsv").unlink(missing_ok=True)
+
+
 def _remove_outdated(place: Path, written: set[Path]) -> None:
     """Remove what an earlier run made of a person under a name that is no longer theirs."""
     if not place.is_dir():
         return
     for path in sorted(place.rglob("*_T1w.json")):
         if path not in written and SOURCE in path.read_text(encoding="utf-8"):
+            _begin_change(place.parent)
             path.with_name(path.name.removesuffix(".json") + ".nii.gz").unlink(missing_ok=True)
             path.unlink()
     for path in sorted(place.rglob(".sub-*_T1w*")):
