@@ -365,7 +365,18 @@ def test_named_sessions_may_have_another_number_which_is_said(tmp_path):
     assert status == 0
     assert "1 people whose sessions have different PatientIDs: is it one person? (sub-7)" in said
     assert "HOSP" not in said
+    assert "different PatientNames" not in said
     assert sorted(read_sessions(tmp_path / "b", "sub-7", SETTINGS)) == ["ses-post", "ses-pre"]
+
+
+def test_named_sessions_of_two_names_are_said_without_the_names(tmp_path):
+    write_series(tmp_path / "d/7/ses-1", MPRAGE)
+    other = DOE | {"PatientName": ROE["PatientName"]}
+    write_series(tmp_path / "d/7/ses-2", MPRAGE, other, date="20240301")
+    status, said = run(tmp_path / "d", tmp_path / "b")
+    assert status == 0
+    assert "1 people whose sessions have different PatientNames: is it one person? (sub-7)" in said
+    assert [text for text in identifiers() if text.lower() in said.lower()] == []
 
 
 @pytest.mark.parametrize(

@@ -319,6 +319,7 @@ def _doubts(series: Sequence[Series], folder_name: str) -> list[str]:
         )
     for about, values in (
         ("PatientID", {_plain(s.person.patient_id) for s in series}),
+        ("PatientName", {_plain(s.person.name) for s in series}),
         ("birth date", {s.person.birth_date for s in series}),
     ):
         if len(values - {""}) > 1:
