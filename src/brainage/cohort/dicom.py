@@ -195,7 +195,10 @@ def _find_people(folder: Path) -> dict[str, Path]:
                 f"is no participant_id; {LAYOUT}"
             )
         if f"sub-{label}" in people:
-            raise InputError(f"{folder}: two folders are of sub-{label}; put them into one")
+            raise InputError(
+                f"{folder}: folder {number} of {len(places)} (in alphabetical order) and another "
+                "are of one person (with and without sub-); put them into one"
+            )
         people[f"sub-{label}"] = place
     return dict(sorted(people.items()))
 
@@ -228,6 +231,13 @@ def _read_participant(item: tuple[str, Path]) -> Participant:
 
 def _participant(participant_id: str, place: Path) -> Participant:
     named = sorted(path for path in place.iterdir() if path.is_dir() and path.name[:4] == "ses-")
+    inside = {path.name for path in named}
+    others = [f for f in _files(place) if f.relative_to(place).parts[0] not in inside]
+    read = [(path.name, *read_series(_files(path))) for path in named]
+    beside, unread = read_series(others)
+    everything = [one for _, series, _ in read for one in series] + beside
+    # Before all that could be said of this folder: what is said repeats its name.
+    _refuse_named_after(everything, [place.name, *inside])
     for path in named:
         if not LABEL.fullmatch(path.name.removeprefix("ses-")):
             raise InputError(
@@ -235,14 +245,11 @@ def _participant(participant_id: str, place: Path) -> Participant:
                 "digits behind ses-; rename it"
             )
     if named:
-        inside = {path.name for path in named}
-        others = [f for f in _files(place) if f.relative_to(place).parts[0] not in inside]
         if any(is_dicom(path) for path in others):
             raise InputError(
                 f"{participant_id}: DICOM files lie beside the folders of its sessions (ses-...); "
                 "move them into one"
             )
-        read = [(path.name, *read_series(_files(path))) for path in named]
         for label, series, _ in read:
             _refuse_two_people(series, f"{participant_id}/{label}")
             if any(one.date and one.date in label for one in series):
@@ -252,11 +259,9 @@ def _participant(participant_id: str, place: Path) -> Participant:
                     "ses- off: then the dates put the sessions in order"
                 )
     else:
-        series, unread = read_series(_files(place))
-        _refuse_two_people(series, participant_id)
-        read = _sessions_by_date(series, unread, participant_id)
+        _refuse_two_people(beside, participant_id)
+        read = _sessions_by_date(beside, unread, participant_id)
     sessions = [Session(label, *pick_t1w(series), unread) for label, series, unread in read]
-    everything = [one for _, series, _ in read for one in series]
     return Participant(participant_id, sessions, _doubts(everything, place.name))
 
 
@@ -300,16 +305,35 @@ def _refuse_two_people(series: Sequence[Series], where: str) -> None:
             )
 
 
+def _refuse_named_after(series: Sequence[Series], folders: Sequence[str]) -> None:
+    """Refuse folders with the person's name or birth date in theirs; the error repeats neither."""
+    labels = [_plain(name.removeprefix("sub-").removeprefix("ses-")) for name in folders]
+    for person in {one.person for one in series}:
+        parts = [part for part in re.split(r"[\W_]+", person.name.casefold()) if part]
+        first = [p for p in parts[:2] if p.isalpha() and len(p) > 1]
+        # "=" parts the ways to write a name, "^" the family's from the others.
+        families = {
+            part
+            for written in person.name.casefold().split("=")
+            for part in re.split(r"[\W_]+", written.split("^")[0])
+            if part.isalpha() and len(part) >= 4
+        }
+        born = _plain(person.birth_date)
+        for label in labels:
+            if (
+                (len(first) == 2 and all(part in label for part in first))
+                or any(part in label for part in families)
+                or (_date(born) and born in label)
+            ):
+                raise InputError(
+                    "a person's folder, or a session's in it, has the person's name or birth "
+                    "date; name all folders by participant_ids that say nothing about anybody"
+                )
+
+
 def _doubts(series: Sequence[Series], folder_name: str) -> list[str]:
-    """Say what a person's headers contradict, and refuse a folder named after the person."""
+    """Say what a person's headers contradict."""
     label = _plain(folder_name.removeprefix("sub-"))
-    for one in series:
-        parts = [part for part in re.split(r"[\W_]+", one.person.name.casefold()) if part]
-        if len(parts) > 1 and all(p.isalpha() and len(p) > 1 and p in label for p in parts[:2]):
-            raise InputError(
-                "a person's folder has the person's name; name all folders by participant_ids "
-                "that say nothing about anybody"
-            )
     remarks = []
     same = {_plain(s.person.patient_id) for s in series} | {_plain(s.person.name) for s in series}
     if label in same:
