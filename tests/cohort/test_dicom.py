@@ -544,6 +544,36 @@ def test_slices_of_a_tilted_gantry_are_left_aside(tmp_path):
     assert reason_aside(series) == "its slices don't lie straight behind each other"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ImagePositionPatient": ["1", "2"]},
+        {"ImageOrientationPatient": ["1", "0", "0", "0", "1"]},
+        {"ImageOrientationPatient": ["1", "0", "0"]},
+    ],
+)
+@pytest.mark.parametrize("which", [slice(None), slice(3, 4)], ids=["all", "one"])
+def test_a_wrong_number_of_values_sets_the_series_aside(tmp_path, wrong, which):
+    import pydicom
+
+    for path in write_series(tmp_path, MPRAGE)[which]:
+        data = pydicom.dcmread(path)
+        for keyword, value in wrong.items():
+            setattr(data, keyword, value)
+        data.save_as(path)
+    (series,), _ = read_series(tmp_path.iterdir())
+    assert reason_aside(series) == "its header doesn't say where its slices lie"
+
+
+def test_a_name_that_cannot_be_decoded_is_not_quoted_by_pydicom(tmp_path, recwarn):
+    header = MPRAGE | {"SpecificCharacterSet": "ISO_IR 192"}
+    paths = write_series(tmp_path, header, slices=range(2))
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"Doezeman^Jonquil", b"Doezem\xe4n^Jonquil"))
+    assert len(read_series(paths)[0]) == 1
+    assert not recwarn.list
+
+
 def test_copies_of_a_file_count_once(tmp_path):
     write_series(tmp_path / "a", MPRAGE)
     write_series(tmp_path / "b", MPRAGE)

@@ -214,7 +214,7 @@ def read_series(files: Iterable[Path]) -> tuple[list[Series], dict[str, int]]:
                 continue
             seen.add(header.instance)
             groups.setdefault((header.series, header.image_type), []).append(header)
-    found = [_join(headers) for headers in groups.values()]
+        found = [_join(headers) for headers in groups.values()]
     found.sort(key=lambda s: (s.date, s.number or 0, s.time, s.image_type, len(s.files)))
     return found, unread
 
@@ -396,7 +396,10 @@ def _geometry(
         for h in headers
     ):
         return order, (), (), "its images differ in size"
-    known = all(len(h.positions) == h.frames and h.orientations.size for h in headers)
+    # The number of values is the header's, which may be wrong.
+    known = all(
+        h.positions.shape == (h.frames, 3) and h.orientations.shape[1:] == (6,) for h in headers
+    )
     if not known or len(first.spacing) != 2:
         return order, (), (), "its header doesn't say where its slices lie"
     directions = np.concatenate([h.orientations for h in headers])
