@@ -643,11 +643,47 @@ def test_rules_on_the_header(mprage, changes, reason):
         ("t1_mprage_KM", True),
         ("t1 without contrast", False),
         ("t1 pre gad", False),
+        ("t1 mprage post", True),
+        ("post mprage", True),
+        ("t1 mprage post con", True),
+        ("t1_mprage_postcon", True),
+        ("t1 mprage c+", True),
+        ("t1_mprage_+c", True),
+        ("t1 mprage dotarem", True),
+        ("t1 mprage Clariscan 1", True),
+        ("t1 magnevist", True),
+        ("t1 prohance", True),
+        ("t1 omniscan", True),
+        ("t1 multihance", True),
+        ("t1 gadovist", True),
+        ("t1 no dotarem", False),
         ("t1 mprage postop", False),
+        ("t1 mprage post-op", False),
+        ("t1 mprage c3", False),
     ],
 )
 def test_a_contrast_agent_by_name(tmp_path, text, agent):
     write_series(tmp_path, MPRAGE | {"SeriesDescription": text}, slices=range(2))
+    assert read_series(tmp_path.iterdir())[0][0].agent is agent
+
+
+@pytest.mark.parametrize(
+    ("named", "agent"),
+    [
+        ("No contrast", False),
+        ("NO CONTRAST GIVEN", False),
+        ("none", False),
+        ("no", False),
+        ("N/A", False),
+        ("0.0 ml", False),
+        ("", False),
+        ("Gadovist 0.1 mmol", True),
+        ("N-methylglucamine", True),
+        ("7 ml", True),
+    ],
+)
+def test_a_contrast_agent_by_header(tmp_path, named, agent):
+    write_series(tmp_path, MPRAGE | {"ContrastBolusAgent": named}, slices=range(2))
     assert read_series(tmp_path.iterdir())[0][0].agent is agent
 
 

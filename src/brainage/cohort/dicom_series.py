@@ -73,8 +73,15 @@ T1_KINDS = {
     "FLASH": r"flash|\bfl3d",
     "T1": r"\bt1|\b3dt1",
 }
-WITHOUT_AGENT = r"\b(without|w ?o|no|non|pre) ?(contrast|gado?\w*|gd|ce|km)\b"
-WITH_AGENT = r"\b(gd|gado\w*|ce|km|contrast|post ?(contrast|gad|gd|km))\b"
+AGENTS = r"gado?\w*|gd|ce|km|dotarem|clariscan|magnevist|prohance|omniscan|multihance"
+WITHOUT_AGENT = rf"\b(without|w ?o|no|non|pre) ?(contrast|con|{AGENTS})\b"
+# "post" alone is after the agent, unless it is after something else.
+WITH_AGENT = (
+    rf"\b(post)?({AGENTS}|contrast)\b|\bpostcon\b|\bpost\b(?! (op|surg|treat|ther|ictal|trauma))"
+    r"|\+ ?(c|gd|km)\b|\bc ?\+"
+)
+# What stands in the header's field of the agent where none was given.
+NO_AGENT = r"(no|none|nil|not|without)\b.*|non contrast.*|n( a)?|[0 ]+(ml)?"
 
 
 @dataclass(frozen=True)
@@ -430,11 +437,10 @@ def _geometry(
 
 
 def _agent(named: str, text: str) -> bool:
-    if named and named.strip().upper() not in ("NO", "NONE", "N", "NIL", "0"):
+    given = re.sub(r"[\W_]+", " ", named.casefold()).strip()
+    if given and not re.fullmatch(NO_AGENT, given):
         return True
-    if re.search(WITHOUT_AGENT, text):
-        return False
-    return bool(re.search(WITH_AGENT, text) or re.search(r"\+ ?(c|gd|km)\b", text))
+    return bool(re.search(WITH_AGENT, text)) and not re.search(WITHOUT_AGENT, text)
 
 
 def _scanner(model: str, field: Any) -> str | None:
