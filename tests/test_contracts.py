@@ -133,6 +133,18 @@ def test_a_decision_on_no_scan_twice_or_in_another_word_is_named(tmp_path, row, 
         decisions(tmp_path, "scan_id\tdecision", "d_sub-1\tdrop", row)
 
 
+def test_a_quotation_mark_left_open_in_a_comment_is_named_and_swallows_no_decision(tmp_path):
+    with pytest.raises(InputError, match=r"tsv: row 2: a quotation mark is left open"):
+        decisions(
+            tmp_path,
+            "scan_id\tdecision\tcomment",
+            'd_sub-1\tdrop\t"open',
+            'd_sub-2\tdrop\tthe "other" head"',
+        )
+    with pytest.raises(InputError, match=r"tsv: row 2: a quotation mark is left open"):
+        decisions(tmp_path, "scan_id\tcomment\tdecision", 'd_sub-1\t"a\tb"\tdrop')
+
+
 def test_decisions_that_are_not_there_are_named_with_the_key(tmp_path):
     with pytest.raises(InputError, match=r"quality\.decisions: there is no file .*gone\.tsv"):
         read_decisions(tmp_path / "gone.tsv", ["d_sub-1"])

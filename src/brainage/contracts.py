@@ -631,6 +631,12 @@ def read_decisions(path: str | os.PathLike[str], scan_ids: Collection[str]) -> p
             "quality page saves there, or leave the key empty"
         )
     frame = read_table(path, QC_DECISIONS)
+    for row, comment in enumerate(frame["comment"], start=2):
+        if isinstance(comment, str) and re.search(r"[\t\r\n]", comment):
+            raise InputError(
+                f"{path}: row {row}: a quotation mark is left open there, so that the comment "
+                "takes in what follows; close it or take it out"
+            )
     known = set(scan_ids)
     for row, scan_id in enumerate(frame["scan_id"], start=2):
         if scan_id not in known:

@@ -3,6 +3,7 @@ import dataclasses
 import errno
 import gzip
 import io
+import logging
 import re
 from importlib import util
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from brainage import cli
-from brainage.cohort import dicom, dicom_convert
+from brainage.cohort import dicom, dicom_convert, dicom_series
 from brainage.cohort.bids import find_images, read_people, read_sessions
 from brainage.cohort.dicom import age_at_scan, convert_dicom
 from brainage.cohort.dicom_convert import ConversionError
@@ -297,6 +298,55 @@ def test_an_interrupted_conversion_leaves_nothing_under_a_final_name(tmp_path, m
     assert not list((tmp_path / "other").rglob("*T1w*"))
 
 
+def test_an_interrupted_run_leaves_no_ages_beside_images_of_another_run(tmp_path, monkeypatch):
+    out = tmp_path / "bids"
+    write_series(tmp_path / "d/7/first", MPRAGE)
+    write_series(tmp_path / "d/8/first", MPRAGE, ROE)
+    convert_dicom(tmp_path / "d", out)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    # A run that changes nothing leaves the table where it is.
+    monkeypatch.setattr(dicom, "_write_tables", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_dicom(tmp_path / "d", out)
+    assert (out / "participants.tsv").is_file()
+
+    # Another visit: before its image is there, the table is gone, which the index asks for.
+    write_series(tmp_path / "d/7/next", MPRAGE, date="20240301", voxels=head(5))
+    with monkeypatch.context() as patch:
+        patch.setattr(dicom, "convert", stop)
+        with pytest.raises(KeyboardInterrupt):
+            convert_dicom(tmp_path / "d", out)
+    assert not (out / "participants.tsv").exists()
+    monkeypatch.undo()
+    convert_dicom(tmp_path / "d", out)
+    assert list(read_people(out, SETTINGS)) == ["sub-7", "sub-8"]
+
+    # Nothing is converted, but an image removed.
+    for path in (tmp_path / "d/8/first").iterdir():
+        path.unlink()
+    monkeypatch.setattr(dicom, "_write_tables", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_dicom(tmp_path / "d", out)
+    assert not (out / "participants.tsv").exists()
+
+
+def test_no_sidecar_stays_beside_an_image_that_is_replaced(tmp_path, monkeypatch):
+    write_series(tmp_path / "d/7", MPRAGE)
+    convert_dicom(tmp_path / "d", tmp_path / "bids")
+    write_series(tmp_path / "d/7", MPRAGE, voxels=head(5))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dicom_convert, "written_whole", stop)
+    with pytest.raises(KeyboardInterrupt):
+        convert_dicom(tmp_path / "d", tmp_path / "bids")
+    assert not list((tmp_path / "bids").rglob("*_T1w.json"))
+
+
 def test_two_people_in_one_folder_are_refused_without_naming_them(tmp_path):
     write_series(tmp_path / "d" / "7" / "a", MPRAGE, slices=range(2))
     write_series(tmp_path / "d" / "7" / "b", MPRAGE, ROE, number=3, slices=range(2))
@@ -316,7 +366,18 @@ def test_named_sessions_may_have_another_number_which_is_said(tmp_path):
     assert status == 0
     assert "1 people whose sessions have different PatientIDs: is it one person? (sub-7)" in said
     assert "HOSP" not in said
+    assert "different PatientNames" not in said
     assert sorted(read_sessions(tmp_path / "b", "sub-7", SETTINGS)) == ["ses-post", "ses-pre"]
+
+
+def test_named_sessions_of_two_names_are_said_without_the_names(tmp_path):
+    write_series(tmp_path / "d/7/ses-1", MPRAGE)
+    other = DOE | {"PatientName": ROE["PatientName"]}
+    write_series(tmp_path / "d/7/ses-2", MPRAGE, other, date="20240301")
+    status, said = run(tmp_path / "d", tmp_path / "b")
+    assert status == 0
+    assert "1 people whose sessions have different PatientNames: is it one person? (sub-7)" in said
+    assert [text for text in identifiers() if text.lower() in said.lower()] == []
 
 
 @pytest.mark.parametrize(
@@ -324,7 +385,14 @@ def test_named_sessions_may_have_another_number_which_is_said(tmp_path):
     [
         (".", "DICOM files lie in it without a person's folder; lay the folder out"),
         ("Doezeman^Jonquil", r"the name of folder 1 of 1 .* is no participant_id"),
-        ("DoezemanJonquil", "a person's folder has the person's name"),
+        ("DoezemanJonquil", "a person's folder, or .*, has the person's name"),
+        ("pDOEZEMAN3", "a person's folder, or .*, has the person's name or birth date"),
+        ("sub-p19630417", "a person's folder, or .*, has the person's name or birth date"),
+        ("7/ses-Doezeman", "a person's folder, or .*, has the person's name or birth date"),
+        ("7/ses-19630417", "a person's folder, or .*, has the person's name or birth date"),
+        # Nothing else is said of such a folder: that would repeat its name.
+        ("Doezeman/ses-a_b", "a person's folder, or .*, has the person's name or birth date"),
+        ("Doezeman/ses-20230922", "a person's folder, or .*, has the person's name or birth date"),
         ("7/ses-a_b", "sub-7: a session's folder has other characters"),
         ("7/ses-v20230922", "sub-7: a session's folder is named by the date of the scan"),
         ("7", "sub-7: DICOM files lie beside the folders of its sessions"),
@@ -340,6 +408,47 @@ def test_a_folder_laid_out_otherwise_is_one_clear_error(tmp_path, place, message
     assert said.count("\n") == 1 or said.count("\n") == 2  # and how many headers were read
     assert "doezeman" not in said.lower()
     assert "20230922" not in said
+    assert "19630417" not in said
+
+
+def test_nothing_is_said_of_a_folder_named_after_one_of_two_people_in_it(tmp_path):
+    write_series(tmp_path / "d/Roebuck/a", MPRAGE, slices=range(2))
+    write_series(tmp_path / "d/Roebuck/b", MPRAGE, ROE, number=3, slices=range(2))
+    write_series(tmp_path / "e/Doezeman/b", MPRAGE, slices=range(2))
+    (tmp_path / "e/Doezeman/ses-1").mkdir()
+    for folder in ("d", "e"):
+        status, said = run(tmp_path / folder, tmp_path / "b")
+        assert status == 2
+        assert "has the person's name" in said
+        assert [text for text in identifiers() if text.lower() in said.lower()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "refused"),
+    [
+        ("Bo^Li", "bo7", False),  # three letters and fewer are in many a code
+        ("Bo^Li", "LiBo", True),
+        ("van der Berghe^A", "xberghe", True),
+        ("Meyer-Schmidt^A", "schmidt", True),
+        ("STUDY0012", "STUDY0012", False),  # a code, which is remarked
+    ],
+)
+def test_which_names_a_folder_must_not_have(tmp_path, name, label, refused):
+    write_series(tmp_path / "d" / label, MPRAGE, DOE | {"PatientName": name}, slices=range(2))
+    said = run(tmp_path / "d", tmp_path / "b")[1]
+    assert ("has the person's name" in said) is refused
+
+
+def test_files_behind_a_link_to_a_folder_are_read_and_loops_end(tmp_path):
+    write_series(tmp_path / "archive" / "visit", MPRAGE, slices=range(2))
+    place = tmp_path / "d" / "7"
+    place.mkdir(parents=True)
+    (place / "far").symlink_to(tmp_path / "archive")
+    (tmp_path / "archive" / "again").symlink_to(tmp_path / "archive")
+    (place / "up").symlink_to(tmp_path / "d")
+    (place / "self").symlink_to(place)
+    found = sorted(str(path.relative_to(place)) for path in dicom._files(place))
+    assert found == ["far/visit/0", "far/visit/1"]
 
 
 def test_studies_without_dates_are_not_put_in_an_order(tmp_path):
@@ -436,6 +545,40 @@ def test_slices_of_a_tilted_gantry_are_left_aside(tmp_path):
     assert reason_aside(series) == "its slices don't lie straight behind each other"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ImagePositionPatient": ["1", "2"]},
+        {"ImageOrientationPatient": ["1", "0", "0", "0", "1"]},
+        {"ImageOrientationPatient": ["1", "0", "0"]},
+    ],
+)
+@pytest.mark.parametrize("which", [slice(None), slice(3, 4)], ids=["all", "one"])
+def test_a_wrong_number_of_values_sets_the_series_aside(tmp_path, wrong, which):
+    import pydicom
+
+    for path in write_series(tmp_path, MPRAGE)[which]:
+        data = pydicom.dcmread(path)
+        for keyword, value in wrong.items():
+            setattr(data, keyword, value)
+        data.save_as(path)
+    (series,), _ = read_series(tmp_path.iterdir())
+    assert reason_aside(series) == "its header doesn't say where its slices lie"
+
+
+def test_pydicom_is_quiet_until_a_series_is_made_of_its_headers(tmp_path, monkeypatch):
+    levels = []
+    real = dicom_series._join
+
+    def join(headers):
+        levels.append(logging.getLogger("pydicom").level)
+        return real(headers)
+
+    monkeypatch.setattr(dicom_series, "_join", join)
+    read_series(write_series(tmp_path, MPRAGE, slices=range(2)))
+    assert levels == [logging.CRITICAL + 1]
+
+
 def test_copies_of_a_file_count_once(tmp_path):
     write_series(tmp_path / "a", MPRAGE)
     write_series(tmp_path / "b", MPRAGE)
@@ -505,11 +648,47 @@ def test_rules_on_the_header(mprage, changes, reason):
         ("t1_mprage_KM", True),
         ("t1 without contrast", False),
         ("t1 pre gad", False),
+        ("t1 mprage post", True),
+        ("post mprage", True),
+        ("t1 mprage post con", True),
+        ("t1_mprage_postcon", True),
+        ("t1 mprage c+", True),
+        ("t1_mprage_+c", True),
+        ("t1 mprage dotarem", True),
+        ("t1 mprage Clariscan 1", True),
+        ("t1 magnevist", True),
+        ("t1 prohance", True),
+        ("t1 omniscan", True),
+        ("t1 multihance", True),
+        ("t1 gadovist", True),
+        ("t1 no dotarem", False),
         ("t1 mprage postop", False),
+        ("t1 mprage post-op", False),
+        ("t1 mprage c3", False),
     ],
 )
 def test_a_contrast_agent_by_name(tmp_path, text, agent):
     write_series(tmp_path, MPRAGE | {"SeriesDescription": text}, slices=range(2))
+    assert read_series(tmp_path.iterdir())[0][0].agent is agent
+
+
+@pytest.mark.parametrize(
+    ("named", "agent"),
+    [
+        ("No contrast", False),
+        ("NO CONTRAST GIVEN", False),
+        ("none", False),
+        ("no", False),
+        ("N/A", False),
+        ("0.0 ml", False),
+        ("", False),
+        ("Gadovist 0.1 mmol", True),
+        ("N-methylglucamine", True),
+        ("7 ml", True),
+    ],
+)
+def test_a_contrast_agent_by_header(tmp_path, named, agent):
+    write_series(tmp_path, MPRAGE | {"ContrastBolusAgent": named}, slices=range(2))
     assert read_series(tmp_path.iterdir())[0][0].agent is agent
 
 
@@ -542,9 +721,31 @@ def test_ages(who, date, age):
 
 def test_ages_that_cannot_be_are_said():
     assert "differ by more than a year" in age_at_scan(person("19630417", "050Y"), "20230922")[1]
-    assert age_at_scan(person("19000101"), "20230922")[0] is None
-    assert "above 110" in age_at_scan(person("19000101"), "20230922")[1]
+    assert age_at_scan(person("19000203"), "20230922")[0] is None
+    assert "above 110" in age_at_scan(person("19000203"), "20230922")[1]
     assert "below 0" in age_at_scan(person("20250101"), "20230922")[1]
+
+
+@pytest.mark.parametrize(
+    ("birth", "date"),
+    [
+        ("19000101", "20230922"),
+        ("1900.01.01", "19800922"),  # as an age it would pass
+        ("18000101", "20230922"),
+        ("00010101", "20230922"),
+        ("20230922", "20230922"),
+        ("20230901", "20230922"),
+    ],
+)
+def test_a_placeholder_is_no_birth_date_which_is_said(birth, date):
+    age, remark = age_at_scan(person(birth), date)
+    assert age is None
+    assert remark.startswith("placeholders for a birth date")
+    assert age_at_scan(person(birth, "045Y"), date) == (45.0, remark)
+
+
+def test_a_baby_of_a_month_has_its_age():
+    assert age_at_scan(person("20230825"), "20230922") == (0.08, None)
 
 
 def test_an_age_that_few_reach_is_written_as_a_lower_bound(tmp_path):

@@ -56,6 +56,30 @@ def test_sessions_come_before_participants_and_everything_is_joined_by_key(folde
     assert "sub-4" in said
 
 
+def test_a_session_whose_own_age_is_missing_does_not_take_that_of_another_visit(folder):
+    path = folder / "sub-1" / "sub-1_sessions.tsv"
+    path.write_text("session_id\tage\nses-1\t60.5\nses-2\tn/a\n")
+    scans, remarks = index_scans(config(folder))
+    scans = scans.set_index("scan_id")
+    assert scans.loc["mine_sub-1_ses-1", "age"] == 60.5
+    assert scans["age"].isna()["mine_sub-1_ses-2"]
+    assert scans.loc["mine_sub-1_ses-2", "set_aside"] == "no age"
+    # Of a session without a row nothing else is known.
+    path.write_text("session_id\tage\nses-1\t60.5\n")
+    scans, _ = index_scans(config(folder))
+    assert scans.set_index("scan_id").loc["mine_sub-1_ses-2", "age"] == 60
+    assert "one age" not in " ".join(remarks)
+
+
+def test_one_age_for_several_sessions_is_said(folder):
+    path = folder / "sub-1" / "sub-1_sessions.tsv"
+    path.write_text("session_id\tdiagnosis\nses-1\tCN\nses-2\tCN\n")
+    scans, remarks = index_scans(config(folder))
+    assert list(scans.loc[scans["participant_id"] == "sub-1", "age"]) == [60, 60]
+    assert "mine: 1 people have one age, that of participants.tsv," in " | ".join(remarks)
+    assert next(r for r in remarks if "one age" in r).endswith(": sub-1")
+
+
 def test_the_last_run_can_count(folder):
     scans, _ = index_scans(config(folder, statistics=GROUPS, cohort={"run": "last"}))
     aside = scans.set_index("scan_id")["set_aside"]

@@ -42,12 +42,17 @@ class Study:
         settings = copy.deepcopy(SETTINGS)
         settings["quality"] = defaults("quality") | {"decisions": decisions and str(decisions)}
         imaging = self.folder / "imaging"
+        self.settings = settings
         command = ["quality", imaging / "qc.tsv", "--scans", self.folder / "scans.tsv"]
         command += ["--imaging", imaging, "--chunks", '{"demo": [0]}']
         command += ["--settings", json.dumps({"quality": settings["quality"]})]
         assert cli.main([str(part) for part in command]) == 0
-        page = self.folder / "page"
-        write_quality_page(imaging / "qc.tsv", self.folder / "scans.tsv", imaging, page, settings)
+        return self.show(imaging / "qc.tsv")
+
+    def show(self, qc: Path) -> str:
+        """Write the page of judged scans; return its address."""
+        page, scans = self.folder / "page", self.folder / "scans.tsv"
+        write_quality_page(qc, scans, self.folder / "imaging", page, self.settings)
         check_page(page / "index.html", page)
         return (page / "index.html").as_uri()
 
@@ -248,3 +253,49 @@ def test_a_closed_tab_loses_nothing(small: Study, reader: Reader, downloads: Pat
     # Saved, not yet in force: a page opened again still has it, for the next file.
     reader.open(address)
     assert reader.text("#said") == "1 decision: 0 keep, 1 drop; 1 new"
+
+
+def test_what_another_decision_has_overtaken_is_forgotten(small: Study, reader: Reader) -> None:
+    reader.open(small.run())
+    reader.press("demo_sub-09", "drop")
+    reader.press("demo_sub-11", "drop")
+    # One came into force, on the other somebody else decided otherwise.
+    place = small.folder / "qc_decisions.tsv"
+    place.write_text("scan_id\tdecision\ndemo_sub-09\tdrop\ndemo_sub-11\tkeep\n")
+    reader.open(small.run(place))
+    assert reader.text("#said") == "2 decisions: 1 keep, 1 drop; 0 new"
+    assert reader.pressed("demo_sub-11") == ["keep"]
+    # They were taken back in the file: this browser doesn't bring them up again.
+    reader.open(small.run())
+    assert reader.text("#said") == "0 decisions: 0 keep, 0 drop; 0 new"
+    assert not reader.asks_before_leaving()
+
+
+def test_a_word_outlives_scans_that_come_and_go(
+    small: Study, reader: Reader, downloads: Path
+) -> None:
+    address = small.run()
+    reader.open(address)
+    reader.press("demo_sub-09", "drop")
+    reader.press("demo_sub-11", "drop")
+    fewer = small.folder / "fewer.tsv"
+    contracts.write_table(small.qc().reset_index().drop(9), fewer, contracts.QC)
+    reader.driver.get(small.show(fewer))
+    assert reader.text("#shown") == "29 of 29 shown"
+    assert reader.text("#said") == "1 decision: 0 keep, 1 drop; 1 new, not saved"
+    reader.save(downloads)
+    # The file that was saved had nothing of the scan that was not there.
+    reader.open(small.run())
+    assert reader.text("#said") == "2 decisions: 0 keep, 2 drop; 2 new, not saved"
+
+
+def test_where_the_browser_cannot_remember_the_warning_stays(
+    small: Study, reader: Reader, downloads: Path
+) -> None:
+    reader.open(small.run())
+    reader.driver.execute_script("Storage.prototype.setItem = () => { throw new Error('full') }")
+    assert not reader.asks_before_leaving()
+    reader.press("demo_sub-09", "drop")
+    reader.save(downloads)
+    assert "should be among your downloads" in reader.text("#told")
+    assert reader.asks_before_leaving()

@@ -52,6 +52,19 @@ def test_same_input_gives_the_same_bytes(study, settings, tmp_path):
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
+def test_the_browser_keeps_words_under_one_name_while_scans_come_and_go(
+    study, edited, settings, tmp_path
+):
+    def name(inputs, folder):
+        page = write(inputs, tmp_path / folder, settings)
+        return next(own["data-study"] for tag, own in page.tags if own.get("id") == "scans")
+
+    before = name(study, "before")
+    assert name(edited(qc=lambda frame: frame.iloc[5:]), "fewer") == before
+    settings["report"]["title"] = "Another study"
+    assert name(study, "other") != before
+
+
 def measures_of(root):
     text = (root / "index.html").read_text()
     return json.loads(text.split('id="measures">')[1].split("</script>")[0])

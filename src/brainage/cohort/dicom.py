@@ -51,6 +51,9 @@ LEFT_ASIDE = Path("sourcedata") / "left_aside.tsv"
 # BIDS asks for 89+ from this age on: older people are few enough to be recognised.
 TOP_CODED_FROM = 89.0
 OLDEST = 110.0  # an age above is a placeholder of the birth date
+# What is written where a birth date was taken out; the day of the scan is another such date.
+PLACEHOLDERS = ("00010101", "18000101", "19000101")
+YOUNGEST = 28  # days
 DAYS = 365.25
 AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS, "D": 1 / DAYS}
 PEOPLE = ("age", "sex", "site", "scanner", "diagnosis")  # columns of the table of people
@@ -192,21 +195,32 @@ def _find_people(folder: Path) -> dict[str, Path]:
                 f"is no participant_id; {LAYOUT}"
             )
         if f"sub-{label}" in people:
-            raise InputError(f"{folder}: two folders are of sub-{label}; put them into one")
+            raise InputError(
+                f"{folder}: folder {number} of {len(places)} (in alphabetical order) and another "
+                "are of one person (with and without sub-); put them into one"
+            )
         people[f"sub-{label}"] = place
     return dict(sorted(people.items()))
 
 
 def _files(place: Path) -> list[Path]:
+    """All files below a folder, links to folders followed; each folder counts once."""
+
     def fail(error: OSError) -> None:
         raise error
 
-    return [
-        Path(parent) / name
-        for parent, _, names in os.walk(place, onerror=fail)
-        for name in names
-        if not name.startswith(".")
-    ]
+    files: list[Path] = []
+    # A link to a folder above would lead to other people's.
+    seen = {str(above) for above in Path(os.path.realpath(place)).parents}
+    for parent, folders, names in os.walk(place, onerror=fail, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        files += [Path(parent) / name for name in names if not name.startswith(".")]
+    return files
 
 
 def _read_participant(item: tuple[str, Path]) -> Participant:
@@ -217,6 +231,13 @@ def _read_participant(item: tuple[str, Path]) -> Participant:
 
 def _participant(participant_id: str, place: Path) -> Participant:
     named = sorted(path for path in place.iterdir() if path.is_dir() and path.name[:4] == "ses-")
+    inside = {path.name for path in named}
+    others = [f for f in _files(place) if f.relative_to(place).parts[0] not in inside]
+    read = [(path.name, *read_series(_files(path))) for path in named]
+    beside, unread = read_series(others)
+    everything = [one for _, series, _ in read for one in series] + beside
+    # Before all that could be said of this folder: what is said repeats its name.
+    _refuse_named_after(everything, [place.name, *inside])
     for path in named:
         if not LABEL.fullmatch(path.name.removeprefix("ses-")):
             raise InputError(
@@ -224,14 +245,11 @@ def _participant(participant_id: str, place: Path) -> Participant:
                 "digits behind ses-; rename it"
             )
     if named:
-        inside = {path.name for path in named}
-        others = [f for f in _files(place) if f.relative_to(place).parts[0] not in inside]
         if any(is_dicom(path) for path in others):
             raise InputError(
                 f"{participant_id}: DICOM files lie beside the folders of its sessions (ses-...); "
                 "move them into one"
             )
-        read = [(path.name, *read_series(_files(path))) for path in named]
         for label, series, _ in read:
             _refuse_two_people(series, f"{participant_id}/{label}")
             if any(one.date and one.date in label for one in series):
@@ -241,11 +259,9 @@ def _participant(participant_id: str, place: Path) -> Participant:
                     "ses- off: then the dates put the sessions in order"
                 )
     else:
-        series, unread = read_series(_files(place))
-        _refuse_two_people(series, participant_id)
-        read = _sessions_by_date(series, unread, participant_id)
+        _refuse_two_people(beside, participant_id)
+        read = _sessions_by_date(beside, unread, participant_id)
     sessions = [Session(label, *pick_t1w(series), unread) for label, series, unread in read]
-    everything = [one for _, series, _ in read for one in series]
     return Participant(participant_id, sessions, _doubts(everything, place.name))
 
 
@@ -289,16 +305,35 @@ def _refuse_two_people(series: Sequence[Series], where: str) -> None:
             )
 
 
+def _refuse_named_after(series: Sequence[Series], folders: Sequence[str]) -> None:
+    """Refuse folders with the person's name or birth date in theirs; the error repeats neither."""
+    labels = [_plain(name.removeprefix("sub-").removeprefix("ses-")) for name in folders]
+    for person in {one.person for one in series}:
+        parts = [part for part in re.split(r"[\W_]+", person.name.casefold()) if part]
+        first = [p for p in parts[:2] if p.isalpha() and len(p) > 1]
+        # "=" parts the ways to write a name, "^" the family's from the others.
+        families = {
+            part
+            for written in person.name.casefold().split("=")
+            for part in re.split(r"[\W_]+", written.split("^")[0])
+            if part.isalpha() and len(part) >= 4
+        }
+        born = _plain(person.birth_date)
+        for label in labels:
+            if (
+                (len(first) == 2 and all(part in label for part in first))
+                or any(part in label for part in families)
+                or (_date(born) and born in label)
+            ):
+                raise InputError(
+                    "a person's folder, or a session's in it, has the person's name or birth "
+                    "date; name all folders by participant_ids that say nothing about anybody"
+                )
+
+
 def _doubts(series: Sequence[Series], folder_name: str) -> list[str]:
-    """Say what a person's headers contradict, and refuse a folder named after the person."""
+    """Say what a person's headers contradict."""
     label = _plain(folder_name.removeprefix("sub-"))
-    for one in series:
-        parts = [part for part in re.split(r"[\W_]+", one.person.name.casefold()) if part]
-        if len(parts) > 1 and all(p.isalpha() and len(p) > 1 and p in label for p in parts[:2]):
-            raise InputError(
-                "a person's folder has the person's name; name all folders by participant_ids "
-                "that say nothing about anybody"
-            )
     remarks = []
     same = {_plain(s.person.patient_id) for s in series} | {_plain(s.person.name) for s in series}
     if label in same:
@@ -308,6 +343,7 @@ def _doubts(series: Sequence[Series], folder_name: str) -> list[str]:
         )
     for about, values in (
         ("PatientID", {_plain(s.person.patient_id) for s in series}),
+        ("PatientName", {_plain(s.person.name) for s in series}),
         ("birth date", {s.person.birth_date for s in series}),
     ):
         if len(values - {""}) > 1:
@@ -373,6 +409,7 @@ def _convert_participant(
                 wanted = source_hash(series.files, version)
             try:
                 if not is_converted(image, wanted):
+                    _begin_change(folder)
                     convert(series.files, image, program, wanted)
             except ConversionFault as fault:
                 session.aside.append((series, str(fault)))
@@ -388,12 +425,18 @@ def _convert_participant(
     return person
 
 
+def _begin_change(folder: Path) -> None:
+    """Take participants.tsv away until all is done: its ages are of the images before."""
+    (folder / "participants.tsv").unlink(missing_ok=True)
+
+
 def _remove_outdated(place: Path, written: set[Path]) -> None:
     """Remove what an earlier run made of a person under a name that is no longer theirs."""
     if not place.is_dir():
         return
     for path in sorted(place.rglob("*_T1w.json")):
         if path not in written and SOURCE in path.read_text(encoding="utf-8"):
+            _begin_change(place.parent)
             path.with_name(path.name.removesuffix(".json") + ".nii.gz").unlink(missing_ok=True)
             path.unlink()
     for path in sorted(place.rglob(".sub-*_T1w*")):
@@ -420,20 +463,27 @@ def age_at_scan(person: Person, date: str) -> tuple[float | None, str | None]:
     age : float or None
         In years, two decimals by the dates, else as the header's age has it.
     remark : str or None
-        Why there is none, where something was wrong.
+        What was wrong, where something was: why there is none, or comes from PatientAge.
     """
     stated = re.fullmatch(r"(\d{1,3})([YMWD]?)", person.age)
     # 000Y is what headers say where nobody filled it in.
     by_header = int(stated[1]) * AGE_UNITS[stated[2] or "Y"] if stated else None
     by_header = by_header or None
     born, scanned = _date(person.birth_date), _date(date)
-    by_dates = (scanned - born).days / DAYS if born and scanned else None
+    days = (scanned - born).days if born and scanned else None
+    remark = None
+    if person.birth_date.replace(".", "") in PLACEHOLDERS or (
+        days is not None and 0 <= days < YOUNGEST
+    ):
+        days = None
+        remark = "placeholders for a birth date, as 19000101 or the day of the scan: not used"
+    by_dates = None if days is None else days / DAYS
     if by_dates is not None and by_header is not None and abs(by_dates - by_header) > 1:
         return None, "ages by birth date and by PatientAge differ by more than a year: n/a"
     age = by_header if by_dates is None else by_dates
     if age is not None and not 0 <= age <= OLDEST:
         return None, f"ages below 0 or above {OLDEST:g}, as of a birth date that is not one: n/a"
-    return (None, None) if age is None else (round(age, 2), None)
+    return None if age is None else round(age, 2), remark
 
 
 def _date(text: str) -> datetime.date | None:

@@ -144,6 +144,8 @@ def convert(files: Sequence[Path], image: Path, program: str, wanted: str) -> No
             raise ConversionFault(f"dcm2niix made {len(made_images)} images of it")
         content = _clean(made_images[0].read_bytes())
         sidecar = _allowed(read_json(made_images[0].with_suffix(".json")))
+    # It says what the image was made of: never beside an image of something else.
+    sidecar_of(image).unlink(missing_ok=True)
     with written_whole(image) as temporary:
         temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
     write_json(sidecar_of(image), {**sidecar, SOURCE: wanted})

@@ -73,8 +73,15 @@ T1_KINDS = {
     "FLASH": r"flash|\bfl3d",
     "T1": r"\bt1|\b3dt1",
 }
-WITHOUT_AGENT = r"\b(without|w ?o|no|non|pre) ?(contrast|gado?\w*|gd|ce|km)\b"
-WITH_AGENT = r"\b(gd|gado\w*|ce|km|contrast|post ?(contrast|gad|gd|km))\b"
+AGENTS = r"gado?\w*|gd|ce|km|dotarem|clariscan|magnevist|prohance|omniscan|multihance"
+WITHOUT_AGENT = rf"\b(without|w ?o|no|non|pre) ?(contrast|con|{AGENTS})\b"
+# "post" alone is after the agent, unless it is after something else.
+WITH_AGENT = (
+    rf"\b(post)?({AGENTS}|contrast)\b|\bpostcon\b|\bpost\b(?! (op|surg|treat|ther|ictal|trauma))"
+    r"|\+ ?(c|gd|km)\b|\bc ?\+"
+)
+# What stands in the header's field of the agent where none was given.
+NO_AGENT = r"(no|none|nil|not|without)\b.*|non contrast.*|n( a)?|[0 ]+(ml)?"
 
 
 @dataclass(frozen=True)
@@ -214,7 +221,7 @@ def read_series(files: Iterable[Path]) -> tuple[list[Series], dict[str, int]]:
                 continue
             seen.add(header.instance)
             groups.setdefault((header.series, header.image_type), []).append(header)
-    found = [_join(headers) for headers in groups.values()]
+        found = [_join(headers) for headers in groups.values()]
     found.sort(key=lambda s: (s.date, s.number or 0, s.time, s.image_type, len(s.files)))
     return found, unread
 
@@ -396,7 +403,10 @@ def _geometry(
         for h in headers
     ):
         return order, (), (), "its images differ in size"
-    known = all(len(h.positions) == h.frames and h.orientations.size for h in headers)
+    # The number of values is the header's, which may be wrong.
+    known = all(
+        h.positions.shape == (h.frames, 3) and h.orientations.shape[1:] == (6,) for h in headers
+    )
     if not known or len(first.spacing) != 2:
         return order, (), (), "its header doesn't say where its slices lie"
     directions = np.concatenate([h.orientations for h in headers])
@@ -427,11 +437,10 @@ def _geometry(
 
 
 def _agent(named: str, text: str) -> bool:
-    if named and named.strip().upper() not in ("NO", "NONE", "N", "NIL", "0"):
+    given = re.sub(r"[\W_]+", " ", named.casefold()).strip()
+    if given and not re.fullmatch(NO_AGENT, given):
         return True
-    if re.search(WITHOUT_AGENT, text):
-        return False
-    return bool(re.search(WITH_AGENT, text) or re.search(r"\+ ?(c|gd|km)\b", text))
+    return bool(re.search(WITH_AGENT, text)) and not re.search(WITHOUT_AGENT, text)
 
 
 def _scanner(model: str, field: Any) -> str | None:

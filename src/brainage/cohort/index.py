@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,13 @@ def _bids(
     gone = [f"{p}_{s}" for p, table in sessions_of.items() for s in table if (p, s) not in there]
     if gone:
         remarks.append(f"{name}: {len(gone)} sessions have no T1w image: {_few(gone)}")
+    repeated = _one_age_for_several(there, people, sessions_of)
+    if repeated:
+        remarks.append(
+            f"{name}: {len(repeated)} people have one age, that of participants.tsv, for several "
+            "sessions, as if no time had passed; give each its age in sessions.tsv: "
+            + _few(repeated)
+        )
     frame = pd.DataFrame(rows, columns=[c for c in SCANS.names if c != "set_aside"], dtype=object)
     frame["set_aside"] = None
     unknown = frame["participant_id"].map(lambda p: p not in people)
@@ -160,6 +168,17 @@ def _bids(
             f"({frame.loc[twice, 'scan_id'].iloc[0]}); keep one, or tell them apart by run-"
         )
     return frame, remarks
+
+
+def _one_age_for_several(
+    sessions: set[tuple[str, str | None]],
+    people: dict[str, bids.Row],
+    sessions_of: dict[str, dict[str, bids.Row]],
+) -> list[str]:
+    """People more than one of whose imaged sessions take their age from participants.tsv."""
+    without = Counter(p for p, s in sessions if "age" not in sessions_of[p].get(s or "", {}))
+    known = {p for p, row in people.items() if row.get("age") is not None}
+    return sorted(p for p, count in without.items() if count > 1 and p in known)
 
 
 def _few(names: Any) -> str:
@@ -184,7 +203,8 @@ def _who(
 
     def known(column: str) -> tuple[str | None, str]:
         for path, row in sources:
-            if row.get(column) is not None:
+            # The person's age is that of one visit: it is not lent to another whose age is n/a.
+            if row.get(column) is not None or (column == "age" and "age" in row):
                 return row[column], f"{path}: row {row['line']}"
         return None, str(folder)
 

@@ -111,9 +111,15 @@ def write_quality_page(
         decisions_file=settings.get("quality", {}).get("decisions") or "",
         measures=_measures(judged, cohort),
         odd=f"{ODD:g}",
-        cohort=hashlib.sha256(" ".join(sorted(judged["scan_id"])).encode()).hexdigest()[:16],
+        study=_study(settings["report"]["title"], judged["dataset"]),
         defects=DEFECTS,
     )
+
+
+def _study(title: str, datasets: pd.Series) -> str:
+    """Under which name a browser keeps what was said: the same one when scans come and go."""
+    names = [title, *sorted(set(datasets.dropna()))]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def _compared(judged: pd.DataFrame) -> pd.Series:

@@ -4,8 +4,8 @@
   function value(id) { var part = by(id); return part ? part.value : ""; }
   var list = by("scans"), form = by("filter"), search = by("search");
   var cards = Array.prototype.slice.call(list.children);
-  var place = "brainage-decisions-" + list.dataset.cohort;
-  var changed = {}, saved = true, current = null;
+  var place = "brainage-decisions-" + list.dataset.study;
+  var changed = {}, saved = true, remembered = true, current = null;
 
   /* What a person said: in force (from qc.tsv), and on this page. */
   function inForce(card) {
@@ -18,7 +18,7 @@
       (!one.decision || clean(one.comment) === clean(other.comment));
   }
   function say(card, decision, comment) {
-    var word = { decision: decision, comment: comment };
+    var word = { decision: decision, comment: comment, before: inForce(card), saved: false };
     if (same(word, inForce(card))) { delete changed[card.id]; } else { changed[card.id] = word; }
     saved = false;
     keep();
@@ -27,23 +27,40 @@
   }
 
   /* A closed tab loses nothing, where the browser lets a page of this folder remember. */
-  function keep() {
-    try {
-      localStorage.setItem(place, JSON.stringify({ changed: changed, saved: saved }));
-    } catch (error) { /* Then the warning before leaving is all there is. */ }
-  }
-  function recall() {
+  function stored() {
     var kept = null;
     try { kept = JSON.parse(localStorage.getItem(place)); } catch (error) { kept = null; }
-    if (!kept || !kept.changed) { return 0; }
+    return kept && kept.changed ? kept : { changed: {}, saved: true };
+  }
+  function keep() {
+    /* Scans that this page doesn't show may be on the next one: what was said of them stays. */
+    var words = stored().changed;
+    cards.forEach(function (card) { delete words[card.id]; });
+    Object.keys(changed).forEach(function (id) { words[id] = changed[id]; });
+    try {
+      localStorage.setItem(place, JSON.stringify({ changed: words, saved: saved }));
+      remembered = true;
+    } catch (error) {
+      /* Then the warning before leaving is all there is. */
+      remembered = false;
+    }
+  }
+  function recall() {
+    var kept = stored();
     cards.forEach(function (card) {
       var word = kept.changed[card.id];
-      if (!word || same(word, inForce(card))) { return; }
-      changed[card.id] = { decision: String(word.decision), comment: String(word.comment) };
+      /* Not if another decision came into force since: this very one, or a later one. */
+      if (!word || !word.before || !same(word.before, inForce(card))) { return; }
+      changed[card.id] = {
+        decision: String(word.decision), comment: String(word.comment), before: inForce(card),
+        saved: Boolean(word.saved)
+      };
     });
-    var n = Object.keys(changed).length;
-    saved = !n || Boolean(kept.saved);
-    return n;
+    var ids = Object.keys(changed);
+    saved = !ids.length ||
+      (kept.saved && ids.every(function (id) { return changed[id].saved; }));
+    keep();
+    return ids.length;
   }
 
   function show(card) {
@@ -104,10 +121,11 @@
     link.remove();
     setTimeout(function () { URL.revokeObjectURL(link.href); }, 1000);
     saved = true;
+    Object.keys(changed).forEach(function (id) { changed[id].saved = true; });
     keep();
     count();
-    tell("qc_decisions.tsv is among your downloads. Put it where quality.decisions of the config " +
-      "says, and run the workflow again.");
+    tell("qc_decisions.tsv should be among your downloads. Put it where quality.decisions of " +
+      "the config says, and run the workflow again.");
   }
 
   function apply() {
@@ -291,7 +309,9 @@
     if (event.target.open) { fill(event.target); }
   }, true);
   window.addEventListener("beforeunload", function (event) {
-    if (!saved) { event.preventDefault(); event.returnValue = ""; }
+    /* Whether the download came through, no page can know. */
+    var lost = !remembered && Object.keys(changed).length > 0;
+    if (!saved || lost) { event.preventDefault(); event.returnValue = ""; }
   });
 
   var box = by("decide").content.firstElementChild;
