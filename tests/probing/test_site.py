@@ -47,7 +47,7 @@ def test_one_site_gives_no_rows(tmp_path):
     assert len(probed(made)) == 0
 
 
-@pytest.mark.parametrize(("least", "rows"), [(5, 4), (6, 0)])
+@pytest.mark.parametrize(("least", "rows"), [(5, 3), (6, 0)])
 def test_sites_with_few_people_do_not_count(tmp_path, least, rows):
     people = {"fit": (30, "fit", None, "AB", 1), "test": (10, "test", None, "AB", 1)}
     assert len(probed(study(tmp_path, **people), least_at_site=least)) == rows
