@@ -22,11 +22,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "src"))
-
-from brainage import contracts  # noqa: E402
-from brainage.reporting.quality_page import MEASURE_NAMES, write_quality_page  # noqa: E402
+from brainage import contracts
+from brainage.derivatives import PICTURE, derivative
+from brainage.reporting.quality_page import MEASURE_NAMES, write_quality_page
+from brainage.tables import write_table
 
 SETTINGS = {
     "report": {"title": "Simulated scans"},
@@ -116,11 +115,11 @@ def make_page(folder: Path, scans: int) -> Path:
     qc["reason"] = [None if v == "pass" else reason for v in verdict]
     for place, name in enumerate(MEASURES):
         qc[name] = rng.normal(10.0 ** (place % 4), 0.1 * 10.0 ** (place % 4), scans)
-    contracts.write_table(table, folder / "scans.tsv", contracts.SCANS)
-    contracts.write_table(qc, folder / "qc.tsv", contracts.QC)
+    write_table(table, folder / "scans.tsv", contracts.SCANS)
+    write_table(qc, folder / "qc.tsv", contracts.QC)
     made = pictures(rng)
     for k, scan_id in enumerate(ids):
-        path = contracts.derivative(folder / "imaging", scan_id, contracts.PICTURE)
+        path = derivative(folder / "imaging", scan_id, PICTURE)
         path.parent.mkdir(parents=True)
         path.write_bytes(made[k % len(made)])
     page = folder / "page"

@@ -23,7 +23,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from brainage.contracts import MASK
+from brainage.derivatives import MASK
 from brainage.imaging import align, measures, picture, preprocess, strip, tissue
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.template import Template, load_template

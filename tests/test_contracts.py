@@ -3,18 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainage import contracts
-from brainage.contracts import (
-    INDEX,
-    QC,
-    SPLITS,
-    check_table,
-    derivative,
-    read_decisions,
-    read_table,
-    write_table,
-)
+from brainage.contracts import INDEX, QC, SPLITS
+from brainage.decisions import read_decisions
+from brainage.derivatives import MASK, derivative
 from brainage.files import InputError
+from brainage.tables import check_table, read_table, write_table
 
 QC_ROWS = pd.DataFrame(
     {"verdict": ["pass", "fail"], "scan_id": ["d_sub-2", "d_sub-1"], "reason": [None, "no brain"]}
@@ -95,12 +88,12 @@ def test_windows_line_ends_and_byte_order_marks_do_no_harm(tmp_path):
 
 
 def test_every_derivative_has_its_place():
-    path = derivative("imaging", "oasis-3_sub-01_ses-d0001_run-2", contracts.MASK)
+    path = derivative("imaging", "oasis-3_sub-01_ses-d0001_run-2", MASK)
     assert str(path) == (
         "imaging/oasis-3/sub-01/ses-d0001/anat/sub-01_ses-d0001_run-2_desc-brain_mask.nii.gz"
     )
     with pytest.raises(InputError, match="not a scan_id"):
-        derivative("imaging", "../../etc/passwd", contracts.MASK)
+        derivative("imaging", "../../etc/passwd", MASK)
 
 
 def decisions(tmp_path, *rows):

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from brainage import contracts
 from brainage.cohort import plan, simulate
 from brainage.files import InputError
+from brainage.tables import read_table
 
 SETTINGS = {
     "people": {"healthy": 8, "external": 4, "clinical": 6},
@@ -52,7 +53,7 @@ def test_tables_agree_with_the_plan(dataset):
 
 
 def test_truth_table_keeps_its_contract_and_names_every_trouble(dataset):
-    truth = contracts.read_table(dataset / "toy_truth.tsv", contracts.TRUTH)
+    truth = read_table(dataset / "toy_truth.tsv", contracts.TRUTH)
     assert len(truth) == len(plan.make_plan(SETTINGS))
     named = " / ".join(truth["trouble"].dropna())
     for trouble in plan.TROUBLES:

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from brainage.cohort.splits import PERSON, usable_people, write_splits
-from brainage.contracts import QC, SCANS, SPLITS, read_table, write_table
+from brainage.contracts import QC, SCANS, SPLITS
 from brainage.files import InputError
+from brainage.tables import read_table, write_table
 
 CONFIG = {
     "seed": 1,

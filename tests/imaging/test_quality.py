@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 from brainage.config import defaults
-from brainage.contracts import BRAIN, MEASURES, QC, SCANS, derivative, read_table, write_table
+from brainage.contracts import MEASURES, QC, SCANS
+from brainage.derivatives import BRAIN, derivative
 from brainage.files import InputError
 from brainage.imaging.quality import assess
+from brainage.tables import read_table, write_table
 
 SHAPE = (12, 12, 12)
 

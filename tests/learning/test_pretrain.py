@@ -17,6 +17,7 @@ from brainage import contracts
 from brainage.config import defaults
 from brainage.files import InputError
 from brainage.learning import checkpoint, losses, pretrain, training
+from brainage.tables import read_table, write_table
 
 LEARNING = {**defaults("learning"), "checkpoint_every": 0}
 SMALL = {
@@ -39,7 +40,7 @@ def run(toy, folder, code_hash="c", splits=None, **settings):
 
 
 def read_history(folder):
-    return contracts.read_table(folder / "out" / pretrain.HISTORY, contracts.HISTORY)
+    return read_table(folder / "out" / pretrain.HISTORY, contracts.HISTORY)
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +125,9 @@ def test_checkpoint_of_other_settings_is_not_used(toy, tmp_path, plain, capsys):
 
 
 def test_test_people_change_nothing(toy, tmp_path, plain):
-    table = contracts.read_table(toy.splits, contracts.SPLITS)
+    table = read_table(toy.splits, contracts.SPLITS)
     table = table[table["role"].isin(["fit", "tune"])]
-    contracts.write_table(table, tmp_path / "splits.tsv", contracts.SPLITS)
+    write_table(table, tmp_path / "splits.tsv", contracts.SPLITS)
     assert run(toy, tmp_path, splits=tmp_path / "splits.tsv") == plain
 
 
@@ -148,18 +149,18 @@ def test_a_person_with_two_roles_is_refused(toy, tmp_path):
 
 
 def test_too_few_people(toy, tmp_path):
-    table = contracts.read_table(toy.splits, contracts.SPLITS)
-    contracts.write_table(table[table["role"] != "fit"], tmp_path / "splits.tsv", contracts.SPLITS)
+    table = read_table(toy.splits, contracts.SPLITS)
+    write_table(table[table["role"] != "fit"], tmp_path / "splits.tsv", contracts.SPLITS)
     with pytest.raises(InputError, match="0 fit people"):
         run(toy, tmp_path, splits=tmp_path / "splits.tsv")
 
 
 def test_ages_that_are_missing_or_top_coded_are_not_trained_on(toy, tmp_path):
-    scans = contracts.read_table(toy.scans, contracts.SCANS)
+    scans = read_table(toy.scans, contracts.SCANS)
     first = scans["scan_id"] == "toy_sub-01"
     scans.loc[first, "age"] = np.nan
     scans.loc[scans["scan_id"] == "toy_sub-03", "age_top_coded"] = True
-    contracts.write_table(scans, tmp_path / "scans.tsv", contracts.SCANS)
+    write_table(scans, tmp_path / "scans.tsv", contracts.SCANS)
     pretrain.pretrain(
         toy.store, tmp_path / "scans.tsv", toy.splits, tmp_path / "out", tmp_path / "checkpoints",
         SMALL | {"epochs": 1}, "toy", 0, 1, 1, "c",

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from brainage import contracts
+from brainage.derivatives import BRAIN, derivative
 from brainage.files import InputError
 from brainage.learning import store
 from tests.learning.toys import brain, scan_row, write_brain, write_tables
@@ -51,7 +51,7 @@ def test_nothing_passed(tmp_path):
 
 def test_missing_brain_is_named_and_nothing_is_left(tmp_path):
     cohort(tmp_path)
-    contracts.derivative(tmp_path / "derivatives", "toy_sub-1", contracts.BRAIN).unlink()
+    derivative(tmp_path / "derivatives", "toy_sub-1", BRAIN).unlink()
     with pytest.raises(InputError, match="toy_sub-1"):
         build(tmp_path)
     assert not list((tmp_path / "store").glob("*"))
@@ -76,7 +76,7 @@ def test_a_bad_brain_is_named(tmp_path, volume, offset, message):
 
 def test_truncated_brain_is_named(tmp_path):
     cohort(tmp_path)
-    path = contracts.derivative(tmp_path / "derivatives", "toy_sub-2", contracts.BRAIN)
+    path = derivative(tmp_path / "derivatives", "toy_sub-2", BRAIN)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match="toy_sub-2"):
         build(tmp_path)

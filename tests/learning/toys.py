@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 
 from brainage import contracts
+from brainage.derivatives import BRAIN, derivative
+from brainage.tables import write_table
 
 VOXEL = 12.0
 
@@ -34,7 +36,7 @@ def scan_row(participant, age, session=None, **more):
 def write_brain(derivatives, scan_id, volume, offset=0.0):
     affine = np.diag([VOXEL, VOXEL, VOXEL, 1.0])
     affine[:3, 3] = np.array([-96, -132, -78]) + offset
-    path = contracts.derivative(derivatives, scan_id, contracts.BRAIN)
+    path = derivative(derivatives, scan_id, BRAIN)
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(volume, affine), path)
 
@@ -42,7 +44,7 @@ def write_brain(derivatives, scan_id, volume, offset=0.0):
 def write_tables(folder, rows, roles, verdicts=None):
     """Write scans.tsv, qc.tsv and, where there are roles (by participant), splits.tsv."""
     scans = pd.DataFrame(rows)
-    contracts.write_table(scans, folder / "scans.tsv", contracts.SCANS)
+    write_table(scans, folder / "scans.tsv", contracts.SCANS)
     qc = pd.DataFrame(
         {
             "scan_id": scans["scan_id"],
@@ -50,7 +52,7 @@ def write_tables(folder, rows, roles, verdicts=None):
             "reason": None,
         }
     )
-    contracts.write_table(qc, folder / "qc.tsv", contracts.QC)
+    write_table(qc, folder / "qc.tsv", contracts.QC)
     if not roles:
         return
     splits = pd.DataFrame(
@@ -60,4 +62,4 @@ def write_tables(folder, rows, roles, verdicts=None):
             for participant, role in roles.items()
         ]
     )  # fmt: skip
-    contracts.write_table(splits, folder / "splits.tsv", contracts.SPLITS)
+    write_table(splits, folder / "splits.tsv", contracts.SPLITS)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from brainage.config import defaults
-from brainage.contracts import INDEX, SCANS, SPLITS, write_table
+from brainage.contracts import INDEX, SCANS, SPLITS
+from brainage.tables import write_table
 
 SETTINGS: dict[str, Any] = {
     **defaults("probing"),

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import PREDICTIONS, person_hash, read_table
+from brainage.contracts import PREDICTIONS, person_hash
 from brainage.files import InputError, write_json
 from brainage.probing.age import probe_age
 from brainage.probing.people import refuse_seen_people
+from brainage.tables import read_table
 
 from .simulated import RUN, SETTINGS, Study, study
 

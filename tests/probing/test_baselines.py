@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import PREDICTIONS, read_table
+from brainage.contracts import PREDICTIONS
 from brainage.files import InputError
 from brainage.probing.baselines import predict_baseline
+from brainage.tables import read_table
 
 from .simulated import SETTINGS, Study, study
 

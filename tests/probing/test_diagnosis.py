@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import DIAGNOSIS_SCORES, read_table
+from brainage.contracts import DIAGNOSIS_SCORES
 from brainage.probing.diagnosis import probe_diagnosis
+from brainage.tables import read_table
 
 from .simulated import RUN, SETTINGS, Study, study
 

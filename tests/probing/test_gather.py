@@ -3,9 +3,10 @@
 import pandas as pd
 import pytest
 
-from brainage.contracts import SITE_PROBE, read_table, write_table
+from brainage.contracts import SITE_PROBE
 from brainage.files import InputError
 from brainage.probing.gather import gather
+from brainage.tables import read_table, write_table
 
 
 def table_of(fold: int) -> pd.DataFrame:

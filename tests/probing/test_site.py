@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import SITE_PROBE, read_table
+from brainage.contracts import SITE_PROBE
 from brainage.probing.site import probe_site
+from brainage.tables import read_table
 
 from .simulated import RUN, SETTINGS, Study, study
 

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from brainage import contracts
+from brainage.tables import read_table, write_table
 from tests.conftest import lacking
 from tests.reporting.fake_results import SETTINGS, write_results
 
@@ -41,9 +42,9 @@ def edited(study: dict[str, Any], tmp_path: Path):
         new = dict(study)
         for name, change in changes.items():
             table = TABLES[name]
-            frame = change(contracts.read_table(study[name], table))
+            frame = change(read_table(study[name], table))
             new[name] = tmp_path / f"{name}.tsv"
-            contracts.write_table(frame, new[name], table)
+            write_table(frame, new[name], table)
         return new
 
     return edit

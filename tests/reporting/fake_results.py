@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from brainage import contracts
+from brainage.derivatives import PICTURE, derivative
+from brainage.tables import Table, write_table
 
 SETTINGS: dict[str, Any] = {
     "results": "results",
@@ -116,13 +118,13 @@ def write_results(
     people = people_table(rng, healthy, external, clinical)
     paths: dict[str, Any] = {}
 
-    def write(name: str, frame: pd.DataFrame, table: contracts.Table) -> None:
+    def write(name: str, frame: pd.DataFrame, table: Table) -> None:
         paths[name] = folder / f"{name}.tsv"
         for column in table.columns:
             if column.name not in frame:
                 frame[column.name] = None
         extra = [c for c in frame.columns if c not in table.names] if table.open_ended else []
-        contracts.write_table(frame[[*table.names, *extra]].copy(), paths[name], table)
+        write_table(frame[[*table.names, *extra]].copy(), paths[name], table)
 
     scans = people.assign(
         run=None,
@@ -441,7 +443,7 @@ def write_results(
 
     paths["derivatives"] = folder / "imaging"
     for scan in qc.loc[qc["reason"] != "the file ends early (truncated)", "scan_id"]:
-        target = contracts.derivative(paths["derivatives"], scan, contracts.PICTURE)
+        target = derivative(paths["derivatives"], scan, PICTURE)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(picture())
     return paths

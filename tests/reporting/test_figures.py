@@ -7,6 +7,7 @@ import pytest
 
 from brainage.files import InputError
 from brainage.reporting import figures
+from brainage.tables import read_table
 from tests.reporting.conftest import empty
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "workflow" / "report"
@@ -75,7 +76,7 @@ def test_error_of_a_site_is_that_of_its_healthy_test_people(study, settings, tmp
     from brainage import contracts
 
     figures.draw("age_by_site", study, tmp_path / "figure.svg", settings)
-    gaps = contracts.read_table(study["gaps"], contracts.GAPS)
+    gaps = read_table(study["gaps"], contracts.GAPS)
     rows = gaps[(gaps["experiment"] == "lexp") & (gaps["role"] == "test")]
     rows = rows[(rows["site"] == "C1") & (rows["diagnosis"] == "CN")]
     rows = rows[rows["session_id"] == "ses-1"]

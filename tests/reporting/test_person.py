@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from brainage import contracts
+from brainage.derivatives import PICTURE, derivative
 from brainage.files import InputError
 from brainage.reporting.person import write_person_pages
 from brainage.reporting.person_words import NOT_RULED_OUT
+from brainage.tables import read_table
 from tests.reporting.conftest import check_page, empty, files_of
 from tests.reporting.fake_results import picture
 
@@ -69,7 +71,7 @@ def test_clinical_people_and_their_controls_get_a_page(study, write):
 
 
 def test_page_has_one_corrected_gap_with_scale_and_alpha(study, write):
-    gaps = contracts.read_table(study["gaps"], contracts.GAPS)
+    gaps = read_table(study["gaps"], contracts.GAPS)
     row = gaps[(gaps["scan_id"] == "demo_sub-C005_ses-3") & (gaps["experiment"] == "lexp")].iloc[0]
     page = write(study, ["sub-C005"])["demo_sub-C005"]
     shown = f"{row['gap_cole']:+.1f}".replace("-", "−")
@@ -185,7 +187,7 @@ def test_no_line_across_a_change_of_scanner(edited, write):
 
 
 def test_people_who_trained_the_model_get_no_number(study, write):
-    splits = contracts.read_table(study["splits"], contracts.SPLITS)
+    splits = read_table(study["splits"], contracts.SPLITS)
     for role, words in (("fit", "used to train"), ("calibrate", "healthy reference itself")):
         name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
         page = write(study, [name])[f"demo_{name}"]
@@ -265,7 +267,7 @@ def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
     inputs = edited(qc=long, scans=visits, gaps=visits)
     inputs["derivatives"] = tmp_path / "imaging"
     for scan in ("demo_sub-C001_ses-6", "demo_sub-C003_ses-2"):
-        target = contracts.derivative(inputs["derivatives"], scan, contracts.PICTURE)
+        target = derivative(inputs["derivatives"], scan, PICTURE)
         target.parent.mkdir(parents=True)
         target.write_bytes(picture())
     pages = write_person_pages(inputs, inputs["derivatives"], tmp_path / "people", settings)

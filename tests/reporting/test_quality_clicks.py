@@ -12,7 +12,10 @@ import pytest
 
 from brainage import cli, contracts
 from brainage.config import defaults
+from brainage.decisions import read_decisions
+from brainage.derivatives import PICTURE, derivative
 from brainage.reporting.quality_page import write_quality_page
+from brainage.tables import read_table, write_table
 from tests.imaging.test_quality import cohort
 from tests.reporting.conftest import check_page
 from tests.reporting.fake_results import SETTINGS, picture
@@ -31,10 +34,10 @@ class Study:
         measures["fault"] = measures["fault"].astype(object)
         measures.loc[2, "fault"] = "the file ends early"
         measures.loc[3, "template_overlap"] = 0.6
-        contracts.write_table(scans, folder / "scans.tsv", contracts.SCANS)
-        contracts.write_table(measures, imaging / "chunks" / "demo_0.tsv", contracts.MEASURES)
+        write_table(scans, folder / "scans.tsv", contracts.SCANS)
+        write_table(measures, imaging / "chunks" / "demo_0.tsv", contracts.MEASURES)
         for scan_id in scans["scan_id"].drop(2):
-            path = contracts.derivative(imaging, scan_id, contracts.PICTURE)
+            path = derivative(imaging, scan_id, PICTURE)
             path.write_bytes(picture())
 
     def run(self, decisions: Path | None = None) -> str:
@@ -58,9 +61,7 @@ class Study:
 
     def qc(self) -> Any:
         """Return qc.tsv by scan_id."""
-        return contracts.read_table(self.folder / "imaging" / "qc.tsv", contracts.QC).set_index(
-            "scan_id"
-        )
+        return read_table(self.folder / "imaging" / "qc.tsv", contracts.QC).set_index("scan_id")
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ def test_a_click_through_is_saved_and_read_back(
     reader.press("demo_sub-11", "drop")
     reader.press(ODD, "")
     assert reader.choose("word", "new") == "2 of 30 shown"
-    said = contracts.read_decisions(reader.save(downloads), after.index)
+    said = read_decisions(reader.save(downloads), after.index)
     assert said["decision"].to_dict() == {"demo_sub-07": "drop", "demo_sub-11": "drop"}
 
 
@@ -279,7 +280,7 @@ def test_a_word_outlives_scans_that_come_and_go(
     reader.press("demo_sub-09", "drop")
     reader.press("demo_sub-11", "drop")
     fewer = small.folder / "fewer.tsv"
-    contracts.write_table(small.qc().reset_index().drop(9), fewer, contracts.QC)
+    write_table(small.qc().reset_index().drop(9), fewer, contracts.QC)
     reader.driver.get(small.show(fewer))
     assert reader.text("#shown") == "29 of 29 shown"
     assert reader.text("#said") == "1 decision: 0 keep, 1 drop; 1 new, not saved"

@@ -7,6 +7,7 @@ import pytest
 
 from brainage import contracts
 from brainage.reporting.quality_page import _short, write_quality_page
+from brainage.tables import read_table, write_table
 from tests.reporting.conftest import check_page, empty, files_of
 
 
@@ -23,7 +24,7 @@ def cards_of(page):
 
 def test_everyone_is_there_once_and_the_worst_come_first(study, settings, tmp_path):
     page = write(study, tmp_path / "qc", settings)
-    qc = contracts.read_table(study["qc"], contracts.QC)
+    qc = read_table(study["qc"], contracts.QC)
     cards = cards_of(page)
     assert sorted(card["id"] for card in cards) == sorted(qc["scan_id"])
     order = {"fail": 0, "warn": 1, "pass": 2}
@@ -36,7 +37,7 @@ def test_everyone_is_there_once_and_the_worst_come_first(study, settings, tmp_pa
 
 def test_pictures_are_copied_and_a_missing_one_is_told(study, settings, tmp_path):
     page = write(study, tmp_path / "qc", settings)
-    qc = contracts.read_table(study["qc"], contracts.QC)
+    qc = read_table(study["qc"], contracts.QC)
     assert len(list((tmp_path / "qc" / "pictures").glob("*.png"))) == len(qc) - 1
     assert page.text.count("No picture: ") == 1
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
@@ -72,7 +73,7 @@ def measures_of(root):
 
 def test_every_measure_of_every_scan_is_there_with_its_distribution(study, settings, tmp_path):
     page = write(study, tmp_path / "qc", settings)
-    qc = contracts.read_table(study["qc"], contracts.QC).set_index("scan_id")
+    qc = read_table(study["qc"], contracts.QC).set_index("scan_id")
     data = measures_of(tmp_path / "qc")
     names = [measure["name"] for measure in data["measures"]]
     assert len(names) == 5
@@ -178,8 +179,8 @@ def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
     qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})
     for measure in range(25):
         qc[f"some_measure_{measure}"] = [((i * 37 + measure) % 101) / 100 for i in range(2000)]
-    contracts.write_table(people, tmp_path / "scans.tsv", contracts.SCANS)
-    contracts.write_table(qc, tmp_path / "qc.tsv", contracts.QC)
+    write_table(people, tmp_path / "scans.tsv", contracts.SCANS)
+    write_table(qc, tmp_path / "qc.tsv", contracts.QC)
     inputs = {"qc": tmp_path / "qc.tsv", "scans": tmp_path / "scans.tsv", "derivatives": tmp_path}
     write(inputs, tmp_path / "page", settings)
     assert (tmp_path / "page" / "index.html").stat().st_size < 5_000_000

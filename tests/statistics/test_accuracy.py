@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import ACCURACY, read_table
+from brainage.contracts import ACCURACY
 from brainage.statistics.accuracy import METRICS, bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
+from brainage.tables import read_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 

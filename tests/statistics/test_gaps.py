@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import GAPS, PREDICTIONS, REFERENCE, read_table, write_table
+from brainage.contracts import GAPS, PREDICTIONS, REFERENCE
 from brainage.files import InputError
 from brainage.statistics.gaps import compute_gaps
+from brainage.tables import read_table, write_table
 
 from .simulated import predictions_of, scans_of, study, written
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import PERSON_SLOPES, SLOPES, read_table
+from brainage.contracts import PERSON_SLOPES, SLOPES
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.longitudinal import (
     fit_slopes,
@@ -13,6 +13,7 @@ from brainage.statistics.longitudinal import (
     slope_rows,
     welch,
 )
+from brainage.tables import read_table
 
 from .simulated import SETTINGS, experiment_of, predictions_of, r_output, scans_of, study, written
 

@@ -13,14 +13,13 @@ from brainage.contracts import (
     ROC,
     ROC_CURVES,
     SLOPES,
-    read_table,
-    write_table,
 )
 from brainage.statistics.accuracy import measure_accuracy
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.groups import compare_groups
 from brainage.statistics.longitudinal import fit_slopes
 from brainage.statistics.roc import compute_roc
+from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from brainage.contracts import ACCURACY, QC, SPLITS, TRUTH, TRUTH_RECOVERY, read_table
+from brainage.contracts import ACCURACY, QC, SPLITS, TRUTH, TRUTH_RECOVERY
+from brainage.tables import read_table
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "results"

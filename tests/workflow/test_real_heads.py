@@ -8,8 +8,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from brainage import contracts
-from brainage.contracts import QC, SCANS, derivative, read_table
+from brainage.contracts import QC, SCANS
+from brainage.derivatives import MASK, derivative
+from brainage.tables import read_table
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.workflow
@@ -51,7 +52,7 @@ def test_a_dozen_real_heads_pass_imaging_and_quality(shared_data, tmp_path):
     assert scans["set_aside"].eq("no age").sum() == 1
     overlaps = []
     for person in people:
-        own = derivative(tmp_path / "results" / "imaging", f"ixi_{person}", contracts.MASK)
+        own = derivative(tmp_path / "results" / "imaging", f"ixi_{person}", MASK)
         mask = np.asarray(nibabel.load(own).dataobj) > 0
         name = f"derivatives/dlmuse/{person}/anat/{person}_desc-brain_mask.nii.gz"
         reference = np.asarray(nibabel.load(source / name).dataobj) > 0

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from brainage.contracts import QC, read_table
+from brainage.contracts import QC
 from brainage.files import sha256
+from brainage.tables import read_table
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.workflow

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainage.cohort.index import compared_groups, dataset_folder, index_scans
-from brainage.contracts import read_decisions
+from brainage.decisions import read_decisions
 
 
 def chunk_scans(config: dict[str, Any]) -> dict[str, Any]:

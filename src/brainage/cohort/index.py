@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 from brainage.cohort import bids
-from brainage.contracts import SCAN_ID_PATTERN, SCANS, check_table, write_table
+from brainage.contracts import SCANS
+from brainage.derivatives import SCAN_ID_PATTERN
 from brainage.files import InputError
+from brainage.tables import check_table, write_table
 
 ONLY_CORRECT = re.compile(r"[A-Za-z0-9+-]+")
 

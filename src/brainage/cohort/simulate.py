@@ -16,6 +16,7 @@ from brainage import __version__, contracts
 from brainage.cohort import plan as plans
 from brainage.cohort.plan import make_plan, parts, people
 from brainage.files import InputError, write_json, write_text, written_whole
+from brainage.tables import write_table
 
 __all__ = ["make_plan", "parts", "people", "write_images", "write_tables"]
 
@@ -99,7 +100,7 @@ def write_tables(
     twice = truth["trouble"] == plans.TWICE
     names = " and ".join(sorted(truth.loc[twice, "participant_id"]))
     truth.loc[twice, "trouble"] = f"{plans.TWICE} ({names})"
-    contracts.write_table(truth, truth_path, contracts.TRUTH)
+    write_table(truth, truth_path, contracts.TRUTH)
 
 
 def _write_tsv(path: Path, table: pd.DataFrame) -> None:

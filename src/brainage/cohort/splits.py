@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import QC, SCANS, SPLITS, read_table, write_table
+from brainage.contracts import QC, SCANS, SPLITS
 from brainage.files import InputError
+from brainage.tables import read_table, write_table
 
 PERSON = ["dataset", "participant_id"]
 

@@ -26,20 +26,13 @@ from typing import Any
 import pandas as pd
 
 from brainage import __version__
-from brainage.contracts import (
-    BRAIN,
-    MASK,
-    MEASURES,
-    PICTURE,
-    QUALITY,
-    TRANSFORM,
-    derivative,
-    write_table,
-)
+from brainage.contracts import MEASURES
+from brainage.derivatives import BRAIN, MASK, PICTURE, QUALITY, TRANSFORM, derivative
 from brainage.files import sha256, write_json
 from brainage.imaging import preprocess, strip
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.template import Template, load_template, template_hash
+from brainage.tables import write_table
 
 IMAGES = (BRAIN, MASK, TRANSFORM, PICTURE)
 NOT_OF_THE_IMAGE = ("chunk_size", "template", "template_mask")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from brainage.contracts import BRAIN, MASK, PICTURE, TRANSFORM
+from brainage.derivatives import BRAIN, MASK, PICTURE, TRANSFORM
 from brainage.imaging import align, geometry, measures, picture, strip, tissue
 from brainage.imaging.reading import Head, ScanFault, read
 from brainage.imaging.template import REGISTRATION_SIZE, Template

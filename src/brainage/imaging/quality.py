@@ -19,18 +19,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import (
-    BRAIN,
-    MEASURES,
-    QC,
-    SCANS,
-    VERDICTS,
-    derivative,
-    read_decisions,
-    read_table,
-    write_table,
-)
+from brainage.contracts import MEASURES, QC, SCANS, VERDICTS
+from brainage.decisions import read_decisions
+from brainage.derivatives import BRAIN, derivative
 from brainage.files import InputError
+from brainage.tables import read_table, write_table
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from brainage.learning import augment, encoders
 from brainage.learning.pretrain import DESCRIPTION, WEIGHTS
 from brainage.learning.store import open_store
 from brainage.learning.training import make_repeatable, pick_device
+from brainage.tables import write_table
 
 _BATCH = 16
 
@@ -78,7 +79,7 @@ def embed(
     with written_whole(out_array) as temporary, temporary.open("wb") as file:
         np.save(file, embeddings)
     index = pd.DataFrame({"scan_id": scan_ids, "row": range(len(scan_ids))})
-    contracts.write_table(index, out_index, contracts.INDEX)
+    write_table(index, out_index, contracts.INDEX)
     print(f"embedded {len(rows)} scans", file=sys.stderr, flush=True)
 
 

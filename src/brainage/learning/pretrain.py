@@ -12,6 +12,7 @@ from brainage import contracts
 from brainage.files import InputError, write_json, written_whole
 from brainage.learning import checkpoint, encoders, people, training
 from brainage.learning.store import open_store
+from brainage.tables import write_table
 
 WEIGHTS = "encoder.safetensors"
 DESCRIPTION = "encoder.json"
@@ -117,7 +118,7 @@ def _write(
     table.insert(2, "seed", seed)
     with written_whole(out / WEIGHTS) as temporary:
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
-    contracts.write_table(table, out / HISTORY, contracts.HISTORY)
+    write_table(table, out / HISTORY, contracts.HISTORY)
     seen = {contracts.person_hash(*_person(scan_id)) for scan_id in job.fit.scan_ids}
     encoder = encoders.build(**job.settings["encoder"])
     write_json(

@@ -14,7 +14,9 @@ import numpy as np
 import pandas as pd
 
 from brainage import contracts
+from brainage.derivatives import BRAIN, TEMPLATE_NAME, derivative
 from brainage.files import InputError, read_json, sha256, write_json, written_whole
+from brainage.tables import read_table, write_table
 
 BRAINS = "brains.npy"
 INDEX = "index.tsv"
@@ -84,7 +86,7 @@ def build(qc: Path, scans: Path, derivatives: Path, out: Path) -> None:
         brains.flush()
         del brains
     index = pd.DataFrame({"scan_id": scan_ids, "row": range(len(scan_ids))})
-    contracts.write_table(index, out / INDEX, contracts.INDEX)
+    write_table(index, out / INDEX, contracts.INDEX)
     content = {
         "affine": [[round(float(value), 6) for value in line] for line in first.affine],
         "dtype": "uint8",
@@ -92,7 +94,7 @@ def build(qc: Path, scans: Path, derivatives: Path, out: Path) -> None:
         "scans": len(scan_ids),
         "sha256": sha256(path),
         "shape": list(shape),
-        "space": contracts.TEMPLATE_NAME,
+        "space": TEMPLATE_NAME,
     }
     write_json(out / INFO, content)
 
@@ -100,7 +102,7 @@ def build(qc: Path, scans: Path, derivatives: Path, out: Path) -> None:
 def open_store(folder: Path) -> Store:
     """Open a store for reading; raises InputError where it is missing or does not fit itself."""
     info = read_json(folder / INFO)
-    index = contracts.read_table(folder / INDEX, contracts.INDEX)
+    index = read_table(folder / INDEX, contracts.INDEX)
     try:
         brains = np.load(folder / BRAINS, mmap_mode="r")
     except (OSError, ValueError) as error:
@@ -112,8 +114,8 @@ def open_store(folder: Path) -> Store:
 
 
 def _usable(qc: Path, scans: Path) -> list[str]:
-    verdicts = contracts.read_table(qc, contracts.QC)
-    table = contracts.read_table(scans, contracts.SCANS)
+    verdicts = read_table(qc, contracts.QC)
+    table = read_table(scans, contracts.SCANS)
     not_set_aside = set(table.loc[table["set_aside"].isna(), "scan_id"])
     passed = verdicts.loc[verdicts["verdict"].isin(["pass", "warn"]), "scan_id"]
     scan_ids = sorted(set(passed) & not_set_aside)
@@ -125,7 +127,7 @@ def _usable(qc: Path, scans: Path) -> list[str]:
 def _read(derivatives: Path, scan_id: str) -> Any:
     import nibabel
 
-    path = contracts.derivative(derivatives, scan_id, contracts.BRAIN)
+    path = derivative(derivatives, scan_id, BRAIN)
     if not path.is_file():
         raise InputError(f"{scan_id}: passed quality control, but {path} is missing")
     try:

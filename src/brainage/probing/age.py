@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import PREDICTIONS, write_table
+from brainage.contracts import PREDICTIONS
 from brainage.files import InputError
 from brainage.probing.people import (
     first_scans,
@@ -19,6 +19,7 @@ from brainage.probing.people import (
     read_run,
 )
 from brainage.probing.ridge import choose
+from brainage.tables import write_table
 
 LEAST_FIT = 3  # people
 

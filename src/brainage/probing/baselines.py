@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import PREDICTIONS, write_table
+from brainage.contracts import PREDICTIONS
 from brainage.files import InputError
 from brainage.probing.age import fit_rows, folds_within
 from brainage.probing.people import first_scans, predictions_table, read_run
 from brainage.probing.ridge import choose
 from brainage.probing.voxels import Voxels
+from brainage.tables import write_table
 
 KINDS = ("ridge_voxels", "mean")
 AT_ONCE = 64  # brains in memory while they are projected

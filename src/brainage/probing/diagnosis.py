@@ -8,9 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts import DIAGNOSIS_SCORES, write_table
+from brainage.contracts import DIAGNOSIS_SCORES
 from brainage.probing.logistic import out_of_fold
 from brainage.probing.people import first_scans, read_embeddings, read_run
+from brainage.tables import write_table
 
 
 def probe_diagnosis(

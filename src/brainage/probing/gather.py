@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainage.contracts import Table, read_table, write_table
+from brainage.tables import Table, read_table, write_table
 
 
 def gather(paths: Sequence[Path], out: Path, table: Table) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import INDEX, PREDICTIONS, SCANS, SPLITS, person_hash, read_table
+from brainage.contracts import INDEX, PREDICTIONS, SCANS, SPLITS, person_hash
 from brainage.files import InputError, read_json
+from brainage.tables import read_table
 
 PERSON = ["dataset", "participant_id"]
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, SITE_PROBE, write_table
+from brainage.contracts import CONFIDENCE, SITE_PROBE
 from brainage.probing.logistic import MANY_STEPS, out_of_fold
 from brainage.probing.people import first_scans, is_healthy, read_embeddings, read_run
 from brainage.probing.voxels import Voxels
+from brainage.tables import write_table
 
 # The protocol of the OpenBHB challenge: features as they are, at most 1,000 steps.
 CHALLENGE_C = [0.01, 0.1, 1.0, 10.0, 100.0]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from brainage import contracts, files
+from brainage import files
+from brainage.derivatives import PICTURE, derivative
 from brainage.files import InputError
 from brainage.reporting import band, pages, person_figure, person_words, words
 from brainage.reporting import tables as tb
@@ -303,7 +304,7 @@ class _Study:
 
     def _picture(self, scan_id: str) -> str:
         """Return the picture as a data address, so that the page is one file; else nothing."""
-        path = contracts.derivative(self.derivatives, scan_id, contracts.PICTURE)
+        path = derivative(self.derivatives, scan_id, PICTURE)
         if not path.is_file():
             return ""
         return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

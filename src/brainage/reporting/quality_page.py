@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from brainage import contracts
+from brainage.derivatives import PICTURE, derivative
 from brainage.reporting import pages, words
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import Tables
@@ -206,7 +207,7 @@ def _short(value: float) -> float | int | None:
 def _card(row: pd.Series, derivatives: Path, out_folder: Path) -> dict[str, Any]:
     """Return what the page says of one scan, and copy its picture."""
     scan_id = str(row["scan_id"])
-    source = contracts.derivative(derivatives, scan_id, contracts.PICTURE)
+    source = derivative(derivatives, scan_id, PICTURE)
     picture = ""
     if source.is_file():
         picture = f"pictures/{scan_id}.png"

@@ -11,6 +11,7 @@ from brainage.reporting import figures, methods, pages, reasons, study_tables, s
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
 from brainage.reporting.truth import recover
+from brainage.tables import write_table
 
 
 def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, Any]) -> None:
@@ -189,13 +190,11 @@ def _tables(
         if len(paths) == 1:
             pages.copy_file(paths[0], folder / f"{name}.tsv")
         elif paths:
-            contracts.write_table(tables[name], folder / f"{name}.tsv", contract)
+            write_table(tables[name], folder / f"{name}.tsv", contract)
         if paths:
             copied.append(name)
     if len(tables["truth"]):
         name = "truth_recovery"
-        contracts.write_table(
-            recover(tables, settings), folder / f"{name}.tsv", contracts.TRUTH_RECOVERY
-        )
+        write_table(recover(tables, settings), folder / f"{name}.tsv", contracts.TRUTH_RECOVERY)
         copied.append(name)
     return copied

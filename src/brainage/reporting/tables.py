@@ -10,6 +10,7 @@ import pandas as pd
 
 from brainage import contracts
 from brainage.files import InputError
+from brainage.tables import check_table, read_table
 
 Inputs = Mapping[str, Any]
 """Name of a table -> its path, or several paths whose rows belong together (history, truth)."""
@@ -66,12 +67,12 @@ class Tables:
 
     def _load(self, name: str) -> pd.DataFrame:
         contract = CONTRACTS[name]
-        read = [contracts.read_table(path, contract) for path in self.paths(name)]
+        read = [read_table(path, contract) for path in self.paths(name)]
         filled = [frame for frame in read if len(frame)]
         if filled:
             return pd.concat(filled, ignore_index=True)
         empty = pd.DataFrame({column: pd.Series([], dtype=object) for column in contract.names})
-        return read[0] if read else contracts.check_table(empty, contract, contract.name)
+        return read[0] if read else check_table(empty, contract, contract.name)
 
 
 def main_experiment(settings: dict[str, Any]) -> str:

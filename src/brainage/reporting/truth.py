@@ -13,6 +13,7 @@ import pandas as pd
 from brainage import contracts
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
+from brainage.tables import write_table
 
 # What the simulation plants for everyone of a group, whatever the size (years; years a year).
 PLANTED_GAP = {"CN": 0.0, "MCI": 2.0, "AD": 5.0}
@@ -34,7 +35,7 @@ def write_truth_table(inputs: tb.Inputs, out: Path, settings: dict[str, Any]) ->
     settings
         The whole config.
     """
-    contracts.write_table(recover(Tables(inputs), settings), out, contracts.TRUTH_RECOVERY)
+    write_table(recover(Tables(inputs), settings), out, contracts.TRUTH_RECOVERY)
 
 
 def recover(tables: Tables, settings: dict[str, Any]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from brainage.contracts import SCAN_ID_PATTERN
+from brainage.derivatives import SCAN_ID_PATTERN
 
 MISSING = "–"
 LOSS_NAMES = {

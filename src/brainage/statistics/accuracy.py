@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import ACCURACY, CONFIDENCE, GAPS, PREDICTIONS, read_table, write_table
+from brainage.contracts import ACCURACY, CONFIDENCE, GAPS, PREDICTIONS
 from brainage.statistics.people import (
     counted,
     first_scans,
@@ -18,6 +18,7 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
+from brainage.tables import read_table, write_table
 
 # One call scores many resamples: both arrays have shape (..., people).
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import GAPS, PREDICTIONS, REFERENCE, read_table, write_table
+from brainage.contracts import GAPS, PREDICTIONS, REFERENCE
 from brainage.files import InputError
 from brainage.statistics.people import (
     LOW_ALPHA,
@@ -16,6 +16,7 @@ from brainage.statistics.people import (
     first_scans,
     rows_to_frame,
 )
+from brainage.tables import read_table, write_table
 
 LEAST_CALIBRATE = 10  # people; a line through fewer says little about its slope
 LEAST_ALPHA = 0.1  # dividing by less makes noise of any gap

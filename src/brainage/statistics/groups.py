@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, GROUPS, write_table
+from brainage.contracts import CONFIDENCE, GROUPS
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
 from brainage.statistics.people import (
     Experiment,
@@ -22,6 +22,7 @@ from brainage.statistics.people import (
     sites_of,
 )
 from brainage.statistics.sites import LEAST_AT_SITE, inseparable, some
+from brainage.tables import write_table
 
 LEAST_RANDOM = 6  # sites; a variance between fewer cannot be estimated
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, PERSON_SLOPES, SLOPES, write_table
+from brainage.contracts import CONFIDENCE, PERSON_SLOPES, SLOPES
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
     PERSON,
@@ -21,6 +21,7 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
+from brainage.tables import write_table
 
 MODEL = (
     "gap ~ (baseline age + group + sex) * years{scanner} + (1 + years | person), REML; t with "

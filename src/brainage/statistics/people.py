@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import GAPS, read_table
+from brainage.contracts import GAPS
+from brainage.tables import read_table
 
 PERSON = ["dataset", "participant_id"]
 

@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import (
-    CONFIDENCE,
-    DIAGNOSIS_SCORES,
-    ROC,
-    ROC_CURVES,
-    read_table,
-    write_table,
-)
+from brainage.contracts import CONFIDENCE, DIAGNOSIS_SCORES, ROC, ROC_CURVES
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
 from brainage.statistics.people import (
@@ -29,6 +22,7 @@ from brainage.statistics.people import (
     sites_of,
 )
 from brainage.statistics.sites import inseparable
+from brainage.tables import read_table, write_table
 
 NO_GAP = "no gap on Cole's scale (see reference.tsv)"
 SCORES = {

@@ -1,0 +1,51 @@
+"""Where the files lie that imaging makes of a scan, and what they are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from brainage.files import InputError
+
+TEMPLATE_NAME = "MNI152NLin2009cSym"
+# Skull-stripped, normalised, on the template's grid.
+BRAIN = f"space-{TEMPLATE_NAME}_desc-brain_T1w.nii.gz"
+MASK = "desc-brain_mask.nii.gz"  # in the scan's own space
+TRANSFORM = f"from-T1w_to-{TEMPLATE_NAME}_mode-image_xfm.mat"
+QUALITY = "desc-quality_T1w.json"
+PICTURE = "desc-check_T1w.png"  # mask outline and registration in three planes
+DERIVATIVES = (BRAIN, MASK, TRANSFORM, QUALITY, PICTURE)
+
+SCAN_ID_PATTERN = re.compile(
+    r"(?P<dataset>[A-Za-z0-9-]+)_(?P<participant>sub-[A-Za-z0-9+-]+)"
+    r"(?:_(?P<session>ses-[A-Za-z0-9+-]+))?(?:_(?P<run>run-[0-9]+))?"
+)
+
+
+def derivative(folder: str | os.PathLike[str], scan_id: str, ending: str) -> Path:
+    """Path of one file that imaging makes of a scan, laid out as BIDS derivatives.
+
+    Parameters
+    ----------
+    folder
+        The folder of all imaging results.
+    scan_id
+        ``dataset_sub-X[_ses-Y][_run-Z]``.
+    ending
+        One of the endings in :data:`DERIVATIVES`.
+
+    Returns
+    -------
+    Path
+        ``folder/dataset/sub-X[/ses-Y]/anat/sub-X[_ses-Y][_run-Z]_<ending>``.
+    """
+    match = SCAN_ID_PATTERN.fullmatch(scan_id)
+    if match is None:
+        raise InputError(f"{scan_id!r} is not a scan_id (dataset_sub-X[_ses-Y][_run-Z])")
+    parts = [match["participant"], match["session"], match["run"]]
+    stem = "_".join(part for part in parts if part)
+    place = Path(folder) / match["dataset"] / match["participant"]
+    if match["session"]:
+        place = place / match["session"]
+    return place / "anat" / f"{stem}_{ending}"
