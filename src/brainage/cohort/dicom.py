@@ -7,7 +7,6 @@ into sessions. First all headers are read and checked, then the T1w series are c
 
 from __future__ import annotations
 
-import csv
 import datetime
 import os
 import re
@@ -498,15 +497,7 @@ Given = dict[tuple[str, str | None], dict[str, str | None]]
 
 def _read_people_table(path: Path) -> Given:
     """Read the user's table of people, by participant and session (``None``: all sessions)."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            header, *rows = list(csv.reader(lines, delimiter="\t"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except (csv.Error, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a tab-separated table: {error}") from None
+    header, rows = bids.read_rows(path)
     known = ("participant_id", "session_id", *PEOPLE)
     if "participant_id" not in header:
         raise InputError(f"{path}: column 'participant_id' is missing; known: {', '.join(known)}")
@@ -517,15 +508,8 @@ def _read_people_table(path: Path) -> Given:
                 f"known: {', '.join(known)}"
             )
     table: Given = {}
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         where = f"{path}: row {line}"
-        if not any(row):
-            continue
-        if len(row) != len(header):
-            raise InputError(
-                f"{where} has {len(row)} values, the header {len(header)}; mend the row (values "
-                "are parted by tabs)"
-            )
         values: dict[str, str | None] = {
             name: None if value.strip().lower() in ("", "n/a") else value.strip()
             for name, value in zip(header, row, strict=True)
