@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from brainage import cli
-from brainage.cohort import dicom, dicom_convert, dicom_series
+from brainage.cohort import dicom, dicom_convert, dicom_people, dicom_series
 from brainage.cohort.bids import find_images, read_people, read_sessions
-from brainage.cohort.dicom import age_at_scan, convert_dicom
+from brainage.cohort.dicom import convert_dicom
 from brainage.cohort.dicom_convert import ConversionError
-from brainage.cohort.dicom_series import Person, pick_t1w, read_series, reason_aside
+from brainage.cohort.dicom_rules import pick_t1w, reason_aside
+from brainage.cohort.dicom_series import Person, read_series
+from brainage.cohort.dicom_tables import age_at_scan
 from brainage.cohort.index import index_scans
 from brainage.config import complete
 from brainage.files import InputError, read_json
@@ -308,7 +310,7 @@ def test_an_interrupted_run_leaves_no_ages_beside_images_of_another_run(tmp_path
         raise KeyboardInterrupt
 
     # A run that changes nothing leaves the table where it is.
-    monkeypatch.setattr(dicom, "_write_tables", stop)
+    monkeypatch.setattr(dicom, "write_tables", stop)
     with pytest.raises(KeyboardInterrupt):
         convert_dicom(tmp_path / "d", out)
     assert (out / "participants.tsv").is_file()
@@ -327,7 +329,7 @@ def test_an_interrupted_run_leaves_no_ages_beside_images_of_another_run(tmp_path
     # Nothing is converted, but an image removed.
     for path in (tmp_path / "d/8/first").iterdir():
         path.unlink()
-    monkeypatch.setattr(dicom, "_write_tables", stop)
+    monkeypatch.setattr(dicom, "write_tables", stop)
     with pytest.raises(KeyboardInterrupt):
         convert_dicom(tmp_path / "d", out)
     assert not (out / "participants.tsv").exists()
@@ -447,7 +449,7 @@ def test_files_behind_a_link_to_a_folder_are_read_and_loops_end(tmp_path):
     (tmp_path / "archive" / "again").symlink_to(tmp_path / "archive")
     (place / "up").symlink_to(tmp_path / "d")
     (place / "self").symlink_to(place)
-    found = sorted(str(path.relative_to(place)) for path in dicom._files(place))
+    found = sorted(str(path.relative_to(place)) for path in dicom_people._files(place))
     assert found == ["far/visit/0", "far/visit/1"]
 
 
