@@ -1,9 +1,15 @@
-"""DICOM series of a small head that nobody has, for the tests."""
+"""DICOM series of a small head that nobody has, and helpers to look at what is made of them."""
 
+import contextlib
+import gzip
+import io
+import re
 from pathlib import Path
 
+import nibabel
 import numpy as np
 
+from brainage import cli
 from brainage.cohort.acquisition import rotation
 
 STEP = 2.5  # mm between slices
@@ -61,6 +67,7 @@ LOCALIZER = MPRAGE | {
     "MRAcquisitionType": "2D",
 }
 REFORMATTED = MPRAGE | {"ImageType": ["DERIVED", "SECONDARY", "MPR"]}
+SETTINGS = {"columns": {}}  # of a BIDS data set
 
 
 def geometry(degrees=(4.0, -7.0, 11.0)):
@@ -142,3 +149,53 @@ def write_series(
         data.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
+
+
+def identifiers():
+    """Everything of the headers that is the person's, in every form that could get out."""
+    values = {str(v) for who in (DOE, ROE) for k, v in who.items() if k != "PatientSex"}
+    words = {w for v in values for w in re.split(r"[\W_]+", v) if len(w) > 3}
+    dates = ("20230922", "20210301", "20240301")
+    spelt = {f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in (*dates, "19630417", "19800101")}
+    ours = values | words | set(dates) | spelt | {UID, "101530", "10:15:30", "file-of-"}
+    # The standard's own words that also stand in an invented header.
+    return sorted(ours - {"1963", "SIEMENS"})
+
+
+def all_bytes(folder):
+    """Name and bytes of every file, and of what is inside those that are compressed."""
+    for path in sorted(folder.rglob("*")):
+        yield str(path.relative_to(folder)).encode()
+        if path.is_file():
+            yield path.read_bytes()
+        if path.suffix == ".gz":
+            yield gzip.decompress(path.read_bytes())
+
+
+def left_aside(folder):
+    lines = (folder / "sourcedata" / "left_aside.tsv").read_text().splitlines()
+    names = lines[0].split("\t")
+    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[1:]]
+
+
+def run(*arguments):
+    """The command's status, and all that it printed."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        status = cli.main(["dicom", *map(str, arguments)])
+    return status, printed.getvalue()
+
+
+def assert_same_world(path, voxels, matrix):
+    """The image has the DICOM's voxels at the DICOM's places; axes may be flipped or swapped."""
+    image = nibabel.load(path)
+    lps_to_ras = np.diag([-1.0, -1, 1, 1])
+    to_dicom = np.linalg.inv(lps_to_ras @ matrix) @ image.affine
+    whole = np.rint(to_dicom)
+    np.testing.assert_allclose(to_dicom, whole, atol=2e-3)
+    index = np.indices(image.shape).reshape(3, -1)
+    i, j, k = (whole[:3, :3] @ index + whole[:3, 3:]).astype(int)
+    assert min(i.min(), j.min(), k.min()) == 0
+    np.testing.assert_array_equal(np.asarray(image.dataobj).ravel(), voxels[i, j, k])
+    assert image.get_qform(coded=True)[1] == 1
+    np.testing.assert_allclose(image.get_qform(), image.get_sform(), atol=1e-3)

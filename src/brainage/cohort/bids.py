@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,27 @@ def read_sessions(folder: Path, participant_id: str, settings: dict[str, Any]) -
     return _read(path, "session_id", "ses-", settings) if path.is_file() else {}
 
 
-def _read(path: Path, key: str, prefix: str, settings: dict[str, Any]) -> dict[str, Row]:
+def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Read a table (TSV), all of whose rows must have as many values as its header.
+
+    Parameters
+    ----------
+    path
+        The table, in UTF-8 with or without a byte-order mark.
+
+    Returns
+    -------
+    header : list of str
+        Names of the columns.
+    rows : iterator of (int, list of str)
+        Line (from 2) and values of each row; empty rows are left out.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is no table in UTF-8; while the rows are gone through: one
+        has another number of values than the header.
+    """
     try:
         # utf-8-sig takes a byte-order mark away, universal newlines Windows line ends. The csv
         # module, because a table for each person is read: pandas takes 2 ms for every one.
@@ -133,11 +154,12 @@ def _read(path: Path, key: str, prefix: str, settings: dict[str, Any]) -> dict[s
         raise InputError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except (csv.Error, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a tab-separated table: {error}") from None
-    if key not in header:
-        raise InputError(f"{path}: column {key!r} is missing; found: {', '.join(header)}")
-    names = {ours: settings["columns"].get(ours, ours) for ours in COLUMNS}
-    columns = {ours: header.index(theirs) for ours, theirs in names.items() if theirs in header}
-    table: dict[str, Row] = {}
+    return header, _whole_rows(path, header, rows)
+
+
+def _whole_rows(
+    path: Path, header: list[str], rows: list[list[str]]
+) -> Iterator[tuple[int, list[str]]]:
     for line, row in enumerate(rows, start=2):
         if not any(row):
             continue
@@ -146,6 +168,17 @@ def _read(path: Path, key: str, prefix: str, settings: dict[str, Any]) -> dict[s
                 f"{path}: row {line} has {len(row)} values, the header {len(header)}; "
                 "mend the row (values are parted by tabs)"
             )
+        yield line, row
+
+
+def _read(path: Path, key: str, prefix: str, settings: dict[str, Any]) -> dict[str, Row]:
+    header, rows = read_rows(path)
+    if key not in header:
+        raise InputError(f"{path}: column {key!r} is missing; found: {', '.join(header)}")
+    names = {ours: settings["columns"].get(ours, ours) for ours in COLUMNS}
+    columns = {ours: header.index(theirs) for ours, theirs in names.items() if theirs in header}
+    table: dict[str, Row] = {}
+    for line, row in rows:
         label = row[header.index(key)].strip()
         label = label if label.startswith(prefix) else prefix + label
         if label in table:
