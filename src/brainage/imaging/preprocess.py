@@ -130,7 +130,7 @@ def _register(
     """
     found: list[tuple[float, Path, np.ndarray]] = []
     for search in (False, True):
-        scratch = folder / f"search_{search}".lower()
+        scratch = folder / ("searched" if search else "as_it_lies")
         scratch.mkdir()
         try:
             found.append(_register_once(coarse, affine, template, settings, scratch, search))

@@ -4,8 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brainage.contracts import INDEX, QC, SPLITS
-from brainage.decisions import read_decisions
-from brainage.derivatives import MASK, derivative
 from brainage.files import InputError
 from brainage.tables import check_table, read_table, write_table
 
@@ -85,59 +83,3 @@ def test_windows_line_ends_and_byte_order_marks_do_no_harm(tmp_path):
     path = tmp_path / "index.tsv"
     path.write_bytes(b"\xef\xbb\xbfscan_id\trow\r\na\t0\r\n")
     assert read_table(path, INDEX)["row"].to_list() == [0]
-
-
-def test_every_derivative_has_its_place():
-    path = derivative("imaging", "oasis-3_sub-01_ses-d0001_run-2", MASK)
-    assert str(path) == (
-        "imaging/oasis-3/sub-01/ses-d0001/anat/sub-01_ses-d0001_run-2_desc-brain_mask.nii.gz"
-    )
-    with pytest.raises(InputError, match="not a scan_id"):
-        derivative("imaging", "../../etc/passwd", MASK)
-
-
-def decisions(tmp_path, *rows):
-    path = tmp_path / "qc_decisions.tsv"
-    path.write_text("\n".join(rows) + "\n")
-    return read_decisions(path, ["d_sub-1", "d_sub-2"])
-
-
-def test_decisions_are_read_with_and_without_comments(tmp_path):
-    said = decisions(tmp_path, "scan_id\tdecision", "d_sub-2\tdrop")
-    assert said.loc["d_sub-2"].to_list() == ["drop", None]
-    said = decisions(
-        tmp_path, "scan_id\tdecision\tcomment", "d_sub-2\tkeep\tn/a", 'd_sub-1\tdrop\t"a ""b"""'
-    )
-    assert said.loc["d_sub-1", "comment"] == 'a "b"'
-    assert said.loc["d_sub-2", "comment"] is None
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("d_sub-3\tdrop", r"row 3: there is no scan 'd_sub-3' \(did you mean d_sub-\d\?\)"),
-        ("d_sub-1\tkeep", r"rows 2 and 3 are for one key \(scan_id=d_sub-1\); keep one"),
-        ("d_sub-2\tmaybe", r"row 3, column 'decision': 'maybe' is not one of keep, drop"),
-        ("d_sub-2\tn/a", r"row 3, column 'decision': a value is needed"),
-    ],
-)
-def test_a_decision_on_no_scan_twice_or_in_another_word_is_named(tmp_path, row, message):
-    with pytest.raises(InputError, match=r"qc_decisions\.tsv: " + message):
-        decisions(tmp_path, "scan_id\tdecision", "d_sub-1\tdrop", row)
-
-
-def test_a_quotation_mark_left_open_in_a_comment_is_named_and_swallows_no_decision(tmp_path):
-    with pytest.raises(InputError, match=r"tsv: row 2: a quotation mark is left open"):
-        decisions(
-            tmp_path,
-            "scan_id\tdecision\tcomment",
-            'd_sub-1\tdrop\t"open',
-            'd_sub-2\tdrop\tthe "other" head"',
-        )
-    with pytest.raises(InputError, match=r"tsv: row 2: a quotation mark is left open"):
-        decisions(tmp_path, "scan_id\tcomment\tdecision", 'd_sub-1\t"a\tb"\tdrop')
-
-
-def test_decisions_that_are_not_there_are_named_with_the_key(tmp_path):
-    with pytest.raises(InputError, match=r"quality\.decisions: there is no file .*gone\.tsv"):
-        read_decisions(tmp_path / "gone.tsv", ["d_sub-1"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from brainage.imaging import align
+from brainage.imaging.pose import best_pose
 from tests.imaging.conftest import pose
 
 
@@ -13,9 +13,7 @@ from tests.imaging.conftest import pose
 )
 def test_the_best_pose_is_found_from_any_pose(template, degrees, shift):
     moved = pose(degrees, shift)
-    found = align.best_pose(
-        (template.head, template.affine, template.head, moved @ template.affine)
-    )
+    found = best_pose((template.head, template.affine, template.head, moved @ template.affine))
     points = np.argwhere(template.mask)[::200]
     points = template.affine @ np.column_stack([points, np.ones(len(points))]).T
     error = np.linalg.norm((found @ points - moved @ points)[:3], axis=0)
@@ -29,5 +27,5 @@ def test_neck_and_shoulders_do_not_pull_the_pose(template):
     tall = np.concatenate([below, template.head], axis=2)
     affine = template.affine.copy()
     affine[2, 3] -= 30 * size
-    found = align.best_pose((template.head, template.affine, tall, affine))
+    found = best_pose((template.head, template.affine, tall, affine))
     assert np.abs(found - np.eye(4))[:3, 3].max() < 12
