@@ -35,6 +35,15 @@ def folder(tmp_path):
 CONFIG = "datasets:\n  mine:\n    kind: bids\n    path: data\n"
 
 
+def assert_one_message(done, message):
+    """The run was refused by one line that says this, and by no stack."""
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if line.startswith("brainage: ")]
+    assert len(said) == 1
+    assert message in said[0]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("config", "table", "message"),
     [
@@ -54,11 +63,7 @@ def test_one_message_and_nothing_done(folder, config, table, message):
     if table is not None:
         (folder / "data" / "participants.tsv").write_text(table)
     done = plan(folder, config)
-    assert done.returncode != 0
-    said = [line for line in done.stderr.splitlines() if line.startswith("brainage: ")]
-    assert len(said) == 1
-    assert message in said[0]
-    assert "Traceback" not in done.stdout + done.stderr
+    assert_one_message(done, message)
     assert not (folder / "results").exists()
 
 
@@ -101,11 +106,7 @@ def test_wrong_decisions_stop_before_any_work(folder, rows, message):
     if rows is not None:
         (folder / "qc_decisions.tsv").write_text("scan_id\tdecision\tcomment\n" + rows)
     done = plan(folder, WITH_DECISIONS)
-    assert done.returncode != 0
-    said = [line for line in done.stderr.splitlines() if line.startswith("brainage: ")]
-    assert len(said) == 1
-    assert message in said[0]
-    assert "Traceback" not in done.stdout + done.stderr
+    assert_one_message(done, message)
 
 
 def test_decisions_go_into_quality_and_nowhere_before(folder):
