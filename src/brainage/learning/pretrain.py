@@ -9,6 +9,7 @@ import pandas as pd
 
 import brainage
 from brainage import contracts
+from brainage.derivatives import SCAN_ID_PATTERN
 from brainage.files import InputError, write_json, written_whole
 from brainage.learning import checkpoint, encoders, people, training
 from brainage.learning.store import open_store
@@ -95,7 +96,7 @@ def pretrain(
 
 
 def _person(scan_id: str) -> tuple[str, str]:
-    match = contracts.SCAN_ID_PATTERN.fullmatch(scan_id)
+    match = SCAN_ID_PATTERN.fullmatch(scan_id)
     if match is None:
         raise InputError(f"{scan_id!r} is not a scan_id")
     return match["dataset"], match["participant"]
