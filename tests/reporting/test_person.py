@@ -90,6 +90,22 @@ def test_new_site_is_flagged_and_has_no_percentile(study, write):
 
 
 @pytest.mark.parametrize(
+    ("gap", "headline", "text"),
+    [
+        (0.0, "as old as expected for age, by the wider range", NOT_RULED_OUT),
+        (90.0, "older than expected for age, even by the wider", "The result does not say why"),
+        (-90.0, "younger than expected for age, even by the wider", "no established clinical"),
+    ],
+)
+def test_new_site_gets_the_fixed_sentences_too(gap, headline, text, edited, write):
+    inputs = edited(gaps=change_gaps("sub-C005", gap_cole=gap, in_age_range=True))
+    page = write(inputs, ["sub-C005"])["demo_sub-C005"]
+    assert headline in page.text
+    assert text in page.text
+    assert "a new scanner alone can move the gap by years." in page.text
+
+
+@pytest.mark.parametrize(
     ("gap", "expected"),
     [
         (0.0, "The brain looks as old as expected for age."),

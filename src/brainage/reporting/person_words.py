@@ -108,7 +108,7 @@ def _elsewhere(gap: float, band: tuple[float, float], cases: str) -> dict[str, s
             "state": "above",
             "headline": f"The brain looks older than expected for age, even {WIDER}.",
             "text": "5 of 100 healthy people are meant to lie above the range too. "
-            "{WHY_NOT_KNOWN} {why}",
+            f"{WHY_NOT_KNOWN} {why}",
         }
     if gap < band[0]:
         return {
