@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from brainage.derivatives import MASK, derivative
+from brainage.derivatives import MASK, derivative, write_description
 from brainage.files import InputError
 
 
@@ -11,3 +13,10 @@ def test_every_derivative_has_its_place():
     )
     with pytest.raises(InputError, match="not a scan_id"):
         derivative("imaging", "../../etc/passwd", MASK)
+
+
+def test_the_description_says_who_made_it(tmp_path):
+    write_description(tmp_path)
+    found = json.loads((tmp_path / "dataset_description.json").read_text())
+    assert found["DatasetType"] == "derivative"
+    assert found["GeneratedBy"][0]["Name"] == "brainage"

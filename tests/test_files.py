@@ -18,6 +18,18 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["table.tsv"]
 
 
+def test_what_a_killed_writer_left_is_gone_after_the_next(tmp_path):
+    path = tmp_path / "state.pt"
+    killed = written_whole(path)
+    with killed.__enter__().open("w") as beside:
+        beside.write("half of what is long")
+    assert [p.name for p in tmp_path.iterdir()] == [".state.pt.partial.pt"]
+    with written_whole(path) as beside, beside.open("a") as appended:
+        appended.write("whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
+    assert path.read_text() == "whole"
+
+
 def test_an_old_file_survives_a_failed_new_one(tmp_path):
     path = tmp_path / "image.nii.gz"
     path.write_text("old")

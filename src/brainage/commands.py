@@ -80,9 +80,8 @@ def split(args: Arguments) -> None:
 def preprocess(args: Arguments) -> None:
     """Take raw heads to brains on the template's grid, a forked child for each scan."""
     from brainage.code_hash import room_hash
-    from brainage.imaging.chunk import preprocess_scans, write_description
+    from brainage.imaging.chunk import preprocess_scans
 
-    write_description(args.folder)
     scans = [(name, Path(path)) for name, _, path in (pair.partition("=") for pair in args.scans)]
     preprocess_scans(
         scans,
@@ -96,8 +95,11 @@ def preprocess(args: Arguments) -> None:
 
 def quality(args: Arguments) -> None:
     """Give each scan a verdict with its reason: qc.tsv."""
+    from brainage.derivatives import write_description
     from brainage.imaging.quality import assess
 
+    # Not by the chunks, which run side by side: a file has one writer.
+    write_description(args.imaging)
     tables = [
         args.imaging / "chunks" / f"{dataset}_{chunk}.tsv"
         for dataset, chunks in args.chunks.items()

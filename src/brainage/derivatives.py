@@ -6,7 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from brainage.files import InputError
+from brainage import __version__
+from brainage.files import InputError, write_json
 
 TEMPLATE_NAME = "MNI152NLin2009cSym"
 # Skull-stripped, normalised, on the template's grid.
@@ -49,3 +50,16 @@ def derivative(folder: str | os.PathLike[str], scan_id: str, ending: str) -> Pat
     if match["session"]:
         place = place / match["session"]
     return place / "anat" / f"{stem}_{ending}"
+
+
+def write_description(folder: str | os.PathLike[str]) -> None:
+    """Write ``dataset_description.json`` of the derivatives (BIDS 1.9)."""
+    write_json(
+        Path(folder) / "dataset_description.json",
+        {
+            "Name": "brainage imaging",
+            "BIDSVersion": "1.9.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "brainage", "Version": __version__}],
+        },
+    )

@@ -168,13 +168,6 @@ def test_the_quality_file_says_what_it_was_made_from(done: Path, scans: Scans) -
     assert found["measures"]["brain_volume_ml"] > 1000
 
 
-def test_the_description_says_who_made_it(tmp_path: Path) -> None:
-    chunk.write_description(tmp_path)
-    found = json.loads((tmp_path / "dataset_description.json").read_text())
-    assert found["DatasetType"] == "derivative"
-    assert found["GeneratedBy"][0]["Name"] == "brainage"
-
-
 def test_real_heads_agree_with_the_reference_masks(
     shared_data: Path, settings: dict[str, Any], tmp_path: Path
 ) -> None:

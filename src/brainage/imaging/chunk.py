@@ -25,7 +25,6 @@ from typing import Any
 
 import pandas as pd
 
-from brainage import __version__
 from brainage.contracts import MEASURES
 from brainage.derivatives import BRAIN, MASK, PICTURE, QUALITY, TRANSFORM, derivative
 from brainage.files import sha256, write_json
@@ -98,19 +97,6 @@ def preprocess_scans(
             importlib.import_module(name)
         _run_all(todo, folder, settings, recipe, load_template(settings), max(1, processes))
     write_table(_rows([scan_id for scan_id, _ in scans], folder), table, MEASURES)
-
-
-def write_description(folder: Path) -> None:
-    """Write ``dataset_description.json`` of the derivatives (BIDS 1.9)."""
-    write_json(
-        Path(folder) / "dataset_description.json",
-        {
-            "Name": "brainage imaging",
-            "BIDSVersion": "1.9.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "brainage", "Version": __version__}],
-        },
-    )
 
 
 def _recipe(settings: dict[str, Any], code_hash: str) -> dict[str, str]:
