@@ -105,6 +105,16 @@ class Reader:
         )
         return [button.get_attribute("data-say") for button in buttons]
 
+    def rows(self, scan_id: str) -> list[Any]:
+        """Wait for the table of a scan's measures; return its rows."""
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            rows = self.driver.find_elements("css selector", f'[id="{scan_id}"] tbody tr')
+            if rows:
+                return rows
+            time.sleep(0.1)
+        raise AssertionError(f"no measures were shown of {scan_id}")
+
     def focused(self) -> str:
         script = "return document.activeElement.closest('.scans > li').id"
         return self.driver.execute_script(script)
@@ -218,7 +228,8 @@ def test_keys_decide_and_never_while_somebody_types(small: Study, reader: Reader
     reader.type("j")
     reader.type("k")
     reader.type("m")
-    rows = reader.driver.find_elements("css selector", f'[id="{ODD}"] tbody tr')
+    # The browser tells of an opened part, whereupon the page fills it, when it comes to it.
+    rows = reader.rows(ODD)
     assert len(rows) == 6
     row = next(row for row in rows if row.text.startswith("overlap with"))
     assert row.find_element("css selector", "td.odd").text == "0.600 *"
