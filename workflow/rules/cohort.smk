@@ -29,6 +29,8 @@ rule simulate_images:
         results("logs/simulate_images/{dataset}_{chunk}.log"),
     benchmark:
         results("benchmarks/simulate_images/{dataset}_{chunk}.tsv")
+    # All heads first: chunks of imaging take as long as each other, and then no core is left over.
+    priority: 1
     conda:
         "../../envs/learning.yaml"
     threads: 1

@@ -241,8 +241,8 @@ def render(
     import torch
 
     result = torch.empty(shape)
-    for start, points in _slabs(grid, shape):
-        there, widening = template_points(head, points)
+    for start, (*there, widening) in _slabs(head, grid, shape):
+        there = torch.stack(there, dim=-1)
         t1, distance, gain, outside = sample(atlas_.channels, there, atlas_.step)
         before = torch.sigmoid(distance * (-1 / EDGE))
         t1 = t1 + gain * (torch.sigmoid((widening - distance) / EDGE) - before)
@@ -259,8 +259,8 @@ def carry_mask(
 
     volume = torch.from_numpy(mask.astype(np.float32))[None]
     result = torch.empty(shape)
-    for start, points in _slabs(grid, shape):
-        slab = sample(volume, template_points(head, points)[0], 1.0)[0]
+    for start, found in _slabs(head, grid, shape):
+        slab = sample(volume, found[:3].movedim(0, -1), 1.0)[0]
         result[start : start + len(slab)] = slab
     return result.numpy()
 
@@ -274,16 +274,24 @@ def jacobian(head: Head) -> np.ndarray:
 
 
 def _slabs(
-    grid: np.ndarray, shape: tuple[int, int, int], points: int = 400_000
+    head: Head, grid: np.ndarray, shape: tuple[int, int, int], points: int = 400_000
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (first index, positions in mm) of a grid, slab after slab, to bound the memory."""
+    """Yield (first index, :func:`template_points` of a slab as 4 channels), to bound the memory.
+
+    They are looked up at every second voxel, still finer than the field, and in between them
+    interpolated: a quarter of the time.
+    """
     import torch
+    from torch.nn.functional import interpolate
 
     matrix = torch.from_numpy(np.asarray(grid, dtype=np.float32))
     thick = max(1, points // (shape[1] * shape[2]))
-    y = torch.arange(shape[1], dtype=torch.float32)[None, :, None, None] * matrix[:3, 1]
-    z = torch.arange(shape[2], dtype=torch.float32)[None, None, :, None] * matrix[:3, 2]
-    plane = y + z + matrix[:3, 3]
     for start in range(0, shape[0], thick):
-        x = torch.arange(start, min(start + thick, shape[0]), dtype=torch.float32)
-        yield start, x[:, None, None, None] * matrix[:3, 0] + plane
+        size = (min(thick, shape[0] - start), shape[1], shape[2])
+        x, y, z = (torch.linspace(0, side - 1, side // 2 + 1) for side in size)
+        plane = y[:, None, None] * matrix[:3, 1] + z[:, None] * matrix[:3, 2] + matrix[:3, 3]
+        there, widening = template_points(
+            head, (x[:, None, None, None] + start) * matrix[:3, 0] + plane
+        )
+        found = torch.cat([there.movedim(-1, 0), widening[None]])
+        yield start, interpolate(found[None], size=size, mode="trilinear", align_corners=True)[0]
