@@ -103,11 +103,11 @@ def _plane(
     """Sample one plane, `TILE` pixels square; up and left are superior/anterior and left."""
     across, up = [axis for axis in range(3) if axis != normal]
     step = np.linspace(-half, half, TILE)
-    index = np.empty((3, TILE, TILE))
-    index[normal] = np.round(place[normal])
-    index[across] = (place[across] + step / edges[across])[None, :]
-    index[up] = (place[up] - step / edges[up])[:, None]
-    return ndimage.map_coordinates(data, index, order=1, output=np.float32)
+    index = np.empty((2, TILE, TILE))
+    index[0] = (place[across] + step / edges[across])[None, :]
+    index[1] = (place[up] - step / edges[up])[:, None]
+    plane = data.take(int(np.round(place[normal])), axis=normal)
+    return ndimage.map_coordinates(plane, index, order=1, output=np.float32)
 
 
 def _greys(values: np.ndarray) -> np.ndarray:

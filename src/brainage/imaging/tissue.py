@@ -49,8 +49,9 @@ def find_tissues(data: np.ndarray, mask: np.ndarray, priors: np.ndarray) -> Tiss
     priors
         (3, ...) prior probabilities.
     """
-    values = data[mask].astype(np.float64)
-    prior = priors[:, mask].astype(np.float64)
+    # Single precision is enough by far, and twice as fast.
+    values = data[mask].astype(np.float32)
+    prior = priors[:, mask].astype(np.float32)
     scale = max(float(np.percentile(values, 98)), 1e-6)
     low = -0.2 * scale
     values = np.clip(values, low, 1.5 * scale)
@@ -58,7 +59,8 @@ def find_tissues(data: np.ndarray, mask: np.ndarray, priors: np.ndarray) -> Tiss
     means = np.array([np.median(part) for part in certain])
     # Where an affine puts CSF there is cortex too: begin from its darker part.
     means[0] = np.percentile(certain[0], 20)
-    sds = np.full(3, 0.12 * scale)
+    means = means.astype(np.float32)
+    sds = np.full(3, 0.12 * scale, dtype=np.float32)
     posterior = prior
     for _ in range(ITERATIONS):
         likelihood = np.exp(-0.5 * ((values - means[:, None]) / sds[:, None]) ** 2) / sds[:, None]
