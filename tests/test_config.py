@@ -35,6 +35,18 @@ def test_an_experiment_overrides_what_it_names(tmp_path):
     assert config["experiments"]["b"]["augmentation"]["noise"] == 0.5
 
 
+def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
+    config = check(
+        tmp_path,
+        SMALL
+        + "seeds: [4]\nexperiments: {a: {seeds: [1, 2]}, b: }\nreport: {main_experiment: a}\n",
+    )
+    assert config["runs"] == {"a": {"seeds": [1, 2]}, "b": {"seeds": [4]}}
+    assert "seeds" not in config["experiments"]["a"]
+    with pytest.raises(InputError, match=r"experiments\.lexp\.seeds"):
+        check(tmp_path, SMALL + "experiments: {lexp: {seeds: [1, 1]}}\n")
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

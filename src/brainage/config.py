@@ -40,7 +40,8 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
     Returns
     -------
     dict
-        A new dict; `config` is not changed. Each experiment carries all keys of ``learning``.
+        A new dict; `config` is not changed. Each experiment carries all keys of ``learning``;
+        ``runs`` is added: what is trained, by name, each with its ``seeds``.
 
     Raises
     ------
@@ -65,8 +66,11 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
                     f"{where}datasets.{name}.path: the folder of the data set is not given; "
                     "write it there, or add --config bids=FOLDER to the command"
                 )
+    filled["runs"] = {}
     for name, own in filled["experiments"].items():
-        merged = _merge(filled["learning"], own or {})
+        own = dict(own or {})
+        filled["runs"][name] = {"seeds": own.pop("seeds", filled["seeds"])}
+        merged = _merge(filled["learning"], own)
         try:
             jsonschema.validate(
                 merged, {**schema()["properties"]["learning"], "$defs": schema()["$defs"]}

@@ -13,6 +13,7 @@ from brainage.tables import Column, Table
 ROLES = ("fit", "tune", "calibrate", "test")
 VERDICTS = ("pass", "warn", "fail")
 DECISIONS = ("keep", "drop")
+VERDICTS_ON_RIDGE = ("beats ridge", "not distinguishable", "worse than ridge")
 SEXES = ("F", "M", "O")
 CONFIDENCE = 0.95  # coverage of every interval in a table
 
@@ -282,11 +283,14 @@ ACCURACY = Table(
             "people", "text", "whom: all, internal (sites of fit people) or external (never seen)",
             allowed=("all", "internal", "external"),
         ),
-        Column("metric", "text", "mae, rmse, r, r2, slope or mae_of_constant"),
+        Column("metric", "text",
+               "mae, rmse, r, r2, slope, mae_of_constant or mae_minus_ridge (paired by person)"),
         Column("unit", "text", "years, or none"),
         *_ESTIMATE,
         Column("seed_low", "number", "smallest value over single seeds", required=False),
         Column("seed_high", "number", "largest value over single seeds", required=False),
+        Column("verdict", "text", "of mae_minus_ridge: whether the interval excludes 0",
+               required=False, allowed=VERDICTS_ON_RIDGE, may_lack=True),
         _N,
         _MODEL,
         _NOTE,

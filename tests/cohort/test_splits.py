@@ -9,8 +9,7 @@ from brainage.tables import read_table, write_table
 
 CONFIG = {
     "seed": 1,
-    "seeds": [1, 2],
-    "experiments": {"lexp": {}, "l1": {}},
+    "runs": {"lexp": {"seeds": [1, 2]}, "l1": {"seeds": [1]}},
     "cohort": {"healthy": ["CN"]},
     "splits": {
         "scheme": "holdout",
@@ -67,7 +66,8 @@ def run(tmp_path, scans, config, failed=()):
 def test_holdout_gives_each_person_one_role_and_keeps_sites_apart(tmp_path):
     scans = cohort()
     splits = run(tmp_path, scans, CONFIG)
-    assert len(splits) == 4 * splits[PERSON].drop_duplicates().shape[0]
+    # Two seeds of one experiment, one of the other.
+    assert len(splits) == 3 * splits[PERSON].drop_duplicates().shape[0]
     one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 1)]
     assert not one.duplicated(PERSON).any()
     people = scans.drop_duplicates(PERSON)[[*PERSON, "site", "diagnosis"]]
@@ -87,7 +87,7 @@ def test_in_folds_everyone_is_test_once(tmp_path):
     scans["diagnosis"] = None
     config = {**CONFIG, "splits": {**CONFIG["splits"], "scheme": "folds", "internal_test": 0.0}}
     splits = run(tmp_path, scans, config)
-    one = splits[(splits["experiment"] == "l1") & (splits["seed"] == 2)]
+    one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 2)]
     tested = one[one["role"] == "test"]
     assert sorted(tested["participant_id"]) == sorted(scans["participant_id"].unique())
     for _, fold in one.groupby("fold"):

@@ -64,6 +64,20 @@ def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):
     assert files_of(tmp_path / "again") == files_of(root)
 
 
+def test_difference_to_ridge_is_in_the_table_with_its_verdict(edited, settings):
+    def not_sure(frame):
+        rows = (frame["experiment"] == "l1") & (frame["metric"] == "mae_minus_ridge")
+        frame.loc[rows, "verdict"] = "not distinguishable"
+        return frame
+
+    printed = study_tables.accuracy(Tables(edited(accuracy=not_sure)), settings)
+    assert printed.head[-2:] == ["Error minus that of ridge (years)", "Verdict"]
+    by_name = {row[0]: row[-1] for row in printed.rows}
+    assert by_name["L^exp"] == "beats ridge"
+    assert by_name["supervised L1"] == "not distinguishable"
+    assert by_name["ridge on voxels"] == "–"
+
+
 def test_model_worse_than_ridge_is_said_to_be_so_first(edited, settings):
     def worse(frame):
         rows = (frame["experiment"] == "lexp") & (frame["metric"] == "mae")

@@ -39,7 +39,7 @@ SIMULATED = [name for name, data in config["datasets"].items() if data["kind"] =
 EXPERIMENTS = list(config["experiments"])
 BASELINES = ["ridge_voxels", "mean"]
 MAIN = config["report"]["main_experiment"]
-SEEDS = config["seeds"]
+RUNS = config["runs"]
 FOLDS = list(range(config["splits"]["folds"])) if config["splits"]["scheme"] == "folds" else [0]
 
 
@@ -115,7 +115,9 @@ def all_runs(wildcards):
         results(f"probing/{name}/fold-{fold}_seed-{seed}/{wildcards.table}.tsv")
         for name in names
         for fold in FOLDS
-        for seed in (SEEDS[:1] if name in BASELINES else SEEDS)
+        for seed in (
+            RUNS[EXPERIMENTS[0]]["seeds"][:1] if name in BASELINES else RUNS[name]["seeds"]
+        )
     ]
 
 
@@ -167,7 +169,7 @@ TABLES = {
         results(f"learning/{experiment}/fold-{fold}_seed-{seed}/history.tsv")
         for experiment in EXPERIMENTS
         for fold in FOLDS
-        for seed in SEEDS
+        for seed in RUNS[experiment]["seeds"]
     ],
     # Nothing but the report's truth section reads it.
     "truth": [results(f"simulated/{name}_truth.tsv") for name in SIMULATED],

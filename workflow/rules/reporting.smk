@@ -169,7 +169,7 @@ rule person_pages:
         encoders=[
             results(f"learning/{MAIN}/fold-{fold}_seed-{seed}/encoder.safetensors")
             for fold in FOLDS
-            for seed in SEEDS
+            for seed in RUNS[MAIN]["seeds"]
         ],
     output:
         results("report/people/index.html"),

@@ -52,8 +52,8 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                 f"needed are {settings['least_fit']} (key splits.least_fit)"
             )
         one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
-        for experiment in config["experiments"]:
-            rows += [one.assign(experiment=experiment, seed=seed) for seed in config["seeds"]]
+        for name, run in config["runs"].items():
+            rows += [one.assign(experiment=name, seed=seed) for seed in run["seeds"]]
     write_table(pd.concat(rows, ignore_index=True), out, SPLITS)
 
 

@@ -72,12 +72,14 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         spread = words.MISSING
         if mae is not None and not words.missing(mae["seed_low"]):
             spread = f"{words.number(mae['seed_low'])} to {words.number(mae['seed_high'])}"
-        rows.append([*row, spread])
-    if rows and all(row[-1] == words.MISSING for row in rows):
-        rows = [row[:-1] for row in rows]
+        rows.append([*row, spread, *_against_ridge(tables, experiment, first)])
     heads = ["Model", *[f"MAE, {words.PEOPLE_NAMES[p]} (years)" for p in kinds]]
     heads += ["RMSE (years)", "r", "R²", "Slope", "MAE of single seeds (years)"]
-    heads = heads[: len(rows[0])] if rows else heads
+    heads += ["Error minus that of ridge (years)", "Verdict"]
+    # Columns that nobody fills are left out.
+    filled = [i for i in range(len(heads)) if any(row[i] != words.MISSING for row in rows)]
+    rows = [[row[i] for i in filled] for row in rows]
+    heads = [heads[i] for i in filled] if rows else heads
     counts = []
     for people in kinds:
         constant = tb.metric(tables, main, people, "mae_of_constant")
@@ -94,9 +96,17 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         f"{words.capital('; '.join(counts))}."
     )
     if len(kinds) > 1:
-        caption += f" RMSE, r, R² and slope: {words.PEOPLE_NAMES[first]}."
+        caption += f" RMSE, r, R², slope and difference to ridge: {words.PEOPLE_NAMES[first]}."
     at = {i for i, row in enumerate(rows) if row[0] == names.get(main, main)}
     return Printed(caption, heads, rows, set(range(1, len(heads))), at, _notes(there, "note"))
+
+
+def _against_ridge(tables: Tables, experiment: str, people: str) -> list[str]:
+    """Return the paired difference to ridge on voxels and what it says, as two cells."""
+    found = tb.metric(tables, experiment, people, "mae_minus_ridge")
+    if found is None or words.missing(found["verdict"]):
+        return [words.MISSING, words.MISSING]
+    return [words.estimate(found), str(found["verdict"])]
 
 
 def sites(tables: Tables, settings: dict[str, Any]) -> Printed:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import ACCURACY, CONFIDENCE, GAPS, PREDICTIONS
+from brainage.contracts import ACCURACY, CONFIDENCE, GAPS, PREDICTIONS, VERDICTS_ON_RIDGE
 from brainage.statistics.people import (
     counted,
     first_scans,
@@ -62,6 +62,8 @@ METRICS: dict[str, tuple[str, Metric, str]] = {
     ),
 }
 NO_SPREAD = {"r", "r2", "slope"}  # metrics that need people of different ages
+RIDGE = "ridge_voxels"  # what every other experiment is compared with, person by person
+BEATS, NOT_DISTINGUISHABLE, WORSE = VERDICTS_ON_RIDGE
 
 
 def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[str, Any]) -> None:
@@ -77,7 +79,8 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
     out
         As :data:`brainage.contracts.ACCURACY`. `external` people are of sites that no fit person
         of their fold is of (only those of settings["external_sites"], where some are named),
-        `internal` people of sites of fit people.
+        `internal` people of sites of fit people. Where there is ridge on voxels, every other
+        experiment has its paired difference of absolute errors to it (`mae_minus_ridge`).
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
     """
@@ -113,7 +116,12 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
             if whom == "external" and settings["external_sites"]:
                 inside = inside[inside["site"].isin(settings["external_sites"])]
             own = seeds[seeds["scan_id"].isin(inside.index)]
-            rows += _rows(name, whom, inside, own, notes, settings)
+            per_seed = [_one_seed(part, inside.index) for _, part in own.groupby("seed", sort=True)]
+            per_seed = [values for values in per_seed if values is not None]
+            rows += _rows(name, whom, inside, per_seed, notes, settings)
+            if name != RIDGE and RIDGE in first and len(inside) >= 3:
+                ridge = first[RIDGE].loc[inside.index, "predicted_age"].to_numpy(float)
+                rows.append(_against_ridge(name, whom, inside, per_seed, ridge, notes, settings))
     write_table(rows_to_frame(rows, ACCURACY), out, ACCURACY)
 
 
@@ -138,7 +146,7 @@ def _rows(
     name: str,
     whom: str,
     people: pd.DataFrame,
-    seeds: pd.DataFrame,
+    per_seed: list[np.ndarray],
     notes: list[str],
     settings: dict[str, Any],
 ) -> list[dict[str, Any]]:
@@ -147,8 +155,6 @@ def _rows(
     predicted = people["predicted_age"].to_numpy(float)
     if n == 0:
         notes = [f"no healthy test people here ({whom})"]
-    per_seed = [_one_seed(rows, people.index) for _, rows in seeds.groupby("seed", sort=True)]
-    per_seed = [values for values in per_seed if values is not None]
     several = len(per_seed) > 1
     seed_words = f"mean over {len(per_seed)} seeds, " if several else ""
     rows = []
@@ -174,6 +180,43 @@ def _rows(
                     row["seed_low"], row["seed_high"] = min(spread), max(spread)
         rows.append(row)
     return rows
+
+
+def _against_ridge(
+    name: str,
+    whom: str,
+    people: pd.DataFrame,
+    per_seed: list[np.ndarray],
+    ridge: np.ndarray,
+    notes: list[str],
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Compare absolute errors with those of ridge on voxels, person by person."""
+    age = people["age"].to_numpy(float)
+    theirs = np.abs(ridge - age)
+    paired = np.abs(people["predicted_age"].to_numpy(float) - age) - theirs
+    low, high = bootstrap_interval(lambda _, paired: paired.mean(-1), age, paired, settings)
+    row: dict[str, Any] = {
+        "experiment": name,
+        "people": whom,
+        "metric": "mae_minus_ridge",
+        "unit": "years",
+        "estimate": float(paired.mean()),
+        "low": low,
+        "high": high,
+        "n": len(people),
+        "model": "mean over people of the absolute error minus that of ridge on voxels for the "
+        f"same person, below 0 is better; predicted age averaged over "
+        f"{counted(max(1, len(per_seed)), 'seed', 'seeds')}; percentile bootstrap over people "
+        f"({settings['bootstrap']} resamples)",
+        "note": joined(notes),
+    }
+    if low is not None and high is not None:
+        row["verdict"] = BEATS if high < 0 else WORSE if low > 0 else NOT_DISTINGUISHABLE
+    if len(per_seed) > 1:
+        spread = [float((np.abs(values - age) - theirs).mean()) for values in per_seed]
+        row["seed_low"], row["seed_high"] = min(spread), max(spread)
+    return row
 
 
 def _one_seed(rows: pd.DataFrame, scans: pd.Index) -> np.ndarray | None:
