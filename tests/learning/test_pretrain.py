@@ -192,6 +192,43 @@ def test_batches_take_each_person_once(toy):
     assert seen == set(range(11))
 
 
+def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path):
+    from brainage.learning import people
+    from brainage.learning.store import open_store
+
+    fit, _ = people.read_groups(toy.scans, toy.splits, open_store(toy.store), "toy", 0, 1)
+    parts = people.batches(fit, 4, 1, 5, steps=8)
+    assert len(parts) == 8
+    # The first round is that of an epoch of its own; then everyone comes again.
+    once = people.batches(fit, 4, 1, 5)
+    assert all(np.array_equal(a, b) for a, b in zip(parts, once, strict=False))
+    owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in np.hstack(parts)]
+    assert set(np.bincount(owners, minlength=10)) <= {2, 3}
+
+    splits = read_table(toy.splits, contracts.SPLITS)
+    drop = splits[splits["role"] == "fit"].index[::2]
+    part = splits.drop(drop).assign(experiment="part")
+    write_table(pd.concat([splits, part]), tmp_path / "splits.tsv", contracts.SPLITS)
+    steps = {}
+    for steps_of in (None, "toy"):
+        folder = tmp_path / str(steps_of)
+        counted = []
+
+        def count(self, *arguments, counted=counted, step=training._Run.step):
+            counted.append(1)
+            return step(self, *arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training._Run, "step", count)
+            pretrain.pretrain(
+                toy.store, toy.scans, tmp_path / "splits.tsv", folder / "out", folder / "c",
+                {**SMALL, "epochs": 2}, "part", 0, 1, 1, "c", steps_of,
+            )  # fmt: skip
+        steps[steps_of] = len(counted)
+    # Five of ten people: one batch of five an epoch, or two as all ten have.
+    assert steps == {None: 2, "toy": 4}
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
 def test_schedules(schedule):
     rising = {"warmup_epochs": 2, "learning_rate": 1.0}

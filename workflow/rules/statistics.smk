@@ -121,3 +121,38 @@ rule slopes:
     shell:
         "python -m brainage --threads {params.threads} slopes {output.slopes:q} --persons {output.persons:q}"
         " --gaps {input:q} --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+# What the number and variety of the people trained on do; only where the config has a grid.
+rule grid:
+    input:
+        predictions=results("probing/grid/predictions.tsv"),
+        site_probe=results("probing/grid/site_probe.tsv"),
+        scores=results("probing/grid/diagnosis_scores.tsv"),
+    output:
+        accuracy=results("statistics/grid_accuracy.tsv"),
+        sites=results("statistics/grid_sites.tsv"),
+        diagnosis=results("statistics/grid_diagnosis.tsv"),
+    log:
+        results("logs/grid.log"),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        threads=THREADS,
+        settings=settings(
+            "statistics",
+            "seed",
+            "runs",
+            healthy=config["cohort"]["healthy"],
+            external_sites=config["splits"]["external_sites"],
+        ),
+        code=code("statistics"),
+    shell:
+        "python -m brainage --threads {params.threads} grid {output.accuracy:q}"
+        " --sites {output.sites:q} --diagnosis {output.diagnosis:q}"
+        " --predictions {input.predictions:q} --site-probe {input.site_probe:q}"
+        " --diagnosis-scores {input.scores:q} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ def pretrain(
     seed: int,
     threads: int,
     code_hash: str,
+    steps_of: str | None = None,
 ) -> None:
     """Train an encoder on the fit people of one run and write it.
 
@@ -60,6 +62,9 @@ def pretrain(
         Threads of torch.
     code_hash
         Hash of the code that results follow from; a checkpoint of other code is not used.
+    steps_of
+        The experiment whose fit people set the number of optimiser steps an epoch, so that
+        trainings on parts of them have as many as it has. Its own where None.
 
     Raises
     ------
@@ -69,12 +74,16 @@ def pretrain(
     """
     data = open_store(store)
     fit, tune = people.read_groups(scans, splits, data, experiment, fold, seed)
+    steps = None
+    if steps_of not in (None, experiment):
+        whole, _ = people.read_groups(scans, splits, data, steps_of, fold, seed)
+        steps = math.ceil(len(whole.people) / settings["batch_people"])
     made_for = checkpoint.fingerprint(
         settings={key: value for key, value in settings.items() if key not in _NOT_RESULT},
         store=data.info,
         fit=[fit.scan_ids, fit.rows.tolist(), fit.ages.tolist()],
         tune=[tune.scan_ids, tune.rows.tolist(), tune.ages.tolist()],
-        run=[experiment, fold, seed],
+        run=[experiment, fold, seed, steps],
         threads=threads,
         code=code_hash,
     )
@@ -89,6 +98,7 @@ def pretrain(
         threads=threads,
         checkpoint=path,
         made_for=made_for,
+        steps=steps,
     )
     weights, history = training.train(job)
     _write(out, weights, history, job, data.info, (experiment, fold, seed))
