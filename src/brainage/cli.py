@@ -170,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = add(commands.accuracy)
     sub.add_argument("out", type=Path, help="accuracy.tsv to write")
-    paths(sub, gaps="gaps.tsv", predictions="predictions.tsv")
+    paths(sub, gaps="gaps.tsv", predictions="predictions.tsv", site_probe="site_probe.tsv")
     config(sub)
 
     sub = add(commands.groups)

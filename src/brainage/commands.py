@@ -215,7 +215,7 @@ def accuracy(args: Arguments) -> None:
     """Measure how well age is predicted on healthy test people."""
     from brainage.statistics.accuracy import measure_accuracy
 
-    measure_accuracy(args.gaps, args.predictions, args.out, _analysis(args))
+    measure_accuracy(args.gaps, args.predictions, args.out, _analysis(args), args.site_probe)
 
 
 def groups(args: Arguments) -> None:

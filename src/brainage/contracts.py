@@ -284,7 +284,8 @@ ACCURACY = Table(
             allowed=("all", "internal", "external"),
         ),
         Column("metric", "text",
-               "mae, rmse, r, r2, slope, mae_of_constant or mae_minus_ridge (paired by person)"),
+               "mae, rmse, r, r2, slope, mae_of_constant, mae_minus_ridge (paired by person) "
+               "or challenge_score (site accuracy^0.3 x external mae)"),
         Column("unit", "text", "years, or none"),
         *ESTIMATE,
         Column("seed_low", "number", "smallest value over single seeds", required=False),

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import ACCURACY
+from brainage.contracts import ACCURACY, SITE_PROBE
 from brainage.statistics.accuracy import METRICS, bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
-from brainage.tables import read_table
+from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 
@@ -154,3 +154,31 @@ def test_difference_is_paired_by_person_not_by_order(tmp_path):
     assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * paired.std() / 40**0.5, rel=0.25)
     # One seed errs more than the mean of three.
     assert row["seed_low"] > row["estimate"]
+
+
+def test_score_of_the_challenge_by_hand(tmp_path):
+    rng = np.random.default_rng(13)
+    scans = study(rng, CN={"people": 20, "sites": ("A",)})
+    scans = pd.concat([scans, scans_of("CN", 15, rng, sites=("E",))])
+    rows = [
+        {"experiment": "lexp", "fold": 0, "seed": seed, "probe": probe, "protocol": protocol,
+         "balanced_accuracy": value, "low": 0.1, "high": 0.9, "chance": 0.5, "sites": 2, "n": 40}
+        for probe, protocol, value in (
+            ("embedding", "challenge", 0.2), ("embedding", "converged", 0.9),
+            ("voxels", "challenge", 0.8),
+        )
+        for seed in (1, 2)
+    ]  # fmt: skip
+    write_table(pd.DataFrame(rows), tmp_path / "site_probe.tsv", SITE_PROBE)
+    table = pd.concat(
+        [predictions_of(scans, seeds=2), predictions_of(scans, experiment="ridge_voxels")]
+    )
+    path = written(table, tmp_path)
+    compute_gaps(path, tmp_path / "gaps.tsv", tmp_path / "reference.tsv")
+    out = tmp_path / "accuracy.tsv"
+    measure_accuracy(tmp_path / "gaps.tsv", path, out, SETTINGS, tmp_path / "site_probe.tsv")
+    measured = read_table(out, ACCURACY).set_index(["experiment", "people", "metric"])["estimate"]
+    mae = measured["lexp", "external", "mae"]
+    assert measured["lexp", "external", "challenge_score"] == pytest.approx(mae * 0.2**0.3)
+    assert ("ridge_voxels", "external", "challenge_score") not in measured.index
+    assert ("lexp", "internal", "challenge_score") not in measured.index

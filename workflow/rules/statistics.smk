@@ -34,6 +34,7 @@ rule accuracy:
     input:
         gaps=results("statistics/gaps.tsv"),
         predictions=results("probing/predictions.tsv"),
+        site_probe=results("probing/site_probe.tsv"),
     output:
         results("statistics/accuracy.tsv"),
     log:
@@ -50,7 +51,8 @@ rule accuracy:
         code=code("statistics"),
     shell:
         "python -m brainage --threads {params.threads} accuracy {output:q} --gaps {input.gaps:q}"
-        " --predictions {input.predictions:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        " --predictions {input.predictions:q} --site-probe {input.site_probe:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule groups:

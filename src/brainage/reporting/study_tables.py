@@ -136,7 +136,16 @@ def sites(tables: Tables, settings: dict[str, Any]) -> Printed:
         f"{100 * chance:.0f} %."
     )
     heads = ["Probe on", "Protocol", "Balanced accuracy (%)", "95 % interval, or range", "Sites"]
-    return Printed(caption if rows else "", heads, rows, {2, 3, 4})
+    scores = tables["accuracy"]
+    scores = scores[(scores["metric"] == "challenge_score") & scores["estimate"].notna()]
+    names = words.experiment_names(settings)
+    told = [
+        f"{names.get(name, name)} {words.number(value, 2)}"
+        for name, value in zip(scores["experiment"], scores["estimate"], strict=True)
+    ]
+    note = "Score of the OpenBHB challenge, (site accuracy)^0.3 × external MAE, lower is better: "
+    notes = [f"{note}{', '.join(told)}."] if told and rows else []
+    return Printed(caption if rows else "", heads, rows, {2, 3, 4}, notes=notes)
 
 
 def groups(tables: Tables, settings: dict[str, Any]) -> Printed:

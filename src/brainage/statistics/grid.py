@@ -18,6 +18,7 @@ import pandas as pd
 from brainage.contracts import CONFIDENCE, DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.contracts_grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
 from brainage.files import InputError
+from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
 from brainage.statistics.people import (
     PERSON,
     counted,
@@ -31,7 +32,6 @@ from brainage.tables import read_table, write_table
 
 # With fewer sites, drawing sites with replacement tells little, and people are drawn within them.
 LEAST_SITES = 5
-CHALLENGE_EXPONENT = 0.3
 
 
 def measure_grid(
@@ -158,11 +158,9 @@ def _errors(rows: pd.DataFrame, scans: pd.Series, name: str, path: Path) -> np.n
 
 
 def _challenge(maes: np.ndarray, site: dict[str, Any]) -> dict[str, Any]:
-    value = float(maes.mean() * site["estimate"] ** CHALLENGE_EXPONENT)
     return {
-        "estimate": value,
-        "model": "score of the OpenBHB challenge, BAcc^0.3 x MAE: balanced accuracy of the site "
-        "from the embedding (challenge protocol) and external MAE; lower is better",
+        "estimate": challenge_score(site["estimate"], maes.mean()),
+        "model": CHALLENGE_WORDS,
         "note": "the two parts have different people, so that there is no interval",
     }
 
