@@ -101,6 +101,14 @@ def test_every_key_says_what_it_is():
         walk(part, name)
 
 
+@pytest.mark.parametrize("rates", ["[0.1]", "[0.1, 0.1]", "[0.1, 0.0]", "0.0", "fast"])
+def test_a_learning_rate_is_a_number_or_a_choice_of_several(tmp_path, rates):
+    good = check(tmp_path, SMALL + "learning: {learning_rate: [0.1, 0.2]}\n")
+    assert good["experiments"]["lexp"]["learning_rate"] == [0.1, 0.2]
+    with pytest.raises(InputError, match=r"line 5: learning\.learning_rate"):
+        check(tmp_path, SMALL + f"learning: {{learning_rate: {rates}}}\n")
+
+
 def test_grid_makes_a_cell_of_each_part(tmp_path):
     text = (
         SMALL

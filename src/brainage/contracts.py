@@ -152,6 +152,13 @@ HISTORY = Table(
         Column(
             "tune_mae", "number", "MAE of a ridge probe on tune people, in years", required=False
         ),
+        Column(
+            "rates_tried",
+            "text",
+            "learning rates that this one was chosen among, each with its MAE on tune people",
+            required=False,
+            may_lack=True,
+        ),
     ),
     key=("experiment", "fold", "seed", "epoch"),
 )

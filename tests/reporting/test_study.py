@@ -78,6 +78,18 @@ def test_difference_to_ridge_is_in_the_table_with_its_verdict(edited, settings):
     assert by_name["ridge on voxels"] == "–"
 
 
+def test_chosen_learning_rates_are_told(study, edited, settings):
+    def chosen(frame):
+        here = (frame["experiment"] == "l1") & (frame["seed"] == 1)
+        frame.loc[here, "rates_tried"] = "0.001: 5.20; 0.002: 4.10"
+        frame.loc[here, "learning_rate"] = 0.002
+        return frame
+
+    assert study_tables.learning_rates(Tables(study), settings).rows == []
+    rows = study_tables.learning_rates(Tables(edited(history=chosen)), settings).rows
+    assert rows == [["supervised L1", "0", "1", "0.002", "0.001: 5.20; 0.002: 4.10"]]
+
+
 def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, settings, tmp_path):
     read, _ = page
     assert "What the number of people trained on does" in read.text

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import brainage
@@ -55,7 +57,8 @@ def pretrain(
     checkpoints
         Folder for this run's checkpoint while it lasts.
     settings
-        One experiment of the config: every key of the section ``learning``.
+        One experiment of the config: every key of the section ``learning``. Of a list of learning
+        rates the one is taken whose encoder has the least error of an age probe on tune people.
     experiment, fold, seed
         Which run of the splits.
     threads
@@ -87,7 +90,6 @@ def pretrain(
         threads=threads,
         code=code_hash,
     )
-    path = checkpoints / f"{experiment}_fold-{fold}_seed-{seed}.pt"
     job = training.Job(
         name=f"{experiment} fold {fold} seed {seed}",
         store=store,
@@ -96,13 +98,44 @@ def pretrain(
         settings=settings,
         seed=seed,
         threads=threads,
-        checkpoint=path,
+        checkpoint=checkpoints / f"{experiment}_fold-{fold}_seed-{seed}.pt",
         made_for=made_for,
         steps=steps,
     )
-    weights, history = training.train(job)
-    _write(out, weights, history, job, data.info, (experiment, fold, seed))
-    checkpoint.remove(path)
+    jobs = _jobs(job)
+    trained = [training.train(one) for one in jobs]
+    # Of one rate nothing is chosen, and no tune person is looked at for it.
+    errors = [history[-1]["tune_mae"] for _, history in trained] if len(jobs) > 1 else [0.0]
+    best = int(np.argmin(errors))
+    weights, history = trained[best]
+    tried = {one.settings["learning_rate"]: mae for one, mae in zip(jobs, errors, strict=True)}
+    _write(out, weights, history, jobs[best], data.info, (experiment, fold, seed), tried)
+    for one in jobs:
+        checkpoint.remove(one.checkpoint)
+
+
+def _jobs(job: training.Job) -> list[training.Job]:
+    """One job a learning rate, all alike but for it, each with a checkpoint of its own."""
+    rates = job.settings["learning_rate"]
+    if not isinstance(rates, list):
+        return [job]
+    if not job.tune.people:
+        raise InputError(
+            f"{job.name}: learning.learning_rate is a list to choose from, but the splits have no "
+            "tune people; give one rate, or raise splits.tune"
+        )
+    # The last epoch is looked at in any case where there are looks at all.
+    every = job.settings["tune_every"] or job.settings["epochs"]
+    return [
+        replace(
+            job,
+            name=f"{job.name}, learning rate {rate:g}",
+            settings={**job.settings, "learning_rate": rate, "tune_every": every},
+            checkpoint=job.checkpoint.with_suffix(f".{number}.pt"),
+            made_for=f"{job.made_for} {rate!r}",
+        )
+        for number, rate in enumerate(rates)
+    ]
 
 
 def _person(scan_id: str) -> tuple[str, str]:
@@ -119,6 +152,7 @@ def _write(
     job: training.Job,
     store_info: dict[str, Any],
     run: tuple[str, int, int],
+    tried: dict[float, float],
 ) -> None:
     from safetensors.torch import save_file
 
@@ -127,6 +161,8 @@ def _write(
     table.insert(0, "experiment", experiment)
     table.insert(1, "fold", fold)
     table.insert(2, "seed", seed)
+    if len(tried) > 1:
+        table["rates_tried"] = "; ".join(f"{rate:g}: {mae:.2f}" for rate, mae in tried.items())
     with written_whole(out / WEIGHTS) as temporary:
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
     write_table(table, out / HISTORY, contracts.HISTORY)

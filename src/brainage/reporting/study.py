@@ -85,6 +85,7 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         people_table=study_tables.people(tables, settings),
         quality=study_tables.quality(tables),
         remarks=read_json(results["remarks"]) if results.get("remarks") else [],
+        rates_table=study_tables.learning_rates(tables, settings),
         truth=truth,
         people_pages=bool(results.get("people")),
         methods=methods.paragraphs(settings, pages.software()),

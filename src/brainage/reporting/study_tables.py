@@ -322,6 +322,21 @@ def people(tables: Tables, settings: dict[str, Any]) -> Printed:
     return Printed(caption, heads, rows, {3, 4, 5, 6, 8})
 
 
+def learning_rates(tables: Tables, settings: dict[str, Any]) -> Printed:
+    """Return the learning rates that runs chose among several; no rows where none did."""
+    history = tables["history"]
+    history = history[history["rates_tried"].notna()]
+    names = words.experiment_names(settings)
+    rows = []
+    for (experiment, fold, seed), own in history.groupby(["experiment", "fold", "seed"]):
+        taken = f"{own['learning_rate'].max():.2g}"
+        tried = str(own["rates_tried"].iloc[0])
+        rows.append([names.get(experiment, experiment), str(fold), str(seed), taken, tried])
+    heads = ["Model", "Fold", "Seed", "Highest rate", "Tried: MAE on tune people (years)"]
+    caption = "Learning rates chosen by the error of an age probe on tune people."
+    return Printed(caption, heads, rows, {1, 2, 3})
+
+
 def quality(tables: Tables) -> dict[str, Any]:
     """Return the sentence and the table of quality control."""
     scans, qc = tables["scans"], tables["qc"]
