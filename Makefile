@@ -1,5 +1,6 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
+# make ixi-grid [BIDS=FOLDER]   every loss on real heads in five folds, resumable
 # make lock   resolve the requirements anew
 
 SHELL := /bin/bash
@@ -9,10 +10,10 @@ CORES ?= $(shell nproc)
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help environment test-environment demo test lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -36,6 +37,16 @@ test-environment: .venv/test.done
 
 demo: environment
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh $(CORES)
+
+# Finished cells stay: an interrupted run goes on, and ixi-grid-table prints what there is so far.
+BIDS ?= ../shared/data/ixi
+ixi-grid: environment
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --keep-going --rerun-incomplete \
+	  --configfile config/ixi-grid.yaml --config bids=$(BIDS)
+	$(MAKE) ixi-grid-table
+
+ixi-grid-table: environment
+	PYTHONPATH=src $(BIN)/python scripts/finished_cells.py config/ixi-grid.yaml results/ixi-grid
 
 lint: test-environment
 	$(BIN)/ruff check .

@@ -35,6 +35,18 @@ def test_an_experiment_overrides_what_it_names(tmp_path):
     assert config["experiments"]["b"]["augmentation"]["noise"] == 0.5
 
 
+def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
+    config = check(
+        tmp_path,
+        SMALL
+        + "seeds: [4]\nexperiments: {a: {seeds: [1, 2]}, b: }\nreport: {main_experiment: a}\n",
+    )
+    assert {name: run["seeds"] for name, run in config["runs"].items()} == {"a": [1, 2], "b": [4]}
+    assert "seeds" not in config["experiments"]["a"]
+    with pytest.raises(InputError, match=r"experiments\.lexp\.seeds"):
+        check(tmp_path, SMALL + "experiments: {lexp: {seeds: [1, 1]}}\n")
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -87,3 +99,32 @@ def test_every_key_says_what_it_is():
     walk(schema(), "config")
     for name, part in schema()["$defs"].items():
         walk(part, name)
+
+
+@pytest.mark.parametrize("rates", ["[0.1]", "[0.1, 0.1]", "[0.1, 0.0]", "0.0", "fast"])
+def test_a_learning_rate_is_a_number_or_a_choice_of_several(tmp_path, rates):
+    good = check(tmp_path, SMALL + "learning: {learning_rate: [0.1, 0.2]}\n")
+    assert good["experiments"]["lexp"]["learning_rate"] == [0.1, 0.2]
+    with pytest.raises(InputError, match=r"line 5: learning\.learning_rate"):
+        check(tmp_path, SMALL + f"learning: {{learning_rate: {rates}}}\n")
+
+
+def test_grid_makes_a_cell_of_each_part(tmp_path):
+    text = (
+        SMALL
+        + "  other: {kind: simulated}\nexperiments: {lexp: {loss: exp}, l1: {loss: l1}}\n"
+        + "grid: {experiments: [l1], fractions: [0.5, 0.25], datasets: [[other]]}\n"
+    )
+    runs = check(tmp_path, text)["runs"]
+    assert list(runs) == [
+        *("lexp", "l1", "l1.all.0.25", "l1.all.0.5"),
+        *("l1.other.0.25", "l1.other.0.5", "l1.other.1"),
+    ]
+    assert runs["l1.other.0.5"] == {
+        "of": "l1", "seeds": [1], "datasets": ["other"], "fraction": 0.5
+    }  # fmt: skip
+    assert runs["lexp"]["of"] == "lexp" and runs["lexp"]["datasets"] is None
+    with pytest.raises(InputError, match=r"line 7: grid.datasets: there is no 'others'"):
+        check(tmp_path, text.replace("[[other]]", "[[others]]"))
+    with pytest.raises(InputError, match=r"grid.experiments: there is no 'l2'"):
+        check(tmp_path, text.replace("[l1]", "[l2]"))

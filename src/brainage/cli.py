@@ -129,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     paths(sub, store="brains.npy of the store", scans="scans.tsv", splits="splits.tsv")
     paths(sub, checkpoints="folder of checkpoints, emptied at success")
     training_run(sub)
+    sub.add_argument("--steps-of", help="experiment with as many steps (default: itself)")
     config(sub)
 
     sub = add(commands.embed)
@@ -143,6 +144,7 @@ def parser() -> argparse.ArgumentParser:
         paths(sub, scans="scans.tsv", splits="splits.tsv")
         if run is commands.probe_site:
             paths(sub, store="brains.npy of the store")
+            sub.add_argument("--people-of", help="experiment whose people are told (its own)")
         training_run(sub)
         config(sub)
 
@@ -168,7 +170,7 @@ def parser() -> argparse.ArgumentParser:
 
     sub = add(commands.accuracy)
     sub.add_argument("out", type=Path, help="accuracy.tsv to write")
-    paths(sub, gaps="gaps.tsv", predictions="predictions.tsv")
+    paths(sub, gaps="gaps.tsv", predictions="predictions.tsv", site_probe="site_probe.tsv")
     config(sub)
 
     sub = add(commands.groups)
@@ -185,6 +187,13 @@ def parser() -> argparse.ArgumentParser:
     sub = add(commands.slopes)
     sub.add_argument("out", type=Path, help="slopes.tsv to write")
     paths(sub, persons="person_slopes.tsv to write", gaps="gaps.tsv")
+    config(sub)
+
+    sub = add(commands.grid)
+    sub.add_argument("accuracy", type=Path, help="grid_accuracy.tsv to write")
+    paths(sub, sites="grid_sites.tsv to write", diagnosis="grid_diagnosis.tsv to write")
+    paths(sub, predictions="predictions.tsv", site_probe="site_probe.tsv")
+    paths(sub, diagnosis_scores="diagnosis_scores.tsv")
     config(sub)
 
     for run in (

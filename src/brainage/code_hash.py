@@ -8,7 +8,10 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-SHARED = ("contracts.py", "decisions.py", "derivatives.py", "files.py", "tables.py")
+SHARED = (
+    *("contracts.py", "contracts_grid.py", "decisions.py"),
+    *("derivatives.py", "files.py", "tables.py"),
+)
 # A rule of a verdict is changed more often than what is done to a scan, and costs seconds.
 COHORT_LEVEL = {"imaging": "quality.py"}
 

@@ -132,6 +132,7 @@ def pretrain(args: Arguments) -> None:
         args.seed,
         args.threads,
         room_hash("learning"),
+        args.steps_of,
     )
 
 
@@ -179,7 +180,7 @@ def probe_site(args: Arguments) -> None:
 
     more = {name: args.settings[name] for name in ("seed", "healthy")}
     settings = {**args.settings["probing"], **more}
-    probe(*_run(args), settings=settings, store=args.store.parent)
+    probe(*_run(args), settings=settings, store=args.store.parent, people_of=args.people_of)
 
 
 def probe_diagnosis(args: Arguments) -> None:
@@ -214,7 +215,7 @@ def accuracy(args: Arguments) -> None:
     """Measure how well age is predicted on healthy test people."""
     from brainage.statistics.accuracy import measure_accuracy
 
-    measure_accuracy(args.gaps, args.predictions, args.out, _analysis(args))
+    measure_accuracy(args.gaps, args.predictions, args.out, _analysis(args), args.site_probe)
 
 
 def groups(args: Arguments) -> None:
@@ -236,6 +237,22 @@ def slopes(args: Arguments) -> None:
     from brainage.statistics.longitudinal import fit_slopes
 
     fit_slopes(args.gaps, args.out, args.persons, _analysis(args))
+
+
+def grid(args: Arguments) -> None:
+    """Measure what the number and variety of the people trained on do."""
+    from brainage.statistics.grid import measure_grid
+
+    settings = {**_analysis(args), "runs": args.settings["runs"]}
+    measure_grid(
+        args.predictions,
+        args.site_probe,
+        args.diagnosis_scores,
+        args.accuracy,
+        args.sites,
+        args.diagnosis,
+        settings,
+    )
 
 
 def figures(args: Arguments) -> None:

@@ -40,7 +40,10 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
     Returns
     -------
     dict
-        A new dict; `config` is not changed. Each experiment carries all keys of ``learning``.
+        A new dict; `config` is not changed. Each experiment carries all keys of ``learning``;
+        ``runs`` is added: what is trained, by name. Each has its ``seeds`` and, as it may be a
+        cell of the grid, the experiment that it is ``of`` (its own name where it is no cell),
+        the ``datasets`` (None: all) and the ``fraction`` of the fit people that it is trained on.
 
     Raises
     ------
@@ -65,8 +68,12 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
                     f"{where}datasets.{name}.path: the folder of the data set is not given; "
                     "write it there, or add --config bids=FOLDER to the command"
                 )
+    filled["runs"] = {}
     for name, own in filled["experiments"].items():
-        merged = _merge(filled["learning"], own or {})
+        own = dict(own or {})
+        seeds = own.pop("seeds", filled["seeds"])
+        filled["runs"][name] = {"of": name, "seeds": seeds, "datasets": None, "fraction": 1.0}
+        merged = _merge(filled["learning"], own)
         try:
             jsonschema.validate(
                 merged, {**schema()["properties"]["learning"], "$defs": schema()["$defs"]}
@@ -76,6 +83,7 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
             path = ["experiments", name, *found.absolute_path]
             raise InputError(_message(found, config, sources, path)) from None
         filled["experiments"][name] = merged
+    _add_cells(filled, sources)
     main = filled["report"]["main_experiment"]
     if main not in filled["experiments"]:
         raise InputError(
@@ -89,6 +97,29 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
             "or more, nobody is left to fit; lower one"
         )
     return filled
+
+
+def _add_cells(filled: dict[str, Any], sources: list[str | Path]) -> None:
+    """Add to ``runs`` each experiment of the grid at each choice of data sets and fraction."""
+    grid, runs = filled["grid"], filled["runs"]
+    for key, known, wanted in (
+        ("experiments", filled["experiments"], [grid["experiments"]]),
+        ("datasets", filled["datasets"], grid["datasets"]),
+    ):
+        lost = [name for names in wanted for name in names if name not in known]
+        if lost:
+            raise InputError(
+                f"{_line(['grid', key], sources)}grid.{key}: there is no {lost[0]!r} among "
+                f"{key}; there are: {', '.join(known)}"
+            )
+    for name in grid["experiments"] or list(filled["experiments"]):
+        for datasets in (None, *grid["datasets"]):
+            for fraction in (*sorted(grid["fractions"]), 1.0):
+                if datasets is None and fraction == 1.0:
+                    continue  # the experiment itself
+                # No experiment can be called so: its name has no dot.
+                cell = f"{name}.{'.'.join(datasets or ['all'])}.{fraction:g}"
+                runs[cell] = {**runs[name], "datasets": datasets, "fraction": fraction}
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

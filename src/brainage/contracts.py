@@ -13,6 +13,7 @@ from brainage.tables import Column, Table
 ROLES = ("fit", "tune", "calibrate", "test")
 VERDICTS = ("pass", "warn", "fail")
 DECISIONS = ("keep", "drop")
+VERDICTS_ON_RIDGE = ("beats ridge", "not distinguishable", "worse than ridge")
 SEXES = ("F", "M", "O")
 CONFIDENCE = 0.95  # coverage of every interval in a table
 
@@ -151,6 +152,13 @@ HISTORY = Table(
         Column(
             "tune_mae", "number", "MAE of a ridge probe on tune people, in years", required=False
         ),
+        Column(
+            "rates_tried",
+            "text",
+            "learning rates that this one was chosen among, each with its MAE on tune people",
+            required=False,
+            may_lack=True,
+        ),
     ),
     key=("experiment", "fold", "seed", "epoch"),
 )
@@ -263,14 +271,14 @@ GAPS = Table(
     key=("scan_id", "experiment", "fold"),
 )
 
-_ESTIMATE = (
+ESTIMATE = (
     Column("estimate", "number", "the estimate, in the unit named", required=False),
     Column("low", "number", "lower end of its 95 % interval", required=False),
     Column("high", "number", "upper end of its 95 % interval", required=False),
 )
-_N = Column("n", "integer", "number of people")
-_MODEL = Column("model", "text", "the model's formula and interval, in words")
-_NOTE = Column("note", "text", "why there is no estimate, or what to beware of", required=False)
+N_PEOPLE = Column("n", "integer", "number of people")
+MODEL = Column("model", "text", "the model's formula and interval, in words")
+NOTE = Column("note", "text", "why there is no estimate, or what to beware of", required=False)
 _EXPERIMENT = Column("experiment", "text", "name of the experiment, or of a baseline")
 
 ACCURACY = Table(
@@ -282,14 +290,18 @@ ACCURACY = Table(
             "people", "text", "whom: all, internal (sites of fit people) or external (never seen)",
             allowed=("all", "internal", "external"),
         ),
-        Column("metric", "text", "mae, rmse, r, r2, slope or mae_of_constant"),
+        Column("metric", "text",
+               "mae, rmse, r, r2, slope, mae_of_constant, mae_minus_ridge (paired by person) "
+               "or challenge_score (site accuracy^0.3 x external mae)"),
         Column("unit", "text", "years, or none"),
-        *_ESTIMATE,
+        *ESTIMATE,
         Column("seed_low", "number", "smallest value over single seeds", required=False),
         Column("seed_high", "number", "largest value over single seeds", required=False),
-        _N,
-        _MODEL,
-        _NOTE,
+        Column("verdict", "text", "of mae_minus_ridge: whether the interval excludes 0",
+               required=False, allowed=VERDICTS_ON_RIDGE, may_lack=True),
+        N_PEOPLE,
+        MODEL,
+        NOTE,
     ),
     key=("experiment", "people", "metric"),
 )  # fmt: skip
@@ -303,14 +315,14 @@ GROUPS = Table(
         Column("group", "text", "the group"),
         Column("reference", "text", "the group subtracted from it", required=False),
         Column("unit", "text", "years on Cole's scale (with alpha), or SD"),
-        *_ESTIMATE,
+        *ESTIMATE,
         Column("standard_error", "number", "HC3 standard error", required=False),
         Column("p", "number", "two-sided", required=False),
         Column("p_holm", "number", "Holm over the differences of the experiment", required=False),
-        _N,
+        N_PEOPLE,
         Column("n_reference", "integer", "people in the reference group", required=False),
-        _MODEL,
-        _NOTE,
+        MODEL,
+        NOTE,
     ),
     key=("experiment", "quantity", "group", "reference", "unit"),
 )
@@ -325,12 +337,12 @@ ROC = Table(
         Column("score", "text", "gap, diagnosis_probe, age or age_sex"),
         Column("quantity", "text", "auc, or added_value (likelihood ratio over age and sex)",
                allowed=("auc", "added_value")),
-        *_ESTIMATE,
+        *ESTIMATE,
         Column("p", "number", "two-sided", required=False),
-        _N,
+        N_PEOPLE,
         Column("n_cases", "integer", "people in the case group"),
-        _MODEL,
-        _NOTE,
+        MODEL,
+        NOTE,
     ),
     key=("experiment", "control", "case", "score", "quantity"),
 )  # fmt: skip
@@ -359,14 +371,14 @@ SLOPES = Table(
         Column("group", "text", "diagnosis at the first scan"),
         Column("reference", "text", "the group subtracted from it", required=False),
         Column("unit", "text", "years a year on Cole's scale, with alpha"),
-        *_ESTIMATE,
+        *ESTIMATE,
         Column("standard_error", "number", "its standard error", required=False),
         Column("p", "number", "two-sided", required=False),
-        _N,
+        N_PEOPLE,
         Column("n_reference", "integer", "people in the reference group", required=False),
         Column("scans", "integer", "number of scans behind it"),
-        _MODEL,
-        _NOTE,
+        MODEL,
+        NOTE,
     ),
     key=("experiment", "quantity", "group", "reference"),
 )
@@ -422,15 +434,15 @@ TRUTH_RECOVERY = Table(
         Column("unit", "text", "unit of planted, sample and estimate"),
         Column("planted", "number", "the value that the simulation planted", required=False),
         Column("sample", "number", "its mean over the people drawn", required=False),
-        *_ESTIMATE,
+        *ESTIMATE,
         Column("contains_planted", "text", "whether the interval contains the planted value",
                required=False, allowed=("yes", "no")),
         Column("excludes_zero", "text", "whether the interval excludes 0",
                required=False, allowed=("yes", "no")),
         Column("power", "number", "chance that the interval excludes 0 if the planted value is "
                "true, from the standard error", required=False),
-        _N,
-        _NOTE,
+        N_PEOPLE,
+        NOTE,
     ),
     key=("experiment", "quantity", "group", "reference"),
 )  # fmt: skip

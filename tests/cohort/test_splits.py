@@ -9,8 +9,10 @@ from brainage.tables import read_table, write_table
 
 CONFIG = {
     "seed": 1,
-    "seeds": [1, 2],
-    "experiments": {"lexp": {}, "l1": {}},
+    "runs": {
+        "lexp": {"of": "lexp", "seeds": [1, 2], "datasets": None, "fraction": 1.0},
+        "l1": {"of": "l1", "seeds": [1], "datasets": None, "fraction": 1.0},
+    },
     "cohort": {"healthy": ["CN"]},
     "splits": {
         "scheme": "holdout",
@@ -67,7 +69,8 @@ def run(tmp_path, scans, config, failed=()):
 def test_holdout_gives_each_person_one_role_and_keeps_sites_apart(tmp_path):
     scans = cohort()
     splits = run(tmp_path, scans, CONFIG)
-    assert len(splits) == 4 * splits[PERSON].drop_duplicates().shape[0]
+    # Two seeds of one experiment, one of the other.
+    assert len(splits) == 3 * splits[PERSON].drop_duplicates().shape[0]
     one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 1)]
     assert not one.duplicated(PERSON).any()
     people = scans.drop_duplicates(PERSON)[[*PERSON, "site", "diagnosis"]]
@@ -87,7 +90,7 @@ def test_in_folds_everyone_is_test_once(tmp_path):
     scans["diagnosis"] = None
     config = {**CONFIG, "splits": {**CONFIG["splits"], "scheme": "folds", "internal_test": 0.0}}
     splits = run(tmp_path, scans, config)
-    one = splits[(splits["experiment"] == "l1") & (splits["seed"] == 2)]
+    one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 2)]
     tested = one[one["role"] == "test"]
     assert sorted(tested["participant_id"]) == sorted(scans["participant_id"].unique())
     for _, fold in one.groupby("fold"):
@@ -122,3 +125,46 @@ def test_too_few_people_and_lost_scans_are_errors(tmp_path):
     qc = pd.DataFrame({"scan_id": scans["scan_id"][1:], "verdict": "pass", "reason": None})
     with pytest.raises(InputError, match="d_sub-0_ses-1 is in one of"):
         usable_people(scans, qc, CONFIG["cohort"])
+
+
+def with_cells(**cells):
+    whole = CONFIG["runs"]["lexp"]
+    return {**CONFIG, "runs": {**CONFIG["runs"], **{k: {**whole, **v} for k, v in cells.items()}}}
+
+
+def test_cells_of_the_grid_have_nested_parts_of_fit_and_the_same_others(tmp_path):
+    scans = cohort(240)
+    config = with_cells(small={"fraction": 0.25}, half={"fraction": 0.5})
+    splits = run(tmp_path, scans, config)
+    sites = scans.drop_duplicates("participant_id").set_index("participant_id")["site"]
+    ages = scans.drop_duplicates("participant_id").set_index("participant_id")["age"]
+    drawn = []
+    for seed in (1, 2):
+        fit, others = {}, {}
+        for name in ("lexp", "half", "small"):
+            own = splits[(splits["experiment"] == name) & (splits["seed"] == seed)]
+            own = own.set_index("participant_id")["role"]
+            fit[name], others[name] = set(own.index[own == "fit"]), own[own != "fit"].to_dict()
+        assert fit["small"] < fit["half"] < fit["lexp"]
+        assert len(fit["half"]) == round(len(fit["lexp"]) / 2)
+        assert others["small"] == others["half"] == others["lexp"]
+        # Alike in site and age: a quarter of each site, and of its younger half.
+        for site in "AB":
+            here = sorted((p for p in fit["lexp"] if sites[p] == site), key=lambda p: ages[p])
+            young = set(here[: len(here) // 2])
+            assert len(fit["small"] & set(here)) == pytest.approx(len(here) / 4, abs=2)
+            assert len(fit["small"] & young) == pytest.approx(len(young) / 4, abs=2)
+        drawn.append(fit["small"])
+    assert drawn[0] != drawn[1]
+
+
+def test_a_cell_may_be_of_one_data_set_and_must_be_large_enough(tmp_path):
+    scans = cohort(240)
+    other = scans["participant_id"].str[-1].isin([*"0123"])
+    scans.loc[other, "dataset"] = "other"
+    splits = run(tmp_path, scans, with_cells(other={"datasets": ["other"]}))
+    own = splits[splits["experiment"] == "other"]
+    assert set(own.loc[own["role"] == "fit", "dataset"]) == {"other"}
+    assert set(own.loc[own["role"] == "test", "dataset"]) == {"d", "other"}
+    with pytest.raises(InputError, match=r"grid: tiny has 2 people to fit with in fold 0"):
+        run(tmp_path, scans, with_cells(tiny={"fraction": 0.03}))

@@ -192,6 +192,67 @@ def test_batches_take_each_person_once(toy):
     assert seen == set(range(11))
 
 
+def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
+    errors = {1e-9: 30.0, 1e-3: 4.0, 1e-2: 5.0}
+    monkeypatch.setattr(
+        training._Run, "look_at_tune", lambda self: (1.0, errors[self.settings["learning_rate"]])
+    )
+    rates = list(errors)
+    chosen = run(toy, tmp_path / "list", learning_rate=rates)
+    alone = run(toy, tmp_path / "one", learning_rate=1e-3)
+    assert chosen[0] == alone[0]
+    assert json.loads(chosen[1])["settings"]["learning_rate"] == 1e-3
+    history = read_history(tmp_path / "list")
+    assert set(history["rates_tried"]) == {"1e-09: 30.00; 0.001: 4.00; 0.01: 5.00"}
+    assert history["learning_rate"].max() <= 1e-3
+    assert not (tmp_path / "list" / "checkpoints").exists()
+    assert "rates_tried" not in read_history(tmp_path / "one").dropna(axis=1).columns
+
+
+def test_rates_cannot_be_chosen_without_tune_people(toy, tmp_path):
+    splits = read_table(toy.splits, contracts.SPLITS)
+    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", contracts.SPLITS)
+    with pytest.raises(InputError, match="no tune people"):
+        run(toy, tmp_path, splits=tmp_path / "splits.tsv", learning_rate=[0.1, 0.2])
+
+
+def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path):
+    from brainage.learning import people
+    from brainage.learning.store import open_store
+
+    fit, _ = people.read_groups(toy.scans, toy.splits, open_store(toy.store), "toy", 0, 1)
+    parts = people.batches(fit, 4, 1, 5, steps=8)
+    assert len(parts) == 8
+    # The first round is that of an epoch of its own; then everyone comes again.
+    once = people.batches(fit, 4, 1, 5)
+    assert all(np.array_equal(a, b) for a, b in zip(parts, once, strict=False))
+    owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in np.hstack(parts)]
+    assert set(np.bincount(owners, minlength=10)) <= {2, 3}
+
+    splits = read_table(toy.splits, contracts.SPLITS)
+    drop = splits[splits["role"] == "fit"].index[::2]
+    part = splits.drop(drop).assign(experiment="part")
+    write_table(pd.concat([splits, part]), tmp_path / "splits.tsv", contracts.SPLITS)
+    steps = {}
+    for steps_of in (None, "toy"):
+        folder = tmp_path / str(steps_of)
+        counted = []
+
+        def count(self, *arguments, counted=counted, step=training._Run.step):
+            counted.append(1)
+            return step(self, *arguments)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(training._Run, "step", count)
+            pretrain.pretrain(
+                toy.store, toy.scans, tmp_path / "splits.tsv", folder / "out", folder / "c",
+                {**SMALL, "epochs": 2}, "part", 0, 1, 1, "c", steps_of,
+            )  # fmt: skip
+        steps[steps_of] = len(counted)
+    # Five of ten people: one batch of five an epoch, or two as all ten have.
+    assert steps == {None: 2, "toy": 4}
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
 def test_schedules(schedule):
     rising = {"warmup_epochs": 2, "learning_rate": 1.0}

@@ -52,3 +52,23 @@ def test_one_site_gives_no_rows(tmp_path):
 def test_sites_with_few_people_do_not_count(tmp_path, least, rows):
     people = {"fit": (30, "fit", None, "AB", 1), "test": (10, "test", None, "AB", 1)}
     assert len(probed(study(tmp_path, **people), least_at_site=least)) == rows
+
+
+def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
+    made = study(tmp_path)
+    whole = probed(made, store=True)
+    # Trained on site A only: by its own roles there would be one site and nothing to tell.
+    site = made.scans.drop_duplicates("participant_id").set_index("participant_id")["site"]
+    fit_at_b = (made.splits["role"] == "fit") & (made.splits["participant_id"].map(site) == "B")
+    part = made.splits[~fit_at_b].assign(experiment="lexp.all.0.5")
+    made.splits = pd.concat([made.splits, part])
+    run = {**RUN, "experiment": "lexp.all.0.5"}
+    paths, out = made.write(), tmp_path / "cell.tsv"
+    more = {"settings": SETTINGS, "store": tmp_path / "store"}
+    probe_site(**paths, out=out, **run, **more)
+    assert read_table(out, SITE_PROBE).empty
+    probe_site(**paths, out=out, **run, **more, people_of="lexp")
+    cell = read_table(out, SITE_PROBE).set_index(["probe", "protocol"])
+    assert (cell["experiment"] == "lexp.all.0.5").all()
+    same = ["balanced_accuracy", "low", "high", "sites", "n"]
+    pd.testing.assert_frame_equal(cell[same], whole[same])

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from brainage import contracts
+from brainage import contracts, contracts_grid
 from brainage.tables import read_table, write_table
 from tests.conftest import lacking
 from tests.reporting.fake_results import SETTINGS, write_results
@@ -65,6 +65,9 @@ TABLES = {
     "slopes": contracts.SLOPES,
     "person_slopes": contracts.PERSON_SLOPES,
     "truth": contracts.TRUTH,
+    "grid_accuracy": contracts_grid.GRID_ACCURACY,
+    "grid_sites": contracts_grid.GRID_SITES,
+    "grid_diagnosis": contracts_grid.GRID_DIAGNOSIS,
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from brainage.files import InputError
 from brainage.reporting import study as page_module
-from brainage.reporting import study_tables
+from brainage.reporting import study_grid, study_tables
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
@@ -62,6 +62,53 @@ def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):
     inputs = {**study, "people": True, "figures": root / "figures"}
     write_study_page(inputs, tmp_path / "again", settings)
     assert files_of(tmp_path / "again") == files_of(root)
+
+
+def test_difference_to_ridge_is_in_the_table_with_its_verdict(edited, settings):
+    def not_sure(frame):
+        rows = (frame["experiment"] == "l1") & (frame["metric"] == "mae_minus_ridge")
+        frame.loc[rows, "verdict"] = "not distinguishable"
+        return frame
+
+    printed = study_tables.accuracy(Tables(edited(accuracy=not_sure)), settings)
+    assert printed.head[-2:] == ["Error minus that of ridge (years)", "Verdict"]
+    by_name = {row[0]: row[-1] for row in printed.rows}
+    assert by_name["L^exp"] == "beats ridge"
+    assert by_name["supervised L1"] == "not distinguishable"
+    assert by_name["ridge on voxels"] == "–"
+
+
+def test_chosen_learning_rates_are_told(study, edited, settings):
+    def chosen(frame):
+        here = (frame["experiment"] == "l1") & (frame["seed"] == 1)
+        frame.loc[here, "rates_tried"] = "0.001: 5.20; 0.002: 4.10"
+        frame.loc[here, "learning_rate"] = 0.002
+        return frame
+
+    assert study_tables.learning_rates(Tables(study), settings).rows == []
+    rows = study_tables.learning_rates(Tables(edited(history=chosen)), settings).rows
+    assert rows == [["supervised L1", "0", "1", "0.002", "0.001: 5.20; 0.002: 4.10"]]
+
+
+def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, settings, tmp_path):
+    read, _ = page
+    assert "What the number of people trained on does" in read.text
+    printed = study_grid.cells(Tables(study), settings)
+    assert printed.head == [
+        *("Model", "Data sets", "People trained on", "MAE (years)", "over seeds"),
+        *("Site (%)", "over seeds", "AUC, AD", "over seeds", "L_c"),
+    ]
+    # Intervals from people and ranges over seeds stand apart.
+    assert printed.rows[3] == [
+        *("L^exp", "all", "40", "7.0 [6.0 to 8.0]", "6.7 to 7.2"),
+        *("40 [36 to 44]", "39 to 41", "0.76 [0.71 to 0.81]", "0.74 to 0.77", "3.21"),
+    ]
+    assert printed.main == {5}
+    names = ("grid_accuracy", "grid_sites", "grid_diagnosis")
+    write_study_page(edited(**{name: empty for name in names}), tmp_path / "report", settings)
+    without = check_page(tmp_path / "report" / "index.html", tmp_path / "report").text
+    assert "Number of people trained on : the config has no grid" in without
+    assert "What the number of people trained on does" not in without
 
 
 def test_model_worse_than_ridge_is_said_to_be_so_first(edited, settings):

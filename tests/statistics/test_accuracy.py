@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import ACCURACY
+from brainage.contracts import ACCURACY, SITE_PROBE
 from brainage.statistics.accuracy import METRICS, bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
-from brainage.tables import read_table
+from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 
@@ -109,3 +109,76 @@ def test_interval_covers_at_its_rate():
         low, high = bootstrap_interval(mae, age, age + 4 * rng.normal(size=60), SETTINGS)
         inside += low <= truth <= high
     assert 0.88 <= inside / 200 <= 0.99
+
+
+def test_paired_difference_to_ridge_by_hand(tmp_path):
+    scans = study(np.random.default_rng(11), CN={"people": 40, "sites": ("A",)})
+    table = pd.concat(
+        [
+            predictions_of(scans, experiment="ridge_voxels"),
+            predictions_of(scans, experiment="same"),
+            predictions_of(scans, experiment="better"),
+            predictions_of(scans, experiment="worse"),
+        ],
+        ignore_index=True,
+    )
+    error = table["predicted_age"] - table["age"]
+    for name, factor in (("better", 0.5), ("worse", 1.5)):
+        own = table["experiment"] == name
+        table.loc[own, "predicted_age"] = table["age"] + factor * error
+    rows = measured(table, tmp_path)
+    ridge = rows.loc[("ridge_voxels", "all", "mae"), "estimate"]
+    for name, factor, verdict in (
+        ("same", 1.0, "not distinguishable"),
+        ("better", 0.5, "beats ridge"),
+        ("worse", 1.5, "worse than ridge"),
+    ):
+        row = rows.loc[(name, "all", "mae_minus_ridge")]
+        assert row["verdict"] == verdict
+        assert row["estimate"] == pytest.approx((factor - 1) * ridge)
+        assert row["low"] <= row["estimate"] <= row["high"] and row["n"] == 40
+    assert ("ridge_voxels", "all", "mae_minus_ridge") not in rows.index
+
+
+def test_difference_is_paired_by_person_not_by_order(tmp_path):
+    scans = study(np.random.default_rng(12), CN={"people": 40, "sites": ("A",)})
+    ridge = predictions_of(scans, experiment="ridge_voxels")
+    own = predictions_of(scans, seeds=3, seed_noise=9.0).sample(frac=1, random_state=1)
+    rows = measured(pd.concat([own, ridge]), tmp_path)
+    mean = own.groupby("scan_id")["predicted_age"].mean()
+    test = ridge[ridge["role"] == "test"].set_index("scan_id")
+    paired = (mean[test.index] - test["age"]).abs() - (test["predicted_age"] - test["age"]).abs()
+    row = rows.loc[("lexp", "all", "mae_minus_ridge")]
+    assert row["estimate"] == pytest.approx(paired.mean())
+    # Of differences of people the spread is smaller than that of two unrelated errors.
+    assert row["high"] - row["low"] == pytest.approx(2 * 1.96 * paired.std() / 40**0.5, rel=0.25)
+    # One seed errs more than the mean of three.
+    assert row["seed_low"] > row["estimate"]
+
+
+def test_score_of_the_challenge_by_hand(tmp_path):
+    rng = np.random.default_rng(13)
+    scans = study(rng, CN={"people": 20, "sites": ("A",)})
+    scans = pd.concat([scans, scans_of("CN", 15, rng, sites=("E",))])
+    rows = [
+        {"experiment": "lexp", "fold": 0, "seed": seed, "probe": probe, "protocol": protocol,
+         "balanced_accuracy": value, "low": 0.1, "high": 0.9, "chance": 0.5, "sites": 2, "n": 40}
+        for probe, protocol, value in (
+            ("embedding", "challenge", 0.2), ("embedding", "converged", 0.9),
+            ("voxels", "challenge", 0.8),
+        )
+        for seed in (1, 2)
+    ]  # fmt: skip
+    write_table(pd.DataFrame(rows), tmp_path / "site_probe.tsv", SITE_PROBE)
+    table = pd.concat(
+        [predictions_of(scans, seeds=2), predictions_of(scans, experiment="ridge_voxels")]
+    )
+    path = written(table, tmp_path)
+    compute_gaps(path, tmp_path / "gaps.tsv", tmp_path / "reference.tsv")
+    out = tmp_path / "accuracy.tsv"
+    measure_accuracy(tmp_path / "gaps.tsv", path, out, SETTINGS, tmp_path / "site_probe.tsv")
+    measured = read_table(out, ACCURACY).set_index(["experiment", "people", "metric"])["estimate"]
+    mae = measured["lexp", "external", "mae"]
+    assert measured["lexp", "external", "challenge_score"] == pytest.approx(mae * 0.2**0.3)
+    assert ("ridge_voxels", "external", "challenge_score") not in measured.index
+    assert ("lexp", "internal", "challenge_score") not in measured.index

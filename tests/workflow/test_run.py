@@ -129,3 +129,22 @@ def test_a_persons_decision_counts_and_runs_nobodys_imaging(finished, tmp_path):
 def test_a_dry_run_writes_nothing_outside_snakemakes_folder(tmp_path):
     run(tmp_path, 2, "-n")
     assert [path.name for path in tmp_path.iterdir()] == [".snakemake"]
+
+
+def test_a_grid_adds_its_cells_and_nothing_else(tmp_path):
+    """Each cell is a training of its own; the same jobs as ever for all else."""
+    text = CONFIG.read_text(encoding="utf-8")
+    grid = tmp_path / "grid.yaml"
+    grid.write_text(text + "\ngrid: {experiments: [lexp], fractions: [0.6]}\n", encoding="utf-8")
+    counts = []
+    for more in ((), ("--configfile", str(grid))):
+        done = run(tmp_path / "run", 2, "-n", "--quiet", "rules", *more)
+        rows = [line.split() for line in done.splitlines() if line and line.split()[-1].isdigit()]
+        counts.append({row[0]: int(row[1]) for row in rows if len(row) == 2})
+    plain, gridded = counts
+    added = {name: count - plain.get(name, 0) for name, count in gridded.items()}
+    assert {name: count for name, count in added.items() if count and name != "total"} == {
+        **{"pretrain": 2, "embed": 2, "probe_age": 2, "probe_site": 2, "probe_diagnosis": 2},
+        **{"gather_grid": 3, "grid": 1},
+    }
+    assert set(plain) <= set(gridded)

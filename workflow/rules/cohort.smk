@@ -86,7 +86,7 @@ rule split:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("splits", "cohort", "seed", "seeds", experiments=EXPERIMENTS),
+        settings=settings("splits", "cohort", "seed", "runs"),
         code=code("cohort/splits.py"),
     shell:
         "python -m brainage split {output:q} --scans {input.scans:q} --qc {input.qc:q}"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -39,7 +40,10 @@ SIMULATED = [name for name, data in config["datasets"].items() if data["kind"] =
 EXPERIMENTS = list(config["experiments"])
 BASELINES = ["ridge_voxels", "mean"]
 MAIN = config["report"]["main_experiment"]
-SEEDS = config["seeds"]
+RUNS = config["runs"]
+# Cells of the grid: experiments on a part of the fit people.
+CELLS = [name for name, run in RUNS.items() if run["of"] != name]
+GRID = CELLS and [*dict.fromkeys(RUNS[name]["of"] for name in CELLS), *CELLS]
 FOLDS = list(range(config["splits"]["folds"])) if config["splits"]["scheme"] == "folds" else [0]
 
 
@@ -108,20 +112,31 @@ def chunk_people(wildcards):
     return CHUNKS[wildcards.dataset][wildcards.chunk]["people"]
 
 
-def all_runs(wildcards):
-    """The same table of every training run; of predictions also the baselines'."""
-    names = EXPERIMENTS + (BASELINES if wildcards.table == "predictions" else [])
+def tables_of(names, table):
+    """The same table of every training run of some experiments, cells or baselines."""
+    first = RUNS[EXPERIMENTS[0]]["seeds"][:1]
     return [
-        results(f"probing/{name}/fold-{fold}_seed-{seed}/{wildcards.table}.tsv")
+        results(f"probing/{name}/fold-{fold}_seed-{seed}/{table}.tsv")
         for name in names
         for fold in FOLDS
-        for seed in (SEEDS[:1] if name in BASELINES else SEEDS)
+        for seed in (first if name in BASELINES else RUNS[name]["seeds"])
     ]
 
 
+def all_runs(wildcards):
+    """The same table of every experiment; of predictions also the baselines'."""
+    names = EXPERIMENTS + (BASELINES if wildcards.table == "predictions" else [])
+    return tables_of(names, wildcards.table)
+
+
+def learning(wildcards):
+    """The section learning as an experiment, or the one that a cell is of, has it."""
+    return config["experiments"][RUNS[wildcards.experiment]["of"]]
+
+
 def gpus(wildcards):
-    """GPUs of an experiment's training."""
-    own = config["experiments"][wildcards.experiment]
+    """GPUs of a training run."""
+    own = learning(wildcards)
     return 0 if own["device"] == "cpu" else own["devices"]
 
 
@@ -148,6 +163,8 @@ SIMULATOR = [
     for module in ("plan", "effects", "template", "heads", "acquisition", "simulate")
 ]
 
+GRID_TABLES = ("grid_accuracy", "grid_sites", "grid_diagnosis")
+
 # The tables that figures and pages are made from, by the name of their contract.
 TABLES = {
     "scans": results("cohort/scans.tsv"),
@@ -167,8 +184,9 @@ TABLES = {
         results(f"learning/{experiment}/fold-{fold}_seed-{seed}/history.tsv")
         for experiment in EXPERIMENTS
         for fold in FOLDS
-        for seed in SEEDS
+        for seed in RUNS[experiment]["seeds"]
     ],
+    **({name: results(f"statistics/{name}.tsv") for name in GRID_TABLES} if CELLS else {}),
     # Nothing but the report's truth section reads it.
     "truth": [results(f"simulated/{name}_truth.tsv") for name in SIMULATED],
 }
@@ -186,6 +204,6 @@ def named_tables(wildcards):
 wildcard_constraints:
     dataset="[A-Za-z0-9-]+",
     chunk=r"\d+",
-    experiment="|".join(EXPERIMENTS + BASELINES),
+    experiment="|".join(re.escape(name) for name in [*RUNS, *BASELINES]),
     fold=r"\d+",
     seed=r"\d+",

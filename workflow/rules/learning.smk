@@ -46,7 +46,9 @@ rule pretrain:
         gpu=gpus,
     params:
         threads=THREADS,
-        settings=lambda wildcards: json.dumps(config["experiments"][wildcards.experiment]),
+        settings=lambda wildcards: json.dumps(learning(wildcards)),
+        # A cell of the grid has as many optimiser steps as the experiment with all people.
+        steps_of=lambda wildcards: RUNS[wildcards.experiment]["of"],
         # Outside the outputs, which Snakemake deletes before a job starts again.
         checkpoints=results(f"checkpoints/{{experiment}}_{RUN}"),
         code=code("learning"),
@@ -54,7 +56,7 @@ rule pretrain:
         "python -m brainage --threads {params.threads} pretrain {output.weights:q} --store {input.brains:q}"
         " --scans {input.scans:q} --splits {input.splits:q} --checkpoints {params.checkpoints:q}"
         " --experiment {wildcards.experiment} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        " --steps-of {params.steps_of:q} --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule embed:
@@ -75,7 +77,7 @@ rule embed:
         gpu=gpus,
     params:
         threads=THREADS,
-        device=lambda wildcards: config["experiments"][wildcards.experiment]["device"],
+        device=lambda wildcards: learning(wildcards)["device"],
         code=code("learning"),
     shell:
         "python -m brainage --threads {params.threads} embed {output.array:q} --store {input.brains:q}"

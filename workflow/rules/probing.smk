@@ -11,7 +11,7 @@ rule probe_age:
     log:
         results(f"logs/probe_age/{{experiment}}_{RUN}.log"),
     wildcard_constraints:
-        experiment="|".join(EXPERIMENTS),
+        experiment="|".join(re.escape(name) for name in RUNS),
     conda:
         "../../envs/analysis.yaml"
     threads: THREADS
@@ -79,13 +79,15 @@ rule probe_site:
     params:
         threads=THREADS,
         settings=settings("probing", "seed", healthy=config["cohort"]["healthy"]),
+        # The same people and sites for every cell of the grid.
+        people_of=lambda wildcards: RUNS[wildcards.experiment]["of"],
         code=code("probing"),
     shell:
         "python -m brainage --threads {params.threads} probe-site {output:q} --embeddings {input.embeddings:q}"
         " --encoder {input.description:q}"
         " --store {input.brains:q} --scans {input.scans:q} --splits {input.splits:q}"
         " --experiment {wildcards.experiment} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        " --people-of {params.people_of:q} --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule probe_diagnosis:
@@ -138,3 +140,12 @@ rule gather:
         code=code("probing/gather.py"),
     shell:
         "python -m brainage gather {output:q} --table {wildcards.table} --runs {input:q} 2>&1 | tee {log}"
+
+
+use rule gather as gather_grid with:
+    input:
+        lambda wildcards: tables_of(GRID, wildcards.table),
+    output:
+        results("probing/grid/{table}.tsv"),
+    log:
+        results("logs/gather_grid/{table}.log"),

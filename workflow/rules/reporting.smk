@@ -54,6 +54,24 @@ rule figures:
             category="Disease",
             labels={"figure": "Accuracy of age and of diagnosis"},
         ),
+        grid_accuracy=report(
+            results("figures/grid_accuracy.svg"),
+            caption="../report/grid_accuracy.rst",
+            category="Training size",
+            labels={"figure": "Age error against training size"},
+        ),
+        grid_sites=report(
+            results("figures/grid_sites.svg"),
+            caption="../report/grid_sites.rst",
+            category="Training size",
+            labels={"figure": "Telling the site against training size"},
+        ),
+        grid_diagnosis=report(
+            results("figures/grid_diagnosis.svg"),
+            caption="../report/grid_diagnosis.rst",
+            category="Training size",
+            labels={"figure": "Age and diagnosis over all trainings"},
+        ),
         training_curves=report(
             results("figures/training_curves.svg"),
             caption="../report/training_curves.rst",
@@ -169,7 +187,7 @@ rule person_pages:
         encoders=[
             results(f"learning/{MAIN}/fold-{fold}_seed-{seed}/encoder.safetensors")
             for fold in FOLDS
-            for seed in SEEDS
+            for seed in RUNS[MAIN]["seeds"]
         ],
     output:
         results("report/people/index.html"),

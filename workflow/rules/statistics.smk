@@ -34,6 +34,7 @@ rule accuracy:
     input:
         gaps=results("statistics/gaps.tsv"),
         predictions=results("probing/predictions.tsv"),
+        site_probe=results("probing/site_probe.tsv"),
     output:
         results("statistics/accuracy.tsv"),
     log:
@@ -50,7 +51,8 @@ rule accuracy:
         code=code("statistics"),
     shell:
         "python -m brainage --threads {params.threads} accuracy {output:q} --gaps {input.gaps:q}"
-        " --predictions {input.predictions:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        " --predictions {input.predictions:q} --site-probe {input.site_probe:q}"
+        " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule groups:
@@ -121,3 +123,38 @@ rule slopes:
     shell:
         "python -m brainage --threads {params.threads} slopes {output.slopes:q} --persons {output.persons:q}"
         " --gaps {input:q} --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+# What the number and variety of the people trained on do; only where the config has a grid.
+rule grid:
+    input:
+        predictions=results("probing/grid/predictions.tsv"),
+        site_probe=results("probing/grid/site_probe.tsv"),
+        scores=results("probing/grid/diagnosis_scores.tsv"),
+    output:
+        accuracy=results("statistics/grid_accuracy.tsv"),
+        sites=results("statistics/grid_sites.tsv"),
+        diagnosis=results("statistics/grid_diagnosis.tsv"),
+    log:
+        results("logs/grid.log"),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        threads=THREADS,
+        settings=settings(
+            "statistics",
+            "seed",
+            "runs",
+            healthy=config["cohort"]["healthy"],
+            external_sites=config["splits"]["external_sites"],
+        ),
+        code=code("statistics"),
+    shell:
+        "python -m brainage --threads {params.threads} grid {output.accuracy:q}"
+        " --sites {output.sites:q} --diagnosis {output.diagnosis:q}"
+        " --predictions {input.predictions:q} --site-probe {input.site_probe:q}"
+        " --diagnosis-scores {input.scores:q} --settings {params.settings:q} 2>&1 | tee {log}"

@@ -21,7 +21,8 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     Only people with at least one usable scan (not set aside, QC not failed) get a role. Within
     `holdout`, people of `external_sites` and of `test_sites` are test, and the healthy of the
     other sites are shared out among fit, tune, calibrate and (internal) test; patients are always
-    test. Within `folds`, each person is test once, and the others are shared out.
+    test. Within `folds`, each person is test once, and the others are shared out. A cell of the
+    grid has the same roles, but part of the fit people only; the others have no row there.
 
     Parameters
     ----------
@@ -52,8 +53,20 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                 f"needed are {settings['least_fit']} (key splits.least_fit)"
             )
         one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
-        for experiment in config["experiments"]:
-            rows += [one.assign(experiment=experiment, seed=seed) for seed in config["seeds"]]
+        for name, run in config["runs"].items():
+            for seed in run["seeds"]:
+                rows.append(one.assign(experiment=name, seed=seed))
+                if run["of"] == name:
+                    continue
+                # The same draw for every cell of a seed, so that smaller parts lie in larger ones.
+                drawing = np.random.default_rng([config["seed"], fold, seed])
+                left = part_of_fit(people[roles == "fit"], run, drawing)
+                if len(left) < settings["least_fit"]:
+                    raise InputError(
+                        f"grid: {name} has {len(left)} people to fit with in fold {fold}, needed "
+                        f"are {settings['least_fit']} (key splits.least_fit); enlarge its fraction"
+                    )
+                rows[-1] = rows[-1][(rows[-1]["role"] != "fit") | rows[-1].index.isin(left)]
     write_table(pd.concat(rows, ignore_index=True), out, SPLITS)
 
 
@@ -129,6 +142,38 @@ def _share_out(
     result = pd.Series(roles, dtype=object).reindex(people.index)
     # A lower bound of an age is not an age to learn from or to calibrate with.
     return result.mask(people["age_top_coded"] & (result != "test"), "")
+
+
+def part_of_fit(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator) -> pd.Index:
+    """Draw the people that a cell of the grid is fitted on.
+
+    They are taken from the order of site and age in the order of the bit-reversal permutation
+    (van der Corput, 1935), whose every beginning is spread evenly: any fraction is alike in site
+    and age, and lies in every larger one that is drawn with the same numbers.
+
+    Parameters
+    ----------
+    fit
+        The fit people of all data sets: dataset, site and age.
+    run
+        `datasets` (None: all) and `fraction`.
+    rng
+        Where the draw begins.
+
+    Returns
+    -------
+    pandas.Index
+        Of `fit`: round(fraction * people of those data sets), at least one where there is one.
+    """
+    if run["datasets"] is not None:
+        fit = fit[fit["dataset"].isin(run["datasets"])]
+    order = _by_site_and_age(fit, rng)
+    if not len(order):
+        return order
+    bits = max(1, (len(order) - 1).bit_length())
+    places = np.array([int(f"{number:0{bits}b}"[::-1], 2) for number in range(2**bits)])
+    places = (places[places < len(order)] + rng.integers(len(order))) % len(order)
+    return order[places[: max(1, round(run["fraction"] * len(order)))]]
 
 
 def _by_site_and_age(people: pd.DataFrame, rng: np.random.Generator) -> pd.Index:

@@ -79,18 +79,35 @@ def read_groups(
     return fit, _group(known[known["role"] == "tune"], store)
 
 
-def batches(group: Group, batch_people: int, seed: int, epoch: int) -> list[np.ndarray]:
+def batches(
+    group: Group, batch_people: int, seed: int, epoch: int, steps: int | None = None
+) -> list[np.ndarray]:
     """Shuffle the people, choose one scan of each, and cut into batches of equal size (± 1).
+
+    Parameters
+    ----------
+    group
+        Who trains.
+    batch_people
+        Most people a batch.
+    seed, epoch
+        All that the draw follows from.
+    steps
+        Number of batches; None for as many as go once through the people. A part of the people
+        goes round as often as it takes, so that its epoch has as many steps as that of all.
 
     Returns
     -------
     list of numpy.ndarray
-        Positions of scans in the group. Follows from seed and epoch alone.
+        Positions of scans in the group.
     """
     random = np.random.default_rng([seed, epoch, 0])
-    chosen = np.array([random.choice(scans) for scans in group.people])
-    order = random.permutation(chosen)
-    return np.array_split(order, math.ceil(len(order) / batch_people))
+    once = math.ceil(len(group.people) / batch_people)
+    drawn: list[np.ndarray] = []
+    while len(drawn) < (steps or once):
+        chosen = np.array([random.choice(scans) for scans in group.people])
+        drawn += np.array_split(random.permutation(chosen), once)
+    return drawn[: steps or once]
 
 
 def _group(table: pd.DataFrame, store: Store) -> Group:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 import brainage
@@ -35,6 +38,7 @@ def pretrain(
     seed: int,
     threads: int,
     code_hash: str,
+    steps_of: str | None = None,
 ) -> None:
     """Train an encoder on the fit people of one run and write it.
 
@@ -53,13 +57,17 @@ def pretrain(
     checkpoints
         Folder for this run's checkpoint while it lasts.
     settings
-        One experiment of the config: every key of the section ``learning``.
+        One experiment of the config: every key of the section ``learning``. Of a list of learning
+        rates the one is taken whose encoder has the least error of an age probe on tune people.
     experiment, fold, seed
         Which run of the splits.
     threads
         Threads of torch.
     code_hash
         Hash of the code that results follow from; a checkpoint of other code is not used.
+    steps_of
+        The experiment whose fit people set the number of optimiser steps an epoch, so that
+        trainings on parts of them have as many as it has. Its own where None.
 
     Raises
     ------
@@ -69,16 +77,19 @@ def pretrain(
     """
     data = open_store(store)
     fit, tune = people.read_groups(scans, splits, data, experiment, fold, seed)
+    steps = None
+    if steps_of not in (None, experiment):
+        whole, _ = people.read_groups(scans, splits, data, steps_of, fold, seed)
+        steps = math.ceil(len(whole.people) / settings["batch_people"])
     made_for = checkpoint.fingerprint(
         settings={key: value for key, value in settings.items() if key not in _NOT_RESULT},
         store=data.info,
         fit=[fit.scan_ids, fit.rows.tolist(), fit.ages.tolist()],
         tune=[tune.scan_ids, tune.rows.tolist(), tune.ages.tolist()],
-        run=[experiment, fold, seed],
+        run=[experiment, fold, seed, steps],
         threads=threads,
         code=code_hash,
     )
-    path = checkpoints / f"{experiment}_fold-{fold}_seed-{seed}.pt"
     job = training.Job(
         name=f"{experiment} fold {fold} seed {seed}",
         store=store,
@@ -87,12 +98,44 @@ def pretrain(
         settings=settings,
         seed=seed,
         threads=threads,
-        checkpoint=path,
+        checkpoint=checkpoints / f"{experiment}_fold-{fold}_seed-{seed}.pt",
         made_for=made_for,
+        steps=steps,
     )
-    weights, history = training.train(job)
-    _write(out, weights, history, job, data.info, (experiment, fold, seed))
-    checkpoint.remove(path)
+    jobs = _jobs(job)
+    trained = [training.train(one) for one in jobs]
+    # Of one rate nothing is chosen, and no tune person is looked at for it.
+    errors = [history[-1]["tune_mae"] for _, history in trained] if len(jobs) > 1 else [0.0]
+    best = int(np.argmin(errors))
+    weights, history = trained[best]
+    tried = {one.settings["learning_rate"]: mae for one, mae in zip(jobs, errors, strict=True)}
+    _write(out, weights, history, jobs[best], data.info, (experiment, fold, seed), tried)
+    for one in jobs:
+        checkpoint.remove(one.checkpoint)
+
+
+def _jobs(job: training.Job) -> list[training.Job]:
+    """One job a learning rate, all alike but for it, each with a checkpoint of its own."""
+    rates = job.settings["learning_rate"]
+    if not isinstance(rates, list):
+        return [job]
+    if not job.tune.people:
+        raise InputError(
+            f"{job.name}: learning.learning_rate is a list to choose from, but the splits have no "
+            "tune people; give one rate, or raise splits.tune"
+        )
+    # The last epoch is looked at in any case where there are looks at all.
+    every = job.settings["tune_every"] or job.settings["epochs"]
+    return [
+        replace(
+            job,
+            name=f"{job.name}, learning rate {rate:g}",
+            settings={**job.settings, "learning_rate": rate, "tune_every": every},
+            checkpoint=job.checkpoint.with_suffix(f".{number}.pt"),
+            made_for=f"{job.made_for} {rate!r}",
+        )
+        for number, rate in enumerate(rates)
+    ]
 
 
 def _person(scan_id: str) -> tuple[str, str]:
@@ -109,6 +152,7 @@ def _write(
     job: training.Job,
     store_info: dict[str, Any],
     run: tuple[str, int, int],
+    tried: dict[float, float],
 ) -> None:
     from safetensors.torch import save_file
 
@@ -117,6 +161,8 @@ def _write(
     table.insert(0, "experiment", experiment)
     table.insert(1, "fold", fold)
     table.insert(2, "seed", seed)
+    if len(tried) > 1:
+        table["rates_tried"] = "; ".join(f"{rate:g}: {mae:.2f}" for rate, mae in tried.items())
     with written_whole(out / WEIGHTS) as temporary:
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
     write_table(table, out / HISTORY, contracts.HISTORY)

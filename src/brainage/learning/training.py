@@ -41,6 +41,7 @@ class Job:
     threads: int
     checkpoint: Path
     made_for: str
+    steps: int | None = None  # optimiser steps an epoch; None: once through the fit people
 
 
 def train(job: Job) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
@@ -296,7 +297,7 @@ def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dic
     looks = _looks(settings, bool(job.tune.people))
     for epoch in range(first_epoch, settings["epochs"] + 1):
         run.model.train()
-        parts = people.batches(job.fit, settings["batch_people"], job.seed, epoch)
+        parts = people.batches(job.fit, settings["batch_people"], job.seed, epoch, job.steps)
         values = []
         for number, positions in enumerate(parts):
             rate = learning_rate(settings, epoch - 1 + (number + 1) / len(parts))
@@ -319,7 +320,8 @@ def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dic
         if team.rank == 0 and (now - said > _PROGRESS_SECONDS or epoch == settings["epochs"]):
             said = now
             done = epoch - first_epoch + 1
-            _say(job, row, done * len(job.fit.people) / (now - started), (now - started) / done)
+            scans = done * sum(len(part) for part in parts)
+            _say(job, row, scans / (now - started), (now - started) / done)
         last = epoch == settings["epochs"]
         if team.rank == 0 and (last or now - saved >= settings["checkpoint_every"]):
             checkpoint.save(job.checkpoint, run.state(), job.made_for)

@@ -38,6 +38,7 @@ def probe_site(
     seed: int,
     settings: dict[str, Any],
     store: Path | None = None,
+    people_of: str | None = None,
 ) -> None:
     """Measure how well logistic regression names the site of healthy people of training sites.
 
@@ -63,15 +64,19 @@ def probe_site(
         Section ``probing`` of the config, and ``seed`` and ``healthy``.
     store
         Folder with brains.npy and its index.tsv.
+    people_of
+        The experiment whose fit, tune, calibrate and test people are meant, where it is not
+        `experiment` itself: a cell of the grid is probed on the people and sites of the whole.
     """
-    people = read_run(index, scans, splits, experiment, fold, seed)
+    people = read_run(index, scans, splits, people_of or experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     chosen = people_of_sites(people, settings)
     rows: list[dict[str, Any]] = []
     if len(chosen):
         given = {"embedding": features[chosen.index], "age_sex": age_and_sex(chosen)}
         if store is not None:
-            stored = read_run(Path(store) / "index.tsv", scans, splits, experiment, fold, seed)
+            whole = people_of or experiment
+            stored = read_run(Path(store) / "index.tsv", scans, splits, whole, fold, seed)
             row_of = stored.set_index("scan_id")["row"]
             voxels = Voxels(store, settings["site_voxels"])
             brains = voxels.read(chosen["scan_id"].map(row_of).to_numpy())

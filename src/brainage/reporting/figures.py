@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from brainage.files import InputError
-from brainage.reporting import figures_age, figures_cohort, figures_groups, style, words
+from brainage.reporting import (
+    figures_age,
+    figures_cohort,
+    figures_grid,
+    figures_groups,
+    style,
+    words,
+)
 from brainage.reporting.style import Picture
 from brainage.reporting.tables import Inputs, Tables
 
@@ -85,6 +92,28 @@ FIGURES: dict[str, Figure] = {
         "Accuracy of age and of diagnosis",
         "Age error and diagnosis from one frozen encoder, a mark for each experiment, 95 % "
         "intervals. A few experiments can show a direction at most, not a law.",
+    ),
+    "grid_accuracy": Figure(
+        figures_grid.accuracy,
+        ("grid_accuracy",),
+        "Age error against the number of people trained on",
+        "Error of single trainings on the same test people, each with the same number of optimiser "
+        f"steps. {figures_grid.BARS}",
+    ),
+    "grid_sites": Figure(
+        figures_grid.sites,
+        ("grid_accuracy", "grid_sites"),
+        "Telling the site against the number of people trained on",
+        "Balanced accuracy of the standardised, converged probe on the embedding, on the same "
+        "people and sites in every cell: lower is better. Dashed: chance, and what age, age² and "
+        f"sex or the voxels alone give away. {figures_grid.BARS}",
+    ),
+    "grid_diagnosis": Figure(
+        figures_grid.diagnosis,
+        ("grid_accuracy", "grid_diagnosis"),
+        "Accuracy of age and of diagnosis over all trainings",
+        "Age error and diagnosis from one frozen encoder, a mark for each cell, larger marks for "
+        f"more people trained on. {figures_grid.BARS}",
     ),
     "training_curves": Figure(
         figures_age.training_curves,

@@ -91,8 +91,10 @@ def _learning(settings: dict[str, Any]) -> str:
         if part.get("epochs"):
             text += f", {words.count(int(part['epochs']), 'epoch')}"
         told.append(text)
-    seeds = settings.get("seeds") or [1]
-    runs = words.count(len(seeds), "training seed")
+    every = {name: len(run["seeds"]) for name, run in (settings.get("runs") or {}).items()}
+    runs = words.count(max(every.values(), default=1), "training seed")
+    fewer = [f"{n} of {name}" for name, n in every.items() if n < max(every.values())]
+    runs += f", but {words.listing(fewer)}" if fewer else ""
     return (
         f"Encoders were pretrained and then frozen ({'; '.join(told)}; {runs}). Age was read from "
         "the frozen embedding by ridge regression, site and diagnosis by logistic regression."

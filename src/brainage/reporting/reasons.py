@@ -86,6 +86,20 @@ def no_history(tables: Tables) -> str | None:
     return "no training run left a history" if tables["history"].empty else None
 
 
+def no_grid(tables: Tables, table: str = "grid_accuracy") -> str | None:
+    """Return why nothing can be said about the number of people trained on."""
+    if tables["grid_accuracy"].empty:
+        return "the config has no grid: every training is on all fit people (section grid)"
+    rows = tables[table]
+    if rows[rows["estimate"].notna()].empty:
+        nothing = {
+            "grid_sites": "fewer than two sites have enough people whom the encoder never saw",
+            "grid_diagnosis": "no two groups have enough people for a diagnosis probe",
+        }
+        return _notes(rows, nothing.get(table, "no healthy test person has a predicted age"))
+    return None
+
+
 def no_truth(tables: Tables) -> str | None:
     """Return why the truth cannot be compared."""
     if tables["truth"].empty:

@@ -7,7 +7,16 @@ from typing import Any
 
 from brainage import contracts
 from brainage.files import read_json
-from brainage.reporting import figures, methods, pages, reasons, study_tables, study_truth, words
+from brainage.reporting import (
+    figures,
+    methods,
+    pages,
+    reasons,
+    study_grid,
+    study_tables,
+    study_truth,
+    words,
+)
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
 from brainage.reporting.truth import recover
@@ -45,6 +54,7 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         ("off", "What it cannot show", bool(off)),
         ("accuracy", "Age", True),
         ("sites", "Sites", drawn["site_predictability"]["available"]),
+        ("grid", "Training size", drawn["grid_accuracy"]["available"]),
         ("groups", "Groups", drawn["gap_by_diagnosis"]["available"]),
         ("roc", "Telling groups apart", drawn["roc"]["available"]),
         ("time", "Change over time", drawn["trajectories"]["available"]),
@@ -68,12 +78,14 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         switched_off=off,
         accuracy_table=study_tables.accuracy(tables, settings),
         site_table=study_tables.sites(tables, settings),
+        grid_table=study_grid.cells(tables, settings),
         group_table=study_tables.groups(tables, settings),
         roc_table=study_tables.roc(tables, settings),
         slope_table=study_tables.slopes(tables, settings),
         people_table=study_tables.people(tables, settings),
         quality=study_tables.quality(tables),
         remarks=read_json(results["remarks"]) if results.get("remarks") else [],
+        rates_table=study_tables.learning_rates(tables, settings),
         truth=truth,
         people_pages=bool(results.get("people")),
         methods=methods.paragraphs(settings, pages.software()),
@@ -150,6 +162,7 @@ def _switched_off(tables: Tables, settings: dict[str, Any]) -> list[tuple[str, s
     questions = [
         ("Accuracy of the predicted age", reasons.no_accuracy(tables, settings)),
         ("How well the site can be told", reasons.no_sites(tables)),
+        ("Number of people trained on", reasons.no_grid(tables)),
         ("Brain-age gap by diagnosis", reasons.no_groups(tables, settings)),
         ("Telling groups apart", reasons.no_roc(tables, settings)),
         ("Change over time", reasons.no_visits(tables, settings)),

@@ -72,12 +72,14 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         spread = words.MISSING
         if mae is not None and not words.missing(mae["seed_low"]):
             spread = f"{words.number(mae['seed_low'])} to {words.number(mae['seed_high'])}"
-        rows.append([*row, spread])
-    if rows and all(row[-1] == words.MISSING for row in rows):
-        rows = [row[:-1] for row in rows]
+        rows.append([*row, spread, *_against_ridge(tables, experiment, first)])
     heads = ["Model", *[f"MAE, {words.PEOPLE_NAMES[p]} (years)" for p in kinds]]
     heads += ["RMSE (years)", "r", "R²", "Slope", "MAE of single seeds (years)"]
-    heads = heads[: len(rows[0])] if rows else heads
+    heads += ["Error minus that of ridge (years)", "Verdict"]
+    # Columns that nobody fills are left out.
+    filled = [i for i in range(len(heads)) if any(row[i] != words.MISSING for row in rows)]
+    rows = [[row[i] for i in filled] for row in rows]
+    heads = [heads[i] for i in filled] if rows else heads
     counts = []
     for people in kinds:
         constant = tb.metric(tables, main, people, "mae_of_constant")
@@ -94,9 +96,17 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         f"{words.capital('; '.join(counts))}."
     )
     if len(kinds) > 1:
-        caption += f" RMSE, r, R² and slope: {words.PEOPLE_NAMES[first]}."
+        caption += f" RMSE, r, R², slope and difference to ridge: {words.PEOPLE_NAMES[first]}."
     at = {i for i, row in enumerate(rows) if row[0] == names.get(main, main)}
     return Printed(caption, heads, rows, set(range(1, len(heads))), at, _notes(there, "note"))
+
+
+def _against_ridge(tables: Tables, experiment: str, people: str) -> list[str]:
+    """Return the paired difference to ridge on voxels and what it says, as two cells."""
+    found = tb.metric(tables, experiment, people, "mae_minus_ridge")
+    if found is None or words.missing(found["verdict"]):
+        return [words.MISSING, words.MISSING]
+    return [words.estimate(found), str(found["verdict"])]
 
 
 def sites(tables: Tables, settings: dict[str, Any]) -> Printed:
@@ -126,7 +136,16 @@ def sites(tables: Tables, settings: dict[str, Any]) -> Printed:
         f"{100 * chance:.0f} %."
     )
     heads = ["Probe on", "Protocol", "Balanced accuracy (%)", "95 % interval, or range", "Sites"]
-    return Printed(caption if rows else "", heads, rows, {2, 3, 4})
+    scores = tables["accuracy"]
+    scores = scores[(scores["metric"] == "challenge_score") & scores["estimate"].notna()]
+    names = words.experiment_names(settings)
+    told = [
+        f"{names.get(name, name)} {words.number(value, 2)}"
+        for name, value in zip(scores["experiment"], scores["estimate"], strict=True)
+    ]
+    note = "Score of the OpenBHB challenge, (site accuracy)^0.3 × external MAE, lower is better: "
+    notes = [f"{note}{', '.join(told)}."] if told and rows else []
+    return Printed(caption if rows else "", heads, rows, {2, 3, 4}, notes=notes)
 
 
 def groups(tables: Tables, settings: dict[str, Any]) -> Printed:
@@ -301,6 +320,21 @@ def people(tables: Tables, settings: dict[str, Any]) -> Printed:
     if several:
         caption += " Roles are those of the first fold: in turn everyone healthy is test."
     return Printed(caption, heads, rows, {3, 4, 5, 6, 8})
+
+
+def learning_rates(tables: Tables, settings: dict[str, Any]) -> Printed:
+    """Return the learning rates that runs chose among several; no rows where none did."""
+    history = tables["history"]
+    history = history[history["rates_tried"].notna()]
+    names = words.experiment_names(settings)
+    rows = []
+    for (experiment, fold, seed), own in history.groupby(["experiment", "fold", "seed"]):
+        taken = f"{own['learning_rate'].max():.2g}"
+        tried = str(own["rates_tried"].iloc[0])
+        rows.append([names.get(experiment, experiment), str(fold), str(seed), taken, tried])
+    heads = ["Model", "Fold", "Seed", "Highest rate", "Tried: MAE on tune people (years)"]
+    caption = "Learning rates chosen by the error of an age probe on tune people."
+    return Printed(caption, heads, rows, {1, 2, 3})
 
 
 def quality(tables: Tables) -> dict[str, Any]:

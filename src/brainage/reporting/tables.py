@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainage import contracts
+from brainage import contracts, contracts_grid
 from brainage.files import InputError
 from brainage.tables import check_table, read_table
 
@@ -32,6 +32,9 @@ CONTRACTS = {
     "slopes": contracts.SLOPES,
     "person_slopes": contracts.PERSON_SLOPES,
     "truth": contracts.TRUTH,
+    "grid_accuracy": contracts_grid.GRID_ACCURACY,
+    "grid_sites": contracts_grid.GRID_SITES,
+    "grid_diagnosis": contracts_grid.GRID_DIAGNOSIS,
 }
 PERSON = ["dataset", "participant_id"]
 

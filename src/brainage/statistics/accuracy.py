@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import ACCURACY, CONFIDENCE, GAPS, PREDICTIONS
+from brainage.contracts import (
+    ACCURACY,
+    CONFIDENCE,
+    GAPS,
+    PREDICTIONS,
+    SITE_PROBE,
+    VERDICTS_ON_RIDGE,
+)
 from brainage.statistics.people import (
     counted,
     first_scans,
@@ -62,9 +69,21 @@ METRICS: dict[str, tuple[str, Metric, str]] = {
     ),
 }
 NO_SPREAD = {"r", "r2", "slope"}  # metrics that need people of different ages
+RIDGE = "ridge_voxels"  # what every other experiment is compared with, person by person
+BEATS, NOT_DISTINGUISHABLE, WORSE = VERDICTS_ON_RIDGE
+CHALLENGE_WORDS = (
+    "BAcc^0.3 x MAE, the score of the OpenBHB challenge: balanced accuracy of the site from the "
+    "embedding by the challenge's probe, external MAE by our probe of age; lower is better"
+)
 
 
-def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[str, Any]) -> None:
+def measure_accuracy(
+    gaps: Path,
+    predictions: Path,
+    out: Path,
+    settings: dict[str, Any],
+    site_probe: Path | None = None,
+) -> None:
     """Measure accuracy on healthy test people, one scan each, all experiments on the same people.
 
     Parameters
@@ -77,9 +96,13 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
     out
         As :data:`brainage.contracts.ACCURACY`. `external` people are of sites that no fit person
         of their fold is of (only those of settings["external_sites"], where some are named),
-        `internal` people of sites of fit people.
+        `internal` people of sites of fit people. Where there is ridge on voxels, every other
+        experiment has its paired difference of absolute errors to it (`mae_minus_ridge`).
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
+    site_probe
+        As :data:`brainage.contracts.SITE_PROBE`; with it experiments have the score of the OpenBHB
+        challenge where there are external people (`challenge_score`).
     """
     table = read_table(gaps, GAPS)
     healthy = set(table.loc[is_healthy(table["diagnosis"], settings), "scan_id"])
@@ -95,6 +118,7 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
     common = set.intersection(*(set(people.index) for people in first.values())) if first else set()
 
     rows: list[dict[str, Any]] = []
+    told = _site_accuracy(site_probe)
     for name, people in first.items():
         notes = []
         if len(people) > len(common):
@@ -113,7 +137,14 @@ def measure_accuracy(gaps: Path, predictions: Path, out: Path, settings: dict[st
             if whom == "external" and settings["external_sites"]:
                 inside = inside[inside["site"].isin(settings["external_sites"])]
             own = seeds[seeds["scan_id"].isin(inside.index)]
-            rows += _rows(name, whom, inside, own, notes, settings)
+            per_seed = [_one_seed(part, inside.index) for _, part in own.groupby("seed", sort=True)]
+            per_seed = [values for values in per_seed if values is not None]
+            rows += _rows(name, whom, inside, per_seed, notes, settings)
+            if whom == "external" and name in told and len(inside):
+                rows.append(_challenge_score(rows, name, told[name]))
+            if name != RIDGE and RIDGE in first and len(inside) >= 3:
+                ridge = first[RIDGE].loc[inside.index, "predicted_age"].to_numpy(float)
+                rows.append(_against_ridge(name, whom, inside, per_seed, ridge, notes, settings))
     write_table(rows_to_frame(rows, ACCURACY), out, ACCURACY)
 
 
@@ -138,7 +169,7 @@ def _rows(
     name: str,
     whom: str,
     people: pd.DataFrame,
-    seeds: pd.DataFrame,
+    per_seed: list[np.ndarray],
     notes: list[str],
     settings: dict[str, Any],
 ) -> list[dict[str, Any]]:
@@ -147,8 +178,6 @@ def _rows(
     predicted = people["predicted_age"].to_numpy(float)
     if n == 0:
         notes = [f"no healthy test people here ({whom})"]
-    per_seed = [_one_seed(rows, people.index) for _, rows in seeds.groupby("seed", sort=True)]
-    per_seed = [values for values in per_seed if values is not None]
     several = len(per_seed) > 1
     seed_words = f"mean over {len(per_seed)} seeds, " if several else ""
     rows = []
@@ -174,6 +203,79 @@ def _rows(
                     row["seed_low"], row["seed_high"] = min(spread), max(spread)
         rows.append(row)
     return rows
+
+
+def _against_ridge(
+    name: str,
+    whom: str,
+    people: pd.DataFrame,
+    per_seed: list[np.ndarray],
+    ridge: np.ndarray,
+    notes: list[str],
+    settings: dict[str, Any],
+) -> dict[str, Any]:
+    """Compare absolute errors with those of ridge on voxels, person by person."""
+    age = people["age"].to_numpy(float)
+    theirs = np.abs(ridge - age)
+    paired = np.abs(people["predicted_age"].to_numpy(float) - age) - theirs
+    low, high = bootstrap_interval(lambda _, paired: paired.mean(-1), age, paired, settings)
+    row: dict[str, Any] = {
+        "experiment": name,
+        "people": whom,
+        "metric": "mae_minus_ridge",
+        "unit": "years",
+        "estimate": float(paired.mean()),
+        "low": low,
+        "high": high,
+        "n": len(people),
+        "model": "mean over people of the absolute error minus that of ridge on voxels for the "
+        f"same person, below 0 is better; predicted age averaged over "
+        f"{counted(max(1, len(per_seed)), 'seed', 'seeds')}; percentile bootstrap over people "
+        f"({settings['bootstrap']} resamples)",
+        "note": joined(notes),
+    }
+    if low is not None and high is not None:
+        row["verdict"] = BEATS if high < 0 else WORSE if low > 0 else NOT_DISTINGUISHABLE
+    if len(per_seed) > 1:
+        spread = [float((np.abs(values - age) - theirs).mean()) for values in per_seed]
+        row["seed_low"], row["seed_high"] = min(spread), max(spread)
+    return row
+
+
+def _site_accuracy(site_probe: Path | None) -> dict[str, float]:
+    """Balanced accuracy of the site from each embedding by the challenge's probe, mean of runs."""
+    if site_probe is None:
+        return {}
+    rows = read_table(site_probe, SITE_PROBE)
+    rows = rows[(rows["probe"] == "embedding") & (rows["protocol"] == "challenge")]
+    return rows.groupby("experiment")["balanced_accuracy"].mean().to_dict()
+
+
+def _challenge_score(rows: list[dict[str, Any]], name: str, site: float) -> dict[str, Any]:
+    mae = next(row for row in reversed(rows) if row["metric"] == "mae")
+    return {
+        "experiment": name,
+        "people": "external",
+        "metric": "challenge_score",
+        "unit": "years",
+        "estimate": challenge_score(site, mae["estimate"]),
+        "n": mae["n"],
+        "model": CHALLENGE_WORDS,
+        "note": "the two parts have different people, so that there is no interval",
+    }
+
+
+def challenge_score(site: float, mae: float) -> float:
+    """Score of the OpenBHB challenge, L_c = BAcc^0.3 * MAE (Dufumier et al., 2022); low is good.
+
+    Parameters
+    ----------
+    site
+        Balanced accuracy of the site, 0 to 1.
+    mae
+        External mean absolute error, in years.
+    """
+    return float(site**0.3 * mae)
 
 
 def _one_seed(rows: pd.DataFrame, scans: pd.Index) -> np.ndarray | None:

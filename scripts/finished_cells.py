@@ -1,0 +1,114 @@
+"""Print the accuracy of every experiment whose folds are all trained, before the others are.
+
+    PYTHONPATH=src python scripts/finished_cells.py CONFIG RESULTS [OUT]
+
+A seed counts when all its folds are there, an experiment when one of its seeds does. The tables go
+to OUT (RESULTS/finished), a Markdown table to stdout.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from brainage.config import complete
+from brainage.contracts import ACCURACY, PREDICTIONS
+from brainage.files import InputError
+from brainage.probing.gather import gather
+from brainage.statistics.accuracy import measure_accuracy
+from brainage.statistics.gaps import compute_gaps
+from brainage.tables import read_table
+
+BASELINES = ("ridge_voxels", "mean")
+
+
+def finished(config: dict[str, Any], results: Path) -> dict[str, list[Path]]:
+    """Return the tables of predictions of each experiment and baseline, whole seeds only."""
+    folds = config["splits"]["folds"] if config["splits"]["scheme"] == "folds" else 1
+    first = next(iter(config["runs"].values()))["seeds"][:1]
+    seeds = {name: run["seeds"] for name, run in config["runs"].items()}
+    seeds |= {name: first for name in BASELINES}
+    found: dict[str, list[Path]] = {}
+    for name, own in seeds.items():
+        for seed in own:
+            paths = [
+                results / "probing" / name / f"fold-{fold}_seed-{seed}" / "predictions.tsv"
+                for fold in range(folds)
+            ]
+            if all(path.is_file() for path in paths):
+                found.setdefault(name, []).extend(paths)
+    return found
+
+
+def table(config: dict[str, Any], results: Path, out: Path) -> str:
+    """Measure what is finished and return it as Markdown, best first."""
+    paths = finished(config, results)
+    if not paths:
+        raise InputError(f"{results}: no experiment has all its folds yet")
+    gather([path for own in paths.values() for path in own], out / "predictions.tsv", PREDICTIONS)
+    compute_gaps(out / "predictions.tsv", out / "gaps.tsv", out / "reference.tsv")
+    settings = {
+        **config["statistics"],
+        "seed": config["seed"],
+        "healthy": config["cohort"]["healthy"],
+        "external_sites": config["splits"]["external_sites"],
+    }
+    measure_accuracy(out / "gaps.tsv", out / "predictions.tsv", out / "accuracy.tsv", settings)
+    rows = read_table(out / "accuracy.tsv", ACCURACY)
+    rows = rows[rows["people"] == "all"].set_index(["experiment", "metric"])
+    folds = len({path.parent.name.split("_")[0] for path in paths[min(paths)]})
+    order = rows.xs("mae", level="metric")["estimate"].sort_values().index
+    lines = [
+        "| experiment | seeds | n | MAE (years) [95 %] | single seeds | r | R² "
+        "| MAE − ridge [95 %] | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in order:
+        value = {metric: rows.loc[(name, metric)] for metric in ("mae", "r", "r2")}
+        mae = value["mae"]
+        paired = ["–", "–"]
+        if (name, "mae_minus_ridge") in rows.index:
+            against = rows.loc[(name, "mae_minus_ridge")]
+            paired = [_interval(against), str(against["verdict"])]
+        spread = "–" if mae["seed_low"] != mae["seed_low"] else _range(mae)
+        cells = [name, str(len(paths[name]) // folds), str(mae["n"]), _interval(mae), spread]
+        cells += [_number(value[metric]["estimate"]) for metric in ("r", "r2")]
+        lines.append(f"| {' | '.join([*cells, *paired])} |")
+    lost = [name for name in config["runs"] if name not in paths]
+    return "\n".join(lines + ([f"\nNot finished: {', '.join(lost)}."] if lost else []))
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}".replace("-", "−")
+
+
+def _interval(row: Any) -> str:
+    return f"{_number(row['estimate'])} [{_number(row['low'])} to {_number(row['high'])}]"
+
+
+def _range(row: Any) -> str:
+    return f"{_number(row['seed_low'])} to {_number(row['seed_high'])}"
+
+
+def main() -> int:
+    """Read the arguments and print the table."""
+    if len(sys.argv) not in (3, 4):
+        print(__doc__, file=sys.stderr)
+        return 2
+    config_path, results = Path(sys.argv[1]), Path(sys.argv[2])
+    out = Path(sys.argv[3]) if len(sys.argv) == 4 else results / "finished"
+    try:
+        # No image is read here, so that the folder of raw heads does not matter.
+        given = {"bids": ".", **yaml.safe_load(config_path.read_text(encoding="utf-8"))}
+        print(table(complete(given, [config_path]), results, out))
+    except (InputError, OSError) as error:
+        print(f"finished_cells: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
