@@ -11,7 +11,7 @@ import brainage
 from brainage import contracts
 from brainage.derivatives import SCAN_ID_PATTERN
 from brainage.files import InputError, write_json, written_whole
-from brainage.learning import checkpoint, encoders, people, training
+from brainage.learning import checkpoint, encoders, losses, people, training
 from brainage.learning.store import open_store
 from brainage.tables import write_table
 
@@ -131,7 +131,7 @@ def _write(
                 "parameters": sum(value.numel() for value in encoder.parameters()),
             },
             "preprocessing": store_info,
-            "settings": job.settings,
+            "settings": {**job.settings, **losses.options(job.settings)},
             "training": {
                 "experiment": experiment,
                 "fold": fold,

@@ -80,8 +80,8 @@ class _Model(nn.Module):
     def __init__(self, settings: dict[str, Any], ages: np.ndarray) -> None:
         super().__init__()
         self.encoder = encoders.build(**settings["encoder"])
-        self.function, takes = losses.LOSSES[settings["loss"]]
-        self.options = {key: settings[key] for key in takes}
+        self.function = losses.LOSSES[settings["loss"]][0]
+        self.options = losses.options(settings)
         size = self.encoder.feature_size
         self.head: nn.Module = (
             encoders.AgeHead(size, ages)
