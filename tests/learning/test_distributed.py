@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from brainage.learning import distributed
+from brainage.learning import distributed, parts
 from tests.learning.loops import VARIANTS, value
 
 LOSSES = [*VARIANTS, ("l1", {})]
@@ -10,14 +10,19 @@ LOSSES = [*VARIANTS, ("l1", {})]
 
 def losses_and_gradients(job, team):
     """Loss and gradient of a linear map of this process's share of the rows, for each loss."""
-    parts = np.array_split(np.arange(len(job["rows"])), team.size)
+    shares = np.array_split(np.arange(len(job["rows"])), team.size)
+    sizes = [len(share) for share in shares]
     found = []
     for name, options in LOSSES:
         weight = torch.nn.Parameter(job["weight"][:, : 1 if name == "l1" else None].clone())
-        outputs = job["rows"][parts[team.rank]] @ weight
-        loss = value(
-            name, team.gather(outputs, [len(part) for part in parts]), job["ages"], **options
+        outputs = parts.outputs_in_parts(
+            torch.nn.Module(),
+            lambda rows, part, weight=weight: rows[torch.from_numpy(part)] @ weight,
+            job["rows"][shares[team.rank]],
+            # Two processes work theirs off in parts as well: three of two rows, one of one.
+            parts.split(sizes, team.rank, None if team.size == 1 else 2),
         )
+        loss = value(name, team.gather(outputs, sizes), job["ages"], **options)
         loss.backward()
         team.average_gradients([weight])
         found.append([loss.detach(), weight.grad])

@@ -29,6 +29,8 @@ class Group:
         Row in the store of each scan.
     ages
         Years at each scan, float32.
+    sites
+        Data set and site of each scan.
     people
         For each person the positions of their scans in the lists above.
     """
@@ -36,6 +38,7 @@ class Group:
     scan_ids: list[str]
     rows: np.ndarray
     ages: np.ndarray
+    sites: np.ndarray
     people: list[np.ndarray]
 
 
@@ -79,18 +82,46 @@ def read_groups(
     return fit, _group(known[known["role"] == "tune"], store)
 
 
-def batches(group: Group, batch_people: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """Shuffle the people, choose one scan of each, and cut into batches of equal size (± 1).
+def batches(
+    group: Group, batch_people: int, seed: int, epoch: int, sampling: str = "uniform"
+) -> list[np.ndarray]:
+    """Choose one scan of each person, and draw an epoch's batches of equal size (± 1).
+
+    Parameters
+    ----------
+    group
+        Whose scans.
+    batch_people
+        Most people a batch.
+    seed, epoch
+        All that is drawn follows from them.
+    sampling
+        ``uniform``: everyone once, shuffled. ``age``, ``site``, ``age_and_site``: decades of age,
+        sites, or decades at each site are drawn equally often. There are as many batches of the
+        same size, nobody is twice in a batch, but some come several times in an epoch and some
+        not at all. A cell with few people can come once each a batch and no oftener.
 
     Returns
     -------
     list of numpy.ndarray
-        Positions of scans in the group. Follows from seed and epoch alone.
+        Positions of scans in the group.
     """
     random = np.random.default_rng([seed, epoch, 0])
     chosen = np.array([random.choice(scans) for scans in group.people])
     order = random.permutation(chosen)
-    return np.array_split(order, math.ceil(len(order) / batch_people))
+    parts = np.array_split(order, math.ceil(len(order) / batch_people))
+    if sampling == "uniform":
+        return parts
+    decades = np.floor(group.ages[order] / 10).astype(int).astype(str)
+    cells = {
+        "age": decades,
+        "site": group.sites[order],
+        "age_and_site": np.char.add(np.char.add(decades, " "), group.sites[order].astype(str)),
+    }[sampling]
+    _, cell, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    weights = 1 / counts[cell]
+    weights /= weights.sum()
+    return [random.choice(order, len(part), replace=False, p=weights) for part in parts]
 
 
 def _group(table: pd.DataFrame, store: Store) -> Group:
@@ -101,5 +132,6 @@ def _group(table: pd.DataFrame, store: Store) -> Group:
         scan_ids=scan_ids,
         rows=np.array([store.rows[scan_id] for scan_id in scan_ids], dtype=np.int64),
         ages=table["age"].to_numpy(dtype=np.float32),
+        sites=(table["dataset"] + " " + table["site"].fillna("n/a")).to_numpy(dtype=str),
         people=people,
     )

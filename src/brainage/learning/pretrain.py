@@ -70,12 +70,17 @@ def pretrain(
     data = open_store(store)
     fit, tune = people.read_groups(scans, splits, data, experiment, fold, seed)
     made_for = checkpoint.fingerprint(
-        settings={key: value for key, value in settings.items() if key not in _NOT_RESULT},
-        store=data.info,
-        fit=[fit.scan_ids, fit.rows.tolist(), fit.ages.tolist()],
-        tune=[tune.scan_ids, tune.rows.tolist(), tune.ages.tolist()],
-        run=[experiment, fold, seed],
-        threads=threads,
+        config=[
+            {key: value for key, value in settings.items() if key not in _NOT_RESULT},
+            [experiment, fold, seed, threads],
+        ],
+        data=[
+            data.info,
+            *(
+                [group.scan_ids, group.rows.tolist(), group.ages.tolist(), group.sites.tolist()]
+                for group in (fit, tune)
+            ),
+        ],
         code=code_hash,
     )
     path = checkpoints / f"{experiment}_fold-{fold}_seed-{seed}.pt"
