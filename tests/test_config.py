@@ -47,6 +47,18 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
         check(tmp_path, SMALL + "experiments: {lexp: {seeds: [1, 1]}}\n")
 
 
+def test_a_key_that_one_experiment_takes_may_stand_for_all(tmp_path):
+    config = check(
+        tmp_path,
+        SMALL
+        + "learning: {bandwidth: 5}\n"
+        + "experiments:\n"
+        + "  {lexp: {loss: exp}, l1: {loss: l1}, t: {loss: threshold, form: released}}\n",
+    )
+    assert config["experiments"]["lexp"]["bandwidth"] == 5
+    assert config["experiments"]["t"]["form"] == "released"
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -68,6 +80,19 @@ def test_an_experiment_may_have_seeds_of_its_own(tmp_path):
         ("experiments:\n  a: {lost: l1}\n", r"line 6: experiments\.a\.lost: there is no such key"),
         ("experiments:\n  a: {loss: l2}\n", r"line 6: experiments\.a\.loss: 'l2' is not allowed"),
         ("report: {main_experiment: x}\n", r"line 5: report\.main_experiment: 'x' is not an exp"),
+        (
+            "experiments:\n  lexp: {}\n  a:\n    loss: l1\n    bandwidth: 5\n",
+            r"line 9: experiments\.a\.bandwidth: the loss l1 does not take it, .* exp, y_aware",
+        ),
+        (
+            "learning:\n  normaliser: rivals\n",
+            r"line 6: learning\.normaliser: the loss exp does not take it, .* for threshold",
+        ),
+        (
+            "experiments:\n  lexp: {}\n  a:\n"
+            "    {loss: threshold, form: released, normaliser: rivals}\n",
+            r"line 8: experiments\.a\.normaliser: the released form has normaliser sum alone",
+        ),
     ],
 )
 def test_a_wrong_key_is_named_with_its_line(tmp_path, more, message):

@@ -83,6 +83,7 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
             path = ["experiments", name, *found.absolute_path]
             raise InputError(_message(found, config, sources, path)) from None
         filled["experiments"][name] = merged
+    _require_keys_of_losses(config, filled["experiments"], sources)
     _add_cells(filled, sources)
     main = filled["report"]["main_experiment"]
     if main not in filled["experiments"]:
@@ -120,6 +121,36 @@ def _add_cells(filled: dict[str, Any], sources: list[str | Path]) -> None:
                 # No experiment can be called so: its name has no dot.
                 cell = f"{name}.{'.'.join(datasets or ['all'])}.{fraction:g}"
                 runs[cell] = {**runs[name], "datasets": datasets, "fraction": fraction}
+
+
+def _require_keys_of_losses(
+    config: dict[str, Any], experiments: dict[str, dict[str, Any]], sources: list[str | Path]
+) -> None:
+    """Refuse a written key that no loss it is written for takes: it would change nothing."""
+    keys = schema()["properties"]["learning"]["properties"]
+    places = [
+        (["learning"], config.get("learning"), sorted({e["loss"] for e in experiments.values()}))
+    ]
+    for name, own in (config.get("experiments") or {}).items():
+        places.append((["experiments", name], own, [experiments[name]["loss"]]))
+    for place, written, used in places:
+        for key in written or {}:
+            takers = keys.get(key, {}).get("losses", used)  # seeds are an experiment's own
+            if not set(takers) & set(used):
+                path = [*place, key]
+                raise InputError(
+                    f"{_line(path, sources)}{'.'.join(path)}: the loss {' or '.join(used)} does "
+                    "not take it, so it would change nothing; delete it "
+                    f"(it is for {', '.join(takers)})"
+                )
+    for name, settings in experiments.items():
+        released = settings["loss"] == "threshold" and settings["form"] == "released"
+        if released and settings["normaliser"] != "sum":
+            path = ["experiments", name, "normaliser"]
+            raise InputError(
+                f"{_line(path, sources)}{'.'.join(path)}: the released form has normaliser "
+                "sum alone; delete it, or take form: paper"
+            )
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

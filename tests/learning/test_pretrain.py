@@ -1,22 +1,25 @@
 """Training end to end on toy brains: bytes, resume, roles, several processes."""
 
+import dataclasses
+import functools
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from brainage import contracts
 from brainage.config import defaults
 from brainage.files import InputError
-from brainage.learning import checkpoint, losses, pretrain, training
+from brainage.learning import encoders, losses, people, pretrain, training
 from brainage.tables import read_table, write_table
 
 LEARNING = {**defaults("learning"), "checkpoint_every": 0}
@@ -74,10 +77,10 @@ def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at)
 
     original = training._Run.step
 
-    def step(self, positions, epoch, rate):
+    def step(self, positions, stored, epoch, rate):
         if epoch == stop_at + 1 and self.steps % 2 == 1:  # in the middle of an epoch
             raise Killed
-        return original(self, positions, epoch, rate)
+        return original(self, positions, stored, epoch, rate)
 
     monkeypatch.setattr(training._Run, "step", step)
     with pytest.raises(Killed):
@@ -85,40 +88,83 @@ def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at)
     assert list((tmp_path / "checkpoints").iterdir())
     seen = []
     monkeypatch.setattr(
-        training._Run, "step", lambda self, p, e, r: seen.append(e) or original(self, p, e, r)
+        training._Run,
+        "step",
+        lambda self, p, stored, e, r: seen.append(e) or original(self, p, stored, e, r),
     )
     assert run(toy, tmp_path) == plain
     assert min(seen) == stop_at + 1  # finished epochs are not repeated
 
 
-def test_kill_9_and_the_same_call(toy, tmp_path):
-    settings = {**SMALL, "epochs": 30, "weight_averaging": 0.9}
-    call = (
-        "from pathlib import Path; from brainage.learning.pretrain import pretrain;"
-        f"pretrain(Path({str(toy.store)!r}), Path({str(toy.scans)!r}), Path({str(toy.splits)!r}),"
-        f" Path('out'), Path('checkpoints'), {settings!r}, 'toy', 0, 1, 1, 'c')"
-    )
-    weights = []
-    for name in ("whole", "killed"):
-        folder = tmp_path / name
-        folder.mkdir()
-        environment = {**os.environ, "PYTHONPATH": str(Path(pretrain.__file__).parents[2])}
-        while not (folder / "out" / pretrain.WEIGHTS).exists():
-            process = subprocess.Popen([sys.executable, "-c", call], cwd=folder, env=environment)
-            if name == "killed" and not (folder / "checkpoints").exists():
-                while not list(folder.glob("checkpoints/toy*.pt")):
-                    time.sleep(0.01)
-                process.send_signal(signal.SIGKILL)
-            process.wait()
-        weights.append([(folder / "out" / output).read_bytes() for output in OUTPUTS])
-    assert weights[0] == weights[1]
+CALL = """
+import json, os, signal, sys
+from pathlib import Path
+from brainage.learning import pretrain, training
+
+store, scans, splits, settings, kill_at = sys.argv[1:]
+original = training._Run.step
+
+def step(self, *arguments):
+    if self.steps == int(kill_at):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(self, *arguments)
+
+training._Run.step = step
+pretrain.pretrain(
+    Path(store), Path(scans), Path(splits), Path("out"), Path("checkpoints"),
+    json.loads(settings), "toy", 0, 1, 1, "c",
+)
+"""
 
 
-def test_checkpoint_of_other_settings_is_not_used(toy, tmp_path, plain, capsys):
-    path = tmp_path / "checkpoints" / "toy_fold-0_seed-1.pt"
-    checkpoint.save(path, {}, "something else")
+def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
+    settings = {**SMALL, "epochs": 20, "weight_averaging": 0.9, "sampling": "age"}
+    steps = 2 * settings["epochs"]
+    kills = sorted(np.random.default_rng().choice(steps - 1, 2, replace=False) + 1)
+    environment = {**os.environ, "PYTHONPATH": str(Path(pretrain.__file__).parents[2])}
+    for kill_at in kills:
+        arguments = [toy.store, toy.scans, toy.splits, json.dumps(settings), kill_at]
+        process = subprocess.run(
+            [sys.executable, "-c", CALL, *map(str, arguments)], cwd=tmp_path, env=environment
+        )
+        assert process.returncode == -signal.SIGKILL
+        # A kill in the first epoch leaves nothing, a later one the epoch before.
+        assert (tmp_path / "checkpoints").exists() == (kill_at >= 2)
+    resumed = run(toy, tmp_path, **settings)
+    assert not (tmp_path / "checkpoints").exists()
+    assert run(toy, tmp_path / "whole", **settings) == resumed, f"killed at steps {kills}"
+
+
+@pytest.mark.parametrize("other", ["config", "data", "code"])
+def test_a_checkpoint_of_another_training_is_not_used(
+    toy, tmp_path, plain, capsys, monkeypatch, other
+):
+    original = training._Run.step
+
+    def step(self, positions, stored, epoch, rate):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return original(self, positions, stored, epoch, rate)
+
+    def of_other_data(*arguments):
+        fit, tune = people.read_groups(*arguments)
+        return dataclasses.replace(fit, ages=fit.ages + 1), tune
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training._Run, "step", step)
+        if other == "data":
+            patch.setattr(pretrain, "people", SimpleNamespace(read_groups=of_other_data))
+        run(
+            toy, tmp_path, code_hash="d" if other == "code" else "c",
+            **({"bandwidth": 3.0} if other == "config" else {}),
+        )  # fmt: skip
+    assert list((tmp_path / "checkpoints").iterdir())
     assert run(toy, tmp_path) == plain
-    assert "another config" in capsys.readouterr().err
+    assert f"checkpoint made with other {other}; starting anew" in capsys.readouterr().err
+
+
+def test_half_a_checkpoint_is_not_used(toy, tmp_path, plain, capsys):
+    path = tmp_path / "checkpoints" / "toy_fold-0_seed-1.pt"
     path.parent.mkdir()
     path.write_bytes(b"half a checkp")
     assert run(toy, tmp_path) == plain
@@ -171,25 +217,81 @@ def test_ages_that_are_missing_or_top_coded_are_not_trained_on(toy, tmp_path):
 
 
 def test_loss_that_is_not_a_number_stops(toy, tmp_path, monkeypatch):
-    monkeypatch.setitem(losses.LOSSES, "exp", (lambda x, y: x.sum() * float("nan"), ()))
-    with pytest.raises(InputError, match="nan in epoch 1"):
+    def breaks(outputs, ages):
+        breaks.calls += 1
+        return outputs.sum() * (float("nan") if breaks.calls == 3 else 1.0)
+
+    breaks.calls = 0
+    monkeypatch.setitem(losses.LOSSES, "exp", (breaks, ()))
+    with pytest.raises(InputError, match="loss became nan in epoch 2; lower learning_rate"):
         run(toy, tmp_path)
+    assert breaks.calls == 3  # at once
+    assert not (tmp_path / "out").exists()
 
 
-def test_batches_take_each_person_once(toy):
-    from brainage.learning import people
-    from brainage.learning.store import open_store
+def test_weights_that_are_not_finite_are_never_written(toy, tmp_path, monkeypatch):
+    # sqrt(0) is 0, and its gradient infinite.
+    monkeypatch.setitem(losses.LOSSES, "exp", (lambda x, y: (x * 0).abs().sum().sqrt(), ()))
+    with pytest.raises(InputError, match="is not finite after epoch 1; lower learning_rate"):
+        run(toy, tmp_path, epochs=1, batch_people=10)  # after a second batch the loss would tell
+    assert not list(tmp_path.rglob("*.safetensors"))
 
-    fit, _ = people.read_groups(toy.scans, toy.splits, open_store(toy.store), "toy", 0, 1)
+
+def weights_and_loss(folder):
+    from safetensors.torch import load_file
+
+    weights = load_file(folder / "out" / pretrain.WEIGHTS)
+    return weights, read_history(folder)["fit_loss"].to_numpy()
+
+
+def without_batch_statistics(width):
+    layers = (nn.Conv3d(1, 4, 5, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.AdaptiveAvgPool3d(2))
+    encoder = nn.Sequential(*layers, nn.Flatten())
+    encoder.feature_size = 32
+    return encoder
+
+
+@pytest.mark.parametrize("loss", ["exp", "rank_n_contrast", "l1"])
+def test_micro_batches_train_like_the_whole_batch(toy, tmp_path, monkeypatch, loss):
+    monkeypatch.setattr(encoders, "Small", without_batch_statistics)
+    found = []
+    for folder, more in (("whole", {}), ("parts", {"micro_batch": 3})):
+        # Plain gradient descent: Adam divides by a gradient's own size, rounding and all.
+        more |= {"optimiser": "sgd", "learning_rate": 1e-3 if loss == "l1" else 0.05, "epochs": 1}
+        run(toy, tmp_path / folder, loss=loss, **more)
+        found.append(weights_and_loss(tmp_path / folder))
+    (weights, history), (weights_of_parts, history_of_parts) = found
+    assert history_of_parts == pytest.approx(history, rel=1e-5)
+    for name, value in weights.items():
+        difference = (weights_of_parts[name] - value).abs().max()
+        assert difference <= 1e-5 * value.abs().max(), name
+
+
+def test_bf16_gives_the_loss_float32(toy, tmp_path, monkeypatch):
     seen = set()
-    for epoch in range(20):
-        parts = people.batches(fit, 4, 1, epoch)
-        assert [len(part) for part in parts] == [4, 3, 3]
-        positions = np.concatenate(parts)
-        owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in positions]
-        assert sorted(owners) == list(range(10))
-        seen |= set(positions.tolist())
-    assert seen == set(range(11))
+    function, takes = losses.LOSSES["exp"]
+
+    @functools.wraps(function)
+    def looking(outputs, ages, **options):
+        seen.add((outputs.dtype, torch.is_autocast_enabled("cpu")))
+        return function(outputs, ages, **options)
+
+    monkeypatch.setitem(losses.LOSSES, "exp", (looking, takes))
+    run(toy, tmp_path, precision="bf16", epochs=2)
+    weights, history = weights_and_loss(tmp_path)
+    assert seen == {(torch.float32, False)}
+    assert {value.dtype for value in weights.values()} == {torch.float32, torch.int64}
+    run(toy, tmp_path / "fp32", epochs=2)
+    full = weights_and_loss(tmp_path / "fp32")[1]
+    assert history != pytest.approx(full, rel=1e-6)  # it was in bf16 indeed
+    assert history == pytest.approx(full, rel=0.05)
+
+
+def test_channels_last_changes_nothing_but_rounding(toy, tmp_path, plain):
+    run(toy, tmp_path, channels_last=True, epochs=2)
+    run(toy, tmp_path / "plain", epochs=2)
+    expected = weights_and_loss(tmp_path / "plain")[1]
+    assert weights_and_loss(tmp_path)[1] == pytest.approx(expected, rel=1e-3)
 
 
 def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
@@ -264,6 +366,6 @@ def test_schedules(schedule):
 
 
 def test_two_processes_train(toy, tmp_path):
-    run(toy, tmp_path, devices=2, epochs=2)
+    run(toy, tmp_path, devices=2, epochs=2, micro_batch=2, sampling="age")
     history = read_history(tmp_path)
     assert pd.notna(history["fit_loss"]).all()

@@ -12,31 +12,38 @@ from typing import Any
 from brainage.files import written_whole
 
 
-def fingerprint(**parts: Any) -> str:
-    """Hash everything that a result follows from: settings, data, code, seed, threads.
+def fingerprint(**parts: Any) -> dict[str, str]:
+    """Hash everything that a result follows from.
 
     Parameters
     ----------
     **parts
-        Anything that JSON can hold.
+        Config, data and code, as anything that JSON can hold.
+
+    Returns
+    -------
+    dict
+        The SHA-256 of each part.
     """
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    texts = {
+        name: json.dumps(part, sort_keys=True, ensure_ascii=False) for name, part in parts.items()
+    }
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
 
 
-def save(path: Path, state: dict[str, Any], made_for: str) -> None:
-    """Write `state` (tensors, numbers, text, lists and dicts of them) with its fingerprint."""
+def save(path: Path, state: dict[str, Any], made_for: dict[str, str]) -> None:
+    """Write `state` (tensors, numbers, text, lists and dicts of them) with its fingerprints."""
     import torch
 
     with written_whole(path) as temporary:
         torch.save({"made_for": made_for, "state": state}, temporary)
 
 
-def load(path: Path, made_for: str) -> dict[str, Any] | None:
+def load(path: Path, made_for: dict[str, str]) -> dict[str, Any] | None:
     """Return the state of a checkpoint, or None where there is none to go on from.
 
     A checkpoint of another config, other data or other code, or one that cannot be read, is
-    not used; a line on stderr says so.
+    not used; a line on stderr says which.
     """
     import torch
 
@@ -44,13 +51,14 @@ def load(path: Path, made_for: str) -> dict[str, Any] | None:
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        found, state = content["made_for"], content["state"]
+        found, state = dict(content["made_for"]), content["state"]
     except Exception as error:
         print(f"{path}: unreadable checkpoint ({error}); starting anew", file=sys.stderr)
         return None
-    if found != made_for:
-        reason = "made with another config, other data or other code"
-        print(f"{path}: checkpoint {reason}; starting anew", file=sys.stderr)
+    other = [name for name in made_for if found.get(name) != made_for[name]]
+    if other:
+        what = " and ".join(other)
+        print(f"{path}: checkpoint made with other {what}; starting anew", file=sys.stderr)
         return None
     return state
 

@@ -1,8 +1,10 @@
 """Several processes that train one model, each on its share of every batch.
 
 Embeddings are gathered with gradients, so that all processes see the same loss of the whole
-batch, and gradients are averaged: the result is that of one process, except that batch
-normalisation on CPUs knows only its own share (GPUs share it).
+batch. On the way back a row's gradient is the sum of what comes from the loss of every process,
+that many times what one process would have; the mean over processes of the parameters' gradients
+takes that factor out. The result is that of one process, except that batch normalisation on CPUs
+knows only its own share (GPUs share it).
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ and carry the same age. For an anchor i, k and t run over all other rows, with
 
 A loss is never NaN: a term (i, k) whose denominator has no members or whose weight is 0 is
 left out, an anchor without terms is left out of the mean over anchors, and a batch without
-anchors gives 0. Work is done in float32 at least, also under autocast.
+anchors gives 0. Work is done in float32 at least, also under autocast. A weight below the
+smallest normal number of that precision counts as 0: its inverse would overflow in the gradient.
+In float32, with an RBF kernel, that is from a difference of 13.2 bandwidths on.
 
 Sources: Barbano et al., "Contrastive learning for regression in multi-site brain age
 prediction" (ISBI 2023, arXiv 2211.08326) for threshold and L^exp, Dufumier et al. (MICCAI
@@ -20,11 +22,16 @@ equations could not be, so ``form="paper"`` is the formula in each docstring and
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+# A pair is left out where its rivals weigh so much less than itself that float32 would overflow.
+LARGEST_RATIO = 1e30
 
 # The released code multiplies by temperature / 0.07, a leftover of SupCon's.
 RELEASED_BASE_TEMPERATURE = 0.07
@@ -45,11 +52,12 @@ def kernel_weights(ages: Tensor, kernel: str = "rbf", bandwidth: float = 2.0) ->
     Returns
     -------
     Tensor
-        Shape (n, n), 1 on the diagonal.
+        Shape (n, n), 1 on the diagonal; 0 where it would be below the smallest normal number.
     """
     distance = (ages[:, None] - ages[None, :]) / bandwidth
     if kernel == "rbf":
-        return torch.exp(-0.5 * distance.square())
+        weights = torch.exp(-0.5 * distance.square())
+        return torch.where(weights < torch.finfo(weights.dtype).tiny, 0, weights)
     if kernel == "cauchy":
         return 1.0 / (1.0 + distance.square())
     raise ValueError(f"kernel {kernel!r} is not one of rbf, cauchy")
@@ -191,10 +199,11 @@ def threshold(
 
     where c_k is sum_t w_t (``normaliser="sum"``) or sum_t r_kt w_t (``"rivals"``: large
     without bound where all rivals are far away, so not for training). A pair without a rival
-    is left out. Rivals are found by sorting: O(n^2 log n) time and O(n^2) memory.
+    is left out, and with ``"rivals"`` one whose w_k / c_k is above :data:`LARGEST_RATIO`.
+    Rivals are found by sorting: O(n^2 log n) time and O(n^2) memory.
 
     Released form: one denominator an anchor, sum_j e^{s_j} times the number of k with
-    w_jk < w_ji, and all multiplied by temperature / 0.07.
+    w_jk < w_ji, and all multiplied by temperature / 0.07; its c_k is always sum_t w_t.
 
     Other parameters and the return value are those of :func:`l_exp`.
     """
@@ -202,6 +211,8 @@ def threshold(
         raise ValueError(f"form {form!r} is not one of paper, released")
     if normaliser not in ("sum", "rivals"):
         raise ValueError(f"normaliser {normaliser!r} is not one of sum, rivals")
+    if form == "released" and normaliser != "sum":
+        raise ValueError("the released form has the normaliser sum alone")
     if features.shape[0] < 2:
         return _nothing(features)
     s, w = _pairs(features, ages, temperature, kernel, bandwidth)
@@ -227,14 +238,18 @@ def threshold(
     if normaliser == "sum":
         return _mean_over_anchors(terms, kept, w.sum(1))
     rival_weight = w.cumsum(1).gather(1, last)
-    kept = kept & (rival_weight > 0)
+    kept = kept & (rival_weight > w / LARGEST_RATIO)
     return _mean_over_anchors(terms / torch.where(kept, rival_weight, 1), kept)
 
 
 def supcon(
     features: Tensor, ages: Tensor, temperature: float = 0.1, bin_width: float = 2.0
 ) -> Tensor:
-    """SupCon (Khosla et al. 2020, L_out) with ages in bins of `bin_width` years as classes."""
+    """SupCon (Khosla et al. 2020, L_out) with ages in bins of `bin_width` years as classes.
+
+    With P the others in the anchor's bin: -(1 / |P|) sum_{k in P} log( e^{s_k} / sum_t e^{s_t} ).
+    An anchor alone in its bin is left out. Bins begin at age 0.
+    """
     if features.shape[0] < 2:
         return _nothing(features)
     bins = torch.floor(_wide(ages) / bin_width)
@@ -267,12 +282,20 @@ def l1(predicted_ages: Tensor, ages: Tensor) -> Tensor:
     return (_wide(predicted_ages).reshape(-1) - _wide(ages)).abs().mean()
 
 
-# Loss by its name in the config, and the settings each takes from there.
+# Loss by its name in the config, and the settings each takes from there. One that is null there
+# has the loss's own default.
 LOSSES: dict[str, tuple[Callable[..., Tensor], tuple[str, ...]]] = {
     "exp": (l_exp, ("temperature", "kernel", "bandwidth", "form")),
     "y_aware": (y_aware, ("temperature", "kernel", "bandwidth")),
-    "threshold": (threshold, ("temperature", "kernel", "bandwidth", "form")),
-    "supcon": (supcon, ("temperature",)),
+    "threshold": (threshold, ("temperature", "kernel", "bandwidth", "form", "normaliser")),
+    "supcon": (supcon, ("temperature", "bin_width")),
     "rank_n_contrast": (rank_n_contrast, ("temperature",)),
     "l1": (l1, ()),
 }
+
+
+def options(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what the loss named in `settings` takes from there, null being its own default."""
+    function, takes = LOSSES[settings["loss"]]
+    own = inspect.signature(function).parameters
+    return {key: own[key].default if settings[key] is None else settings[key] for key in takes}

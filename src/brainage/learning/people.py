@@ -29,6 +29,8 @@ class Group:
         Row in the store of each scan.
     ages
         Years at each scan, float32.
+    sites
+        Data set and site of each scan.
     people
         For each person the positions of their scans in the lists above.
     """
@@ -36,6 +38,7 @@ class Group:
     scan_ids: list[str]
     rows: np.ndarray
     ages: np.ndarray
+    sites: np.ndarray
     people: list[np.ndarray]
 
 
@@ -80,18 +83,28 @@ def read_groups(
 
 
 def batches(
-    group: Group, batch_people: int, seed: int, epoch: int, steps: int | None = None
+    group: Group,
+    batch_people: int,
+    seed: int,
+    epoch: int,
+    sampling: str = "uniform",
+    steps: int | None = None,
 ) -> list[np.ndarray]:
-    """Shuffle the people, choose one scan of each, and cut into batches of equal size (± 1).
+    """Choose one scan of each person, and draw an epoch's batches of equal size (± 1).
 
     Parameters
     ----------
     group
-        Who trains.
+        Whose scans.
     batch_people
         Most people a batch.
     seed, epoch
-        All that the draw follows from.
+        All that is drawn follows from them.
+    sampling
+        ``uniform``: everyone once, shuffled. ``age``, ``site``, ``age_and_site``: decades of age,
+        sites, or decades at each site are drawn equally often. There are as many batches of the
+        same size, nobody is twice in a batch, but some come several times in an epoch and some
+        not at all. A cell with few people can come once each a batch and no oftener.
     steps
         Number of batches; None for as many as go once through the people. A part of the people
         goes round as often as it takes, so that its epoch has as many steps as that of all.
@@ -106,8 +119,26 @@ def batches(
     drawn: list[np.ndarray] = []
     while len(drawn) < (steps or once):
         chosen = np.array([random.choice(scans) for scans in group.people])
-        drawn += np.array_split(random.permutation(chosen), once)
+        order = random.permutation(chosen)
+        parts = np.array_split(order, once)
+        if sampling != "uniform":
+            weights = _balanced(group, order, sampling)
+            parts = [random.choice(order, len(part), replace=False, p=weights) for part in parts]
+        drawn += parts
     return drawn[: steps or once]
+
+
+def _balanced(group: Group, order: np.ndarray, sampling: str) -> np.ndarray:
+    """Chance of each scan such that every cell (decade, site or both) has the same."""
+    decades = np.floor(group.ages[order] / 10).astype(int).astype(str)
+    cells = {
+        "age": decades,
+        "site": group.sites[order],
+        "age_and_site": np.char.add(np.char.add(decades, " "), group.sites[order].astype(str)),
+    }[sampling]
+    _, cell, counts = np.unique(cells, return_inverse=True, return_counts=True)
+    weights = 1 / counts[cell]
+    return weights / weights.sum()
 
 
 def _group(table: pd.DataFrame, store: Store) -> Group:
@@ -118,5 +149,6 @@ def _group(table: pd.DataFrame, store: Store) -> Group:
         scan_ids=scan_ids,
         rows=np.array([store.rows[scan_id] for scan_id in scan_ids], dtype=np.int64),
         ages=table["age"].to_numpy(dtype=np.float32),
+        sites=(table["dataset"] + " " + table["site"].fillna("n/a")).to_numpy(dtype=str),
         people=people,
     )

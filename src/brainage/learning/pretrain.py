@@ -14,7 +14,7 @@ import brainage
 from brainage import contracts
 from brainage.derivatives import SCAN_ID_PATTERN
 from brainage.files import InputError, write_json, written_whole
-from brainage.learning import checkpoint, encoders, people, training
+from brainage.learning import checkpoint, encoders, losses, people, training
 from brainage.learning.store import open_store
 from brainage.tables import write_table
 
@@ -82,12 +82,17 @@ def pretrain(
         whole, _ = people.read_groups(scans, splits, data, steps_of, fold, seed)
         steps = math.ceil(len(whole.people) / settings["batch_people"])
     made_for = checkpoint.fingerprint(
-        settings={key: value for key, value in settings.items() if key not in _NOT_RESULT},
-        store=data.info,
-        fit=[fit.scan_ids, fit.rows.tolist(), fit.ages.tolist()],
-        tune=[tune.scan_ids, tune.rows.tolist(), tune.ages.tolist()],
-        run=[experiment, fold, seed, steps],
-        threads=threads,
+        config=[
+            {key: value for key, value in settings.items() if key not in _NOT_RESULT},
+            [experiment, fold, seed, steps, threads],
+        ],
+        data=[
+            data.info,
+            *(
+                [group.scan_ids, group.rows.tolist(), group.ages.tolist(), group.sites.tolist()]
+                for group in (fit, tune)
+            ),
+        ],
         code=code_hash,
     )
     job = training.Job(
@@ -177,7 +182,7 @@ def _write(
                 "parameters": sum(value.numel() for value in encoder.parameters()),
             },
             "preprocessing": store_info,
-            "settings": job.settings,
+            "settings": {**job.settings, **losses.options(job.settings)},
             "training": {
                 "experiment": experiment,
                 "fold": fold,

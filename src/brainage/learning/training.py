@@ -6,7 +6,6 @@ so a run that was killed goes on from its last checkpoint as if nothing had happ
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sys
@@ -20,17 +19,19 @@ import torch
 from torch import Tensor, nn
 
 from brainage.files import InputError
-from brainage.learning import augment, checkpoint, distributed, encoders, losses, people
+from brainage.learning import augment, checkpoint, distributed, encoders, losses, parts, people
+from brainage.learning.brains import Brains
 from brainage.learning.people import Group
-from brainage.learning.store import Store, open_store
+from brainage.learning.store import open_store
 
 _STEP_EPOCHS, _STEP_FACTOR = 10, 0.9  # of schedule: step, as published
 _PROGRESS_SECONDS = 5.0  # between two lines on stderr
+_REMEDY = "lower learning_rate, raise temperature or bandwidth, or use precision: fp32"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One training run; `made_for` is the fingerprint of all that its result follows from."""
+    """One training run; `made_for` are the fingerprints of all that its result follows from."""
 
     name: str
     store: Path
@@ -40,7 +41,7 @@ class Job:
     seed: int
     threads: int
     checkpoint: Path
-    made_for: str
+    made_for: dict[str, str]
     steps: int | None = None  # optimiser steps an epoch; None: once through the fit people
 
 
@@ -81,8 +82,8 @@ class _Model(nn.Module):
     def __init__(self, settings: dict[str, Any], ages: np.ndarray) -> None:
         super().__init__()
         self.encoder = encoders.build(**settings["encoder"])
-        self.function, takes = losses.LOSSES[settings["loss"]]
-        self.options = {key: settings[key] for key in takes}
+        self.function = losses.LOSSES[settings["loss"]][0]
+        self.options = losses.options(settings)
         size = self.encoder.feature_size
         self.head: nn.Module = (
             encoders.AgeHead(size, ages)
@@ -95,33 +96,6 @@ class _Model(nn.Module):
 
     def loss(self, outputs: Tensor, ages: Tensor) -> Tensor:
         return self.function(outputs, ages, **self.options)
-
-
-class _Brains:
-    """Brains by position in a group: on the device where they fit, else read as needed."""
-
-    def __init__(self, store: Store, rows: np.ndarray, device: torch.device) -> None:
-        self.brains, self.rows, self.device = store.brains, rows, device
-        size = len(rows) * int(np.prod(store.brains.shape[1:]))
-        self.held: Tensor | None = None
-        if size < 0.5 * _free_memory(device):
-            self.held = torch.from_numpy(store.brains[rows]).to(device)
-
-    def take(self, positions: np.ndarray) -> Tensor:
-        """Return (n, 1, x, y, z) volumes on the scale of encoders."""
-        if self.held is None:
-            volumes = torch.from_numpy(self.brains[self.rows[positions]]).to(self.device)
-        else:
-            volumes = self.held[torch.from_numpy(positions).to(self.device)]
-        return augment.to_float(volumes[:, None])
-
-
-def _free_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    with contextlib.suppress(ValueError, OSError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    return 2**30
 
 
 def learning_rate(settings: dict[str, Any], epochs_done: float) -> float:
@@ -153,13 +127,18 @@ class _Run:
         self.job, self.team, self.settings = job, team, settings
         self.device = pick_device(settings["device"], team.rank)
         self.store = open_store(job.store)
-        self.brains = _Brains(self.store, job.fit.rows, self.device)
+        self.brains = Brains(self.store, job.fit.rows, self.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(job.seed)
             self.model = _Model(settings, job.fit.ages)
         if team.size > 1 and self.device.type == "cuda":
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        self.model.to(self.device)
+        self.memory_format = (
+            torch.channels_last_3d if settings["channels_last"] else torch.contiguous_format
+        )
+        self.model.to(self.device, memory_format=self.memory_format)
+        if settings["compile"]:
+            self.model.compile()
         self.optimiser = _optimiser(settings, self.model.parameters())
         self.average = _copy(self.model.encoder) if settings["weight_averaging"] else None
         self.best: dict[str, Tensor] | None = None
@@ -190,28 +169,52 @@ class _Run:
         self.best, self.best_loss = state["best"], state["best_loss"]
         self.history, self.steps = state["history"], state["steps"]
 
-    def step(self, positions: np.ndarray, epoch: int, rate: float) -> float:
-        """Take one optimiser step on the scans at `positions`; returns the loss."""
+    def share(self, positions: np.ndarray, rank: int | None = None) -> np.ndarray:
+        """Return those of a batch's positions that this process (or that of `rank`) works on."""
+        return np.array_split(positions, self.team.size)[self.team.rank if rank is None else rank]
+
+    def step(self, positions: np.ndarray, stored: Tensor, epoch: int, rate: float) -> float:
+        """Take one optimiser step.
+
+        Parameters
+        ----------
+        positions
+            Of the batch's scans in the group.
+        stored
+            Brains of this process's share of them, as stored.
+        epoch, rate
+            Number of the epoch, from 1, and the learning rate.
+
+        Returns
+        -------
+        float
+            The loss of the whole batch.
+        """
         settings, team = self.settings, self.team
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        mine = np.array_split(positions, team.size)[team.rank]
-        own = np.tile(mine, settings["views"])
+        shares = [np.tile(self.share(positions, r), settings["views"]) for r in range(team.size)]
+        sizes = [len(share) for share in shares]
+        ages = torch.from_numpy(self.job.fit.ages[np.concatenate(shares)]).to(self.device)
+        # Drawn evenly, a person comes once an epoch; else more often, and each time anew.
+        again = () if settings["sampling"] == "uniform" else (self.steps,)
         keys = [
-            (self.job.seed, epoch, int(position), view)
-            for view in range(settings["views"])
-            for position in mine
+            (self.job.seed, epoch, int(position), number // len(stored), *again)
+            for number, position in enumerate(shares[team.rank])
         ]
-        outputs = self._outputs(self._views(own, keys))
-        sizes = [len(part) * settings["views"] for part in np.array_split(positions, team.size)]
-        parts = [np.tile(part, settings["views"]) for part in np.array_split(positions, team.size)]
-        ages = torch.from_numpy(self.job.fit.ages[np.concatenate(parts)]).to(self.device)
+
+        def outputs_of(stored: Tensor, part: np.ndarray) -> Tensor:
+            rows = torch.from_numpy(part % len(stored)).to(stored.device)
+            return self._outputs(self._views(stored[rows], [keys[number] for number in part]))
+
+        outputs = parts.outputs_in_parts(
+            self.model, outputs_of, stored, parts.split(sizes, team.rank, settings["micro_batch"])
+        )
         loss = self.model.loss(team.gather(outputs, sizes), ages)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise InputError(
-                f"{self.job.name}: the loss became {value} in epoch {epoch}; lower "
-                "learning_rate, raise temperature or bandwidth, or use precision: fp32"
+                f"{self.job.name}: the loss became {value} in epoch {epoch}; {_REMEDY}"
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -224,19 +227,23 @@ class _Run:
             _move_average(self.average, self.model.encoder, decay)
         return value
 
-    def _views(self, positions: np.ndarray, keys: list[tuple[int, ...]]) -> Tensor:
-        return augment.augment(
-            self.brains.take(positions),
-            keys,
-            self.settings["augmentation"],
-            self.store.voxel_size,
-        )
+    def require_finite_weights(self, epoch: int) -> None:
+        """Raise InputError where a weight is not finite: a finite loss can have such a gradient."""
+        for name, value in self.model.state_dict().items():
+            if not value.isfinite().all():
+                raise InputError(
+                    f"{self.job.name}: {name} is not finite after epoch {epoch}; {_REMEDY}"
+                )
+
+    def _views(self, stored: Tensor, keys: list[tuple[int, ...]]) -> Tensor:
+        volumes = augment.to_float(stored[:, None])
+        return augment.augment(volumes, keys, self.settings["augmentation"], self.store.voxel_size)
 
     def _outputs(self, volumes: Tensor) -> Tensor:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.settings["precision"] == "bf16"
         ):
-            outputs = self.model(volumes)
+            outputs = self.model(volumes.contiguous(memory_format=self.memory_format))
         return outputs.float()
 
     def look_at_tune(self) -> tuple[float, float]:
@@ -249,11 +256,11 @@ class _Run:
             embeddings, outputs = [], []
             for group, brains in (
                 (self.job.fit, self.brains),
-                (tune, _Brains(self.store, tune.rows, self.device)),
+                (tune, Brains(self.store, tune.rows, self.device)),
             ):
                 first = np.array([scans[0] for scans in group.people])
                 features = [
-                    self.model.encoder(brains.take(part))
+                    self.model.encoder(augment.to_float(brains.take(part)[:, None]))
                     for part in np.array_split(first, math.ceil(len(first) / 32))
                 ]
                 embeddings.append((torch.cat(features), group.ages[first]))
@@ -297,15 +304,24 @@ def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dic
     looks = _looks(settings, bool(job.tune.people))
     for epoch in range(first_epoch, settings["epochs"] + 1):
         run.model.train()
-        parts = people.batches(job.fit, settings["batch_people"], job.seed, epoch, job.steps)
+        batches = people.batches(
+            job.fit,
+            settings["batch_people"],
+            job.seed,
+            epoch,
+            sampling=settings["sampling"],
+            steps=job.steps,
+        )
         values = []
-        for number, positions in enumerate(parts):
-            rate = learning_rate(settings, epoch - 1 + (number + 1) / len(parts))
-            values.append(run.step(positions, epoch, rate))
+        arriving = run.brains.stream(run.share(positions) for positions in batches)
+        for number, (positions, stored) in enumerate(zip(batches, arriving, strict=True)):
+            rate = learning_rate(settings, epoch - 1 + (number + 1) / len(batches))
+            values.append(run.step(positions, stored, epoch, rate))
+        run.require_finite_weights(epoch)
         row = {
             "epoch": epoch,
             "learning_rate": learning_rate(settings, epoch - 1),
-            "fit_loss": float(np.average(values, weights=[len(part) for part in parts])),
+            "fit_loss": float(np.average(values, weights=[len(part) for part in batches])),
             "tune_loss": math.nan,
             "tune_mae": math.nan,
         }

@@ -1,0 +1,84 @@
+"""Brains held on the device, and brains fetched while the batch before is worked on."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from brainage.learning.brains import Brains
+from brainage.learning.store import Store
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("store") / "brains.npy"
+    volumes = np.random.default_rng(1).integers(0, 256, (300, 5, 6, 7), dtype=np.uint8)
+    np.save(path, volumes)
+    return Store(np.load(path, mmap_mode="r"), {}, {})
+
+
+ROWS = np.random.default_rng(2).permutation(300)[:290]
+BATCHES = [np.array([3, 200, 3]), np.array([289]), np.arange(40), np.array([7, 0])]
+
+
+@pytest.mark.parametrize("hold", [True, False])
+def test_both_ways_give_the_brains_of_the_store_bit_for_bit(store, hold):
+    brains = Brains(store, ROWS, CPU, hold=hold)
+    assert (brains.held is not None) == hold
+    given = list(brains.stream(iter(BATCHES)))
+    assert len(given) == len(BATCHES)
+    for positions, volumes in zip(BATCHES, given, strict=True):
+        assert volumes.dtype == torch.uint8
+        assert np.array_equal(volumes.numpy(), store.brains[ROWS[positions]])
+        assert torch.equal(brains.take(positions), volumes)
+    assert list(brains.stream([])) == []
+
+
+def test_the_next_batch_is_fetched_beside_this_one(store, monkeypatch):
+    brains = Brains(store, ROWS, CPU, hold=False)
+    fetched, by = [], set()
+    original, second = Brains._read, threading.Event()
+
+    def read(self, positions, pinned):
+        fetched.append(len(positions))
+        by.add(threading.current_thread().name)
+        if len(fetched) == 2:
+            second.set()
+        return original(self, positions, pinned)
+
+    monkeypatch.setattr(Brains, "_read", read)
+    arriving = brains.stream(BATCHES)
+    assert len(next(arriving)) == 3
+    assert second.wait(10)  # while the caller has the first, and asked for nothing more
+    assert fetched == [3, 1]
+    next(arriving)
+    arriving.close()  # as when training stops: the thread is done, and no error is lost
+    assert threading.current_thread().name not in by
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("brains")]
+
+
+def test_what_goes_wrong_beside_is_raised_here(store):
+    brains = Brains(store, ROWS, CPU, hold=False)
+    with pytest.raises(IndexError):
+        list(brains.stream([np.array([0]), np.array([290])]))
+
+
+def test_training_is_the_same_either_way(toy, tmp_path, monkeypatch):
+    from brainage.learning import brains as module
+    from tests.learning.test_pretrain import run
+
+    held = run(toy, tmp_path / "held", epochs=2)
+    monkeypatch.setattr(module, "_free_memory", lambda device: 0)
+    assert run(toy, tmp_path / "fetched", epochs=2) == held
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_gpu_gets_the_same_brains(store, hold):
+    brains = Brains(store, ROWS, torch.device("cuda", 0), hold=hold)
+    for positions, volumes in zip(BATCHES, brains.stream(BATCHES), strict=True):
+        assert volumes.is_cuda
+        assert np.array_equal(volumes.cpu().numpy(), store.brains[ROWS[positions]])
