@@ -120,10 +120,11 @@ def judged(work: Path, scans: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFr
     return read_table(paths[2], QC).set_index("scan_id", drop=False)
 
 
-def untouched(name: str, folder: Path, work: Path, processes: int) -> Cohort:
+def untouched(name: str, folder: Path, work: Path, every: int, processes: int) -> Cohort:
     config = complete({"datasets": {name: {"kind": "bids", "path": str(folder)}}})
     scans, _ = index_scans(config)
-    scans = scans.set_index("scan_id", drop=False)
+    scans = scans[::every].set_index("scan_id", drop=False)
+    scans["t1w"] = [str(folder / path) for path in scans["t1w"]]
     named = [(scan_id, Path(path)) for scan_id, path in scans["t1w"].items()]
     measures = processed(work, name, named, processes)
     qc = judged(work, scans.reset_index(drop=True), measures.reset_index(drop=True))
@@ -246,18 +247,19 @@ def main() -> None:
     arguments.add_argument("--simulated", type=Path)
     arguments.add_argument("--work", type=Path, default=Path("results/quality_control"))
     arguments.add_argument("--half", choices=("tuning", "reported", "both"), default="both")
-    arguments.add_argument("--heads", type=int, default=16, help="real heads to spoil")
-    arguments.add_argument("--simulated-heads", type=int, default=12)
+    arguments.add_argument("--heads", type=int, default=12, help="real heads to spoil")
+    arguments.add_argument("--simulated-heads", type=int, default=8)
+    arguments.add_argument("--simulated-every", type=int, default=1, help="only every n-th scan")
     arguments.add_argument("--processes", type=int, default=1)
     args = arguments.parse_args()
     quality._brain = lru_cache(maxsize=2000)(quality._brain)  # the same cohort, again and again
-    given = [("real", args.real, args.heads)]
+    given = [("real", args.real, args.heads, 1)]
     if args.simulated is not None:
-        given.append(("simulated", args.simulated, args.simulated_heads))
+        given.append(("simulated", args.simulated, args.simulated_heads, args.simulated_every))
     halves = ("tuning", "reported") if args.half == "both" else (args.half,)
     rows, alarms = [], []
-    for name, folder, number in given:
-        cohort = untouched(name, folder, args.work / name, args.processes)
+    for name, folder, number, every_nth in given:
+        cohort = untouched(name, folder, args.work / name, every_nth, args.processes)
         for scan_id, found in cohort.qc.iterrows():
             if cohort.half(scan_id) in halves:
                 alarms.append({"cohort": name, "half": cohort.half(scan_id), "scan_id": scan_id,

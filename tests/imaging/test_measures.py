@@ -74,3 +74,32 @@ def test_fit_measures_of_the_template_itself(template: Template) -> None:
     assert result["rotation_degrees"] == pytest.approx(0, abs=1e-3)
     volume = template.mask.sum() * template.size**3 * 1.1**3 / 1000
     assert result["brain_volume_ml"] == pytest.approx(volume)
+
+
+def test_a_mask_beside_the_brain_leaves_out_its_core(template: Template) -> None:
+    found = find_tissues(template.head, template.mask, template.priors)
+    shares = []
+    for voxels in (0, 1, 3):
+        mask = np.roll(template.mask, voxels, axis=0)
+        args = (template.head, template.mask, template.head, mask, found, template.size)
+        shares.append(measures.fit_measures(*args, np.eye(4))["core_in_mask"])
+    assert shares[0] == 1
+    assert shares[2] < shares[1] <= 1
+    assert shares[2] < 0.95
+
+
+@pytest.mark.parametrize("how", ["whole", "cut", "empty slices"])
+def test_what_is_cut_off_or_empty_is_not_in_view(template: Template, how: str) -> None:
+    data, affine = template.head + 1, template.affine
+    planes = np.flatnonzero(template.mask.any(axis=(0, 1)))
+    top = planes[-1] - 5
+    lost = template.mask[:, :, top + 1 :].sum() / template.mask.sum()
+    if how == "cut":
+        data = data[:, :, : top + 1]
+    if how == "empty slices":
+        data = data.copy()
+        data[:, :, top + 1 :] = 0
+    found = measures.view_measures(data, affine, template.mask, affine, np.eye(4))
+    wanted = 1.0 if how == "whole" else 1 - lost
+    assert lost > 0.02
+    assert found["brain_in_view"] == pytest.approx(wanted, abs=1e-6)

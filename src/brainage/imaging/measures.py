@@ -13,6 +13,7 @@ from scipy import ndimage
 from brainage.imaging import geometry
 from brainage.imaging.tissue import TISSUES, Tissues
 
+CORE = 4.0  # mm inside the template's brain, where a mask that fits has no hole
 AIR_DISTANCE = 12.0  # mm from the head: nearer than that, ghosts of the skin and pulsation
 
 
@@ -180,6 +181,8 @@ def fit_measures(
         ``brain_volume_ml`` of the own mask in the head's own space;
         ``icvs_csf``, ``icvs_gm``, ``icvs_wm``: share of each tissue in it;
         ``template_overlap``: Dice of own and template's mask;
+        ``core_in_mask``: share of the template's brain, 4 mm inside its edge, that the own mask
+        holds: 1 but for a mask that is eroded, shifted or another head's;
         ``template_correlation``: Pearson correlation with the template inside its brain mask;
         ``scale``: how much longer the head is than the template (cube root of the determinant);
         ``stretch``: longest over shortest axis of the affine, 1 for none;
@@ -190,6 +193,7 @@ def fit_measures(
     u, singular, v = np.linalg.svd(linear)
     turn = u @ v
     angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
+    core = (ndimage.distance_transform_edt(template_mask) - 0.5) * size > CORE
     both = 2.0 * float((mask & template_mask).sum()) / float(mask.sum() + template_mask.sum())
     counts = np.bincount(tissues.labels[mask], minlength=4)[1:4] / max(1, int(mask.sum()))
     a, b = brain[template_mask].astype(np.float64), template_head[template_mask].astype(np.float64)
@@ -200,8 +204,38 @@ def fit_measures(
         "icvs_gm": float(counts[1]),
         "icvs_wm": float(counts[2]),
         "template_overlap": both,
+        "core_in_mask": float(mask[core].mean()) if core.any() else None,
         "template_correlation": None if constant else float(np.corrcoef(a, b)[0, 1]),
         "scale": float(np.cbrt(determinant)),
         "stretch": float(singular.max() / max(singular.min(), 1e-9)),
         "rotation_degrees": angle,
     }
+
+
+def view_measures(
+    data: np.ndarray,
+    affine: np.ndarray,
+    template_mask: np.ndarray,
+    template_affine: np.ndarray,
+    world: np.ndarray,
+) -> dict[str, float | None]:
+    """How much of the brain the picture shows.
+
+    Parameters
+    ----------
+    data, affine
+        The scan as stored, and its 4 x 4 affine.
+    template_mask, template_affine
+        The template's brain, and its 4 x 4 affine.
+    world
+        4 x 4 affine from template to head.
+
+    Returns
+    -------
+    dict
+        ``brain_in_view``: share of the template's brain, as registered, that lies inside the
+        field of view and has any signal; a cut vertex and missing slices lower it.
+    """
+    signal = (data > 0).astype(np.float32)
+    seen = geometry.resampled(signal, affine, template_mask.shape, template_affine, world)
+    return {"brain_in_view": float((seen[template_mask] > 0.5).mean())}

@@ -26,6 +26,9 @@ DEFECTS = (
 )
 MEASURE_NAMES = {
     "brain_volume_ml": "brain volume (ml)",
+    "brain_volume_ratio": "brain volume over that expected for age and sex",
+    "brain_in_view": "share of the brain in the picture",
+    "core_in_mask": "share of the brain's core in the mask",
     "template_overlap": "overlap with the template's mask (Dice)",
     "template_correlation": "correlation with the template",
     "cohort_correlation": "correlation with the other brains",
