@@ -247,6 +247,7 @@ def main() -> None:
     arguments.add_argument("--simulated", type=Path)
     arguments.add_argument("--work", type=Path, default=Path("results/quality_control"))
     arguments.add_argument("--half", choices=("tuning", "reported", "both"), default="both")
+    arguments.add_argument("--strengths", nargs="+", choices=STRENGTHS, default=STRENGTHS)
     arguments.add_argument("--heads", type=int, default=12, help="real heads to spoil")
     arguments.add_argument("--simulated-heads", type=int, default=8)
     arguments.add_argument("--simulated-every", type=int, default=1, help="only every n-th scan")
@@ -267,6 +268,8 @@ def main() -> None:
         chosen = [scan_id for scan_id in drawn(cohort, number) if cohort.half(scan_id) in halves]
         for defect in DEFECTS:
             for strength in STRENGTHS[-len(defect.levels) :]:
+                if strength not in args.strengths:
+                    continue
                 spoilt = planted(cohort, chosen, defect, strength, args.processes)
                 for _, row in spoilt.iterrows():
                     verdict, reason = verdict_of(cohort, row)

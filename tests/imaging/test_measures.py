@@ -37,10 +37,24 @@ def test_a_ghost_raises_what_ghosts_raise(head: np.ndarray, template: Template) 
     assert bad["air_spread"] > 2 * clean["air_spread"]
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_ghosts_are_found_along_their_axis(head: np.ndarray, template: Template, axis: int) -> None:
+    places = measures.head_and_air(head, template.affine)
+    ghost = head + 0.05 * np.roll(head, head.shape[axis] // 2, axis=axis)
+    clean, bad = (measures.ghost_measures(data, *places) for data in (head, ghost))
+    name = measures.GHOSTS[axis]
+    assert all(value == pytest.approx(0, abs=0.005) for value in clean.values())
+    assert bad[name] > 0.01
+    assert all(bad[other] < bad[name] / 3 for other in measures.GHOSTS if other != name)
+
+
 def test_masked_air_gives_no_measure_of_air(head: np.ndarray, template: Template) -> None:
     inside, _ = measures.head_and_air(head, template.affine)
     found = frame(np.where(inside, head, 0), template)
     assert found["fber"] is None and found["air_spread"] is None
+    masked = np.where(inside, head, 0)
+    places = measures.head_and_air(masked, template.affine)
+    assert set(measures.ghost_measures(masked, *places).values()) == {None}
     assert found["efc"] > 0
 
 

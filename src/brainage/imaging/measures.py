@@ -13,6 +13,7 @@ from scipy import ndimage
 from brainage.imaging import geometry
 from brainage.imaging.tissue import TISSUES, Tissues
 
+GHOSTS = ("ghosting_left_right", "ghosting_front_back", "ghosting_up_down")
 CORE = 4.0  # mm inside the template's brain, where a mask that fits has no hole
 AIR_DISTANCE = 12.0  # mm from the head: nearer than that, ghosts of the skin and pulsation
 
@@ -98,6 +99,45 @@ def frame_measures(data: np.ndarray, head: np.ndarray, air: np.ndarray) -> dict[
             blocks = mean[full] / weight[2::5, 2::5, 2::5][full]
             result["air_spread"] = float(blocks.std() / max(float(blocks.mean()), 1e-9))
     return result
+
+
+def ghost_measures(data: np.ndarray, head: np.ndarray, air: np.ndarray) -> dict[str, float | None]:
+    """How much brighter the air is beside the head, along each axis, than where no ghost can be.
+
+    A movement during the scan repeats the head along the phase axis, and along no other: the air
+    that has the head beside it along one axis alone is compared with the darkest of the air along
+    the two others and of the corners. After the percent signal ghosting of the American College of
+    Radiology (Phantom Test Guidance for MRI), with a head in the place of the phantom and
+    each axis by itself.
+
+    Parameters
+    ----------
+    data
+        Coarse copy of the scan, axes right, anterior, superior.
+    head, air
+        From :func:`head_and_air` of that copy.
+
+    Returns
+    -------
+    dict
+        ``ghosting_left_right``, ``ghosting_front_back``, ``ghosting_up_down``: share of the head's
+        median; missing where there is too little air.
+    """
+    inside = float(np.median(data[head])) if head.any() else 0.0
+    shadows = [np.broadcast_to(head.any(axis=axis, keepdims=True), head.shape) for axis in range(3)]
+    levels: list[float | None] = []
+    for axis in (0, 1, 2, None):
+        place = air.copy()
+        for other in range(3):
+            place &= shadows[other] if other == axis else ~shadows[other]
+        enough = place.sum() >= 100 and inside > 0
+        levels.append(float(data[place].mean()) / inside if enough else None)
+    darkest = min((level for level in levels if level is not None), default=0.0)
+    alone = sum(level is not None for level in levels) < 2
+    return {
+        name: None if level is None or alone else level - darkest
+        for name, level in zip(GHOSTS, levels[:3], strict=True)
+    }
 
 
 def tissue_measures(

@@ -103,6 +103,7 @@ def _process(
         found.labels, template.affine, head.data.shape, head.affine, back, order=0
     )
     numbers = _frame(head, coarse_affine, air_head, air)
+    numbers |= measures.ghost_measures(coarse, air_head, air)
     air_sd = numbers.pop("air_sd")
     numbers |= measures.tissue_measures(corrected, labels, air_sd)
     numbers |= measures.fit_measures(template.head, template.mask, scaled, mask, found, size, world)
