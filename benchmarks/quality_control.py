@@ -83,8 +83,11 @@ LIMITS = {
     "overlap with the template": "template_overlap",
     "correlation with the template": "template_correlation",
     "correlation with their mean": "cohort_correlation",
-    "no T1w contrast": "tissue_contrast",
-    "brain volume": "brain_volume_ml",
+    "no t1w contrast": "tissue_contrast",
+    "ml is outside": "brain_volume_ml",
+    "share of the brain's core": "core_in_mask",
+    "share of the brain seen": "brain_in_view",
+    "upside down or on the side": "rotation_degrees",
 }
 
 
@@ -205,7 +208,7 @@ def flagging(verdict: str, reason: str) -> list[str]:
     if verdict == "pass":
         return []
     names = [rule.measure for rule in quality.RULES if re.search(rf"\b{rule.measure}\b", reason)]
-    names += [name for words, name in LIMITS.items() if f"{words} " in reason]
+    names += [name for words, name in LIMITS.items() if words in reason.lower()]
     return list(dict.fromkeys(names)) or ["reason in words"]
 
 

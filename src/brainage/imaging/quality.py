@@ -328,8 +328,8 @@ def _check_limits(
 def _check_lie(frame: pd.DataFrame, settings: dict[str, Any], warns: dict[str, list[str]]) -> None:
     """Show heads that lie as nobody lies in a scanner.
 
-    Slices counted the wrong way are a turn and a mirror image. The template is symmetric, so the
-    turned head is registered well, and its brain can be used; but left and right are swapped.
+    Slices counted the wrong way are a turn and a mirror image. The template is symmetric, so where
+    the turned head is registered well its brain can be used; but left and right are swapped.
     """
     limit = float(settings["maximum_rotation"])
     for scan_id, angle in zip(
