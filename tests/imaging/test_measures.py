@@ -37,10 +37,24 @@ def test_a_ghost_raises_what_ghosts_raise(head: np.ndarray, template: Template) 
     assert bad["air_spread"] > 2 * clean["air_spread"]
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_ghosts_are_found_along_their_axis(head: np.ndarray, template: Template, axis: int) -> None:
+    places = measures.head_and_air(head, template.affine)
+    ghost = head + 0.05 * np.roll(head, head.shape[axis] // 2, axis=axis)
+    clean, bad = (measures.ghost_measures(data, *places) for data in (head, ghost))
+    name = measures.GHOSTS[axis]
+    assert all(value == pytest.approx(0, abs=0.005) for value in clean.values())
+    assert bad[name] > 0.01
+    assert all(bad[other] < bad[name] / 3 for other in measures.GHOSTS if other != name)
+
+
 def test_masked_air_gives_no_measure_of_air(head: np.ndarray, template: Template) -> None:
     inside, _ = measures.head_and_air(head, template.affine)
     found = frame(np.where(inside, head, 0), template)
     assert found["fber"] is None and found["air_spread"] is None
+    masked = np.where(inside, head, 0)
+    places = measures.head_and_air(masked, template.affine)
+    assert set(measures.ghost_measures(masked, *places).values()) == {None}
     assert found["efc"] > 0
 
 
@@ -74,3 +88,32 @@ def test_fit_measures_of_the_template_itself(template: Template) -> None:
     assert result["rotation_degrees"] == pytest.approx(0, abs=1e-3)
     volume = template.mask.sum() * template.size**3 * 1.1**3 / 1000
     assert result["brain_volume_ml"] == pytest.approx(volume)
+
+
+def test_a_mask_beside_the_brain_leaves_out_its_core(template: Template) -> None:
+    found = find_tissues(template.head, template.mask, template.priors)
+    shares = []
+    for voxels in (0, 1, 3):
+        mask = np.roll(template.mask, voxels, axis=0)
+        args = (template.head, template.mask, template.head, mask, found, template.size)
+        shares.append(measures.fit_measures(*args, np.eye(4))["core_in_mask"])
+    assert shares[0] == 1
+    assert shares[2] < shares[1] <= 1
+    assert shares[2] < 0.95
+
+
+@pytest.mark.parametrize("how", ["whole", "cut", "empty slices"])
+def test_what_is_cut_off_or_empty_is_not_in_view(template: Template, how: str) -> None:
+    data, affine = template.head + 1, template.affine
+    planes = np.flatnonzero(template.mask.any(axis=(0, 1)))
+    top = planes[-1] - 5
+    lost = template.mask[:, :, top + 1 :].sum() / template.mask.sum()
+    if how == "cut":
+        data = data[:, :, : top + 1]
+    if how == "empty slices":
+        data = data.copy()
+        data[:, :, top + 1 :] = 0
+    found = measures.view_measures(data, affine, template.mask, affine, np.eye(4))
+    wanted = 1.0 if how == "whole" else 1 - lost
+    assert lost > 0.02
+    assert found["brain_in_view"] == pytest.approx(wanted, abs=1e-6)

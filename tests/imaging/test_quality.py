@@ -40,6 +40,9 @@ def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:
             "template_overlap": random.normal(0.95, 0.005, number),
             "template_correlation": random.normal(0.7, 0.02, number),
             "brain_volume_ml": random.normal(1500, 100, number),
+            "core_in_mask": 1.0,
+            "brain_in_view": 1.0,
+            "rotation_degrees": random.normal(12, 5, number),
             "tissue_contrast": random.normal(0.2, 0.01, number),
             # Site B is much noisier: no fault of any one scan there.
             "cjv": random.normal(0.5, 0.02, number) + 0.8 * site_b,
@@ -80,6 +83,10 @@ def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
         ("template_correlation", 0.1, "fail", "no brain, or badly aligned"),
         ("brain_volume_ml", 300.0, "fail", "300 ml is outside"),
         ("tissue_contrast", -0.1, "fail", "no T1w contrast"),
+        ("core_in_mask", 0.8, "fail", "leaves out brain"),
+        ("core_in_mask", 0.95, "warn", "leaves out brain"),
+        ("brain_in_view", 0.8, "fail", "0.80 is below 0.9"),
+        ("rotation_degrees", 178.0, "warn", "left and right may be swapped"),
         ("cjv", 0.9, "warn", "at site A"),
         ("cjv", 1.3, "fail", "at site A"),
     ],
@@ -113,6 +120,34 @@ def test_an_unusual_brain_is_shown_and_set_aside_only_in_a_poor_picture(tmp_path
     qc = judged(tmp_path, scans, measures)
     assert qc["verdict"].iloc[3] == "warn"
     assert qc["verdict"].iloc[5] == "fail"
+
+
+def test_volume_is_judged_for_age_and_sex(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path, 80)
+    random = np.random.default_rng(3)
+    men = np.arange(80) % 4 < 2
+    scans["sex"] = np.where(men, "M", "F")
+    scans["age"] = random.uniform(20, 80, 80)
+    usual = np.where(men, 1600.0, 1150.0) * np.exp(-0.002 * scans["age"].to_numpy(dtype=float))
+    measures["brain_volume_ml"] = usual * np.exp(random.normal(0, 0.03, 80))
+    # A woman with a man's volume: nothing unusual in a cohort of both.
+    measures.loc[2, "brain_volume_ml"] = 1.6 * usual[2]
+    scans.loc[[4, 6], ["age", "sex"]] = None
+    qc = judged(tmp_path, scans, measures)
+    assert qc["verdict"].iloc[2] == "warn"
+    assert "for age and sex" in qc["reason"].iloc[2]
+    assert "brain_volume_ml" not in qc["reason"].iloc[2]
+    assert qc["brain_volume_ratio"].iloc[2] == pytest.approx(1.6, abs=0.1)
+    assert qc["brain_volume_ratio"].iloc[[4, 6]].isna().all()
+    others = qc["brain_volume_ratio"].drop(qc.index[2]).dropna()
+    assert others.between(0.88, 1.12).all()
+    assert (qc["verdict"].drop(qc.index[2]) == "pass").all()
+
+
+def test_without_enough_ages_no_volume_is_expected(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    scans.loc[:20, "age"], scans.loc[:20, "sex"] = 40.0, "F"
+    assert judged(tmp_path, scans, measures)["brain_volume_ratio"].isna().all()
 
 
 def test_small_sites_are_compared_with_everybody(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from scipy import ndimage
 from brainage.imaging import geometry
 from brainage.imaging.tissue import TISSUES, Tissues
 
+GHOSTS = ("ghosting_left_right", "ghosting_front_back", "ghosting_up_down")
+CORE = 4.0  # mm inside the template's brain, where a mask that fits has no hole
 AIR_DISTANCE = 12.0  # mm from the head: nearer than that, ghosts of the skin and pulsation
 
 
@@ -99,6 +101,45 @@ def frame_measures(data: np.ndarray, head: np.ndarray, air: np.ndarray) -> dict[
     return result
 
 
+def ghost_measures(data: np.ndarray, head: np.ndarray, air: np.ndarray) -> dict[str, float | None]:
+    """How much brighter the air is beside the head, along each axis, than where no ghost can be.
+
+    A movement during the scan repeats the head along the phase axis, and along no other: the air
+    that has the head beside it along one axis alone is compared with the darkest of the air along
+    the two others and of the corners. After the percent signal ghosting of the American College of
+    Radiology (Phantom Test Guidance for MRI), with a head in the place of the phantom and
+    each axis by itself.
+
+    Parameters
+    ----------
+    data
+        Coarse copy of the scan, axes right, anterior, superior.
+    head, air
+        From :func:`head_and_air` of that copy.
+
+    Returns
+    -------
+    dict
+        ``ghosting_left_right``, ``ghosting_front_back``, ``ghosting_up_down``: share of the head's
+        median; missing where there is too little air.
+    """
+    inside = float(np.median(data[head])) if head.any() else 0.0
+    shadows = [np.broadcast_to(head.any(axis=axis, keepdims=True), head.shape) for axis in range(3)]
+    levels: list[float | None] = []
+    for axis in (0, 1, 2, None):
+        place = air.copy()
+        for other in range(3):
+            place &= shadows[other] if other == axis else ~shadows[other]
+        enough = place.sum() >= 100 and inside > 0
+        levels.append(float(data[place].mean()) / inside if enough else None)
+    darkest = min((level for level in levels if level is not None), default=0.0)
+    alone = sum(level is not None for level in levels) < 2
+    return {
+        name: None if level is None or alone else level - darkest
+        for name, level in zip(GHOSTS, levels[:3], strict=True)
+    }
+
+
 def tissue_measures(
     data: np.ndarray, labels: np.ndarray, air_sd: float | None
 ) -> dict[str, float | None]:
@@ -180,6 +221,8 @@ def fit_measures(
         ``brain_volume_ml`` of the own mask in the head's own space;
         ``icvs_csf``, ``icvs_gm``, ``icvs_wm``: share of each tissue in it;
         ``template_overlap``: Dice of own and template's mask;
+        ``core_in_mask``: share of the template's brain, 4 mm inside its edge, that the own mask
+        holds: 1 but for a mask that is eroded, shifted or another head's;
         ``template_correlation``: Pearson correlation with the template inside its brain mask;
         ``scale``: how much longer the head is than the template (cube root of the determinant);
         ``stretch``: longest over shortest axis of the affine, 1 for none;
@@ -190,6 +233,7 @@ def fit_measures(
     u, singular, v = np.linalg.svd(linear)
     turn = u @ v
     angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
+    core = (ndimage.distance_transform_edt(template_mask) - 0.5) * size > CORE
     both = 2.0 * float((mask & template_mask).sum()) / float(mask.sum() + template_mask.sum())
     counts = np.bincount(tissues.labels[mask], minlength=4)[1:4] / max(1, int(mask.sum()))
     a, b = brain[template_mask].astype(np.float64), template_head[template_mask].astype(np.float64)
@@ -200,8 +244,38 @@ def fit_measures(
         "icvs_gm": float(counts[1]),
         "icvs_wm": float(counts[2]),
         "template_overlap": both,
+        "core_in_mask": float(mask[core].mean()) if core.any() else None,
         "template_correlation": None if constant else float(np.corrcoef(a, b)[0, 1]),
         "scale": float(np.cbrt(determinant)),
         "stretch": float(singular.max() / max(singular.min(), 1e-9)),
         "rotation_degrees": angle,
     }
+
+
+def view_measures(
+    data: np.ndarray,
+    affine: np.ndarray,
+    template_mask: np.ndarray,
+    template_affine: np.ndarray,
+    world: np.ndarray,
+) -> dict[str, float | None]:
+    """How much of the brain the picture shows.
+
+    Parameters
+    ----------
+    data, affine
+        The scan as stored, and its 4 x 4 affine.
+    template_mask, template_affine
+        The template's brain, and its 4 x 4 affine.
+    world
+        4 x 4 affine from template to head.
+
+    Returns
+    -------
+    dict
+        ``brain_in_view``: share of the template's brain, as registered, that lies inside the
+        field of view and has any signal; a cut vertex and missing slices lower it.
+    """
+    signal = (data > 0).astype(np.float32)
+    seen = geometry.resampled(signal, affine, template_mask.shape, template_affine, world)
+    return {"brain_in_view": float((seen[template_mask] > 0.5).mean())}

@@ -103,9 +103,11 @@ def _process(
         found.labels, template.affine, head.data.shape, head.affine, back, order=0
     )
     numbers = _frame(head, coarse_affine, air_head, air)
+    numbers |= measures.ghost_measures(coarse, air_head, air)
     air_sd = numbers.pop("air_sd")
     numbers |= measures.tissue_measures(corrected, labels, air_sd)
     numbers |= measures.fit_measures(template.head, template.mask, scaled, mask, found, size, world)
+    numbers |= measures.view_measures(head.data, head.affine, template.mask, template.affine, world)
 
     _write_brain(folder / BRAIN, brain, template.box_affine)
     _write_mask(folder / MASK, own_mask, head)

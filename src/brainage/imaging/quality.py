@@ -1,7 +1,8 @@
 """The quality gate: a verdict on each scan, with its reason in words.
 
 Two kinds of rule: limits that no usable scan of a brain crosses, and outliers among scans of the
-same site (or of all sites). Nothing here looks at an age, a sex or a diagnosis.
+same site (or of all sites). Age and sex only say what brain volume to expect, and a volume that is
+off is shown but alone sets nobody aside; nothing here looks at a diagnosis.
 
 A person's word comes last and counts instead of the machine's, for the scans that it names and
 for no other: means, medians and spreads are those of the machine's verdicts, so that no decision
@@ -52,17 +53,28 @@ class Rule:
 
 
 RULES = (
+    Rule("core_in_mask", "low", 0.005, "the brain mask leaves out brain", True),
     Rule("template_overlap", "low", 0.01, "the brain mask is unlike the template's", True),
     Rule("template_correlation", "low", 0.02, "badly aligned, or an unusual brain", True),
     Rule("cohort_correlation", "low", 0.01, "unlike the other brains", True),
     Rule("brain_volume_ml", "both", 80.0, "unusual brain volume: check the mask", True),
+    Rule(
+        "brain_volume_ratio", "both", 0.05, "unusual brain volume for age and sex: check mask", True
+    ),
     Rule("stretch", "high", 0.02, "stretched to fit the template: check the alignment", True),
     Rule("scale", "both", 0.02, "scaled to fit the template: check the alignment", True),
+    Rule(
+        "brain_in_view", "low", 0.002, "part of the brain is outside the picture or without signal"
+    ),
+    Rule("tissue_contrast", "low", 0.02, "grey and white matter differ little: another contrast?"),
     Rule("cjv", "high", 0.05, "grey and white matter blend: motion or noise"),
     Rule("snr_wm", "low", 1.0, "white matter is uneven: motion or noise"),
     Rule("efc", "high", 0.01, "the picture is smeared over the frame: motion"),
     Rule("air_level", "high", 0.005, "signal in the air: motion or noise"),
     Rule("air_spread", "high", 0.05, "ghosts in the air: motion"),
+    Rule("ghosting_left_right", "high", 0.005, "ghosts to the left and right of the head: motion"),
+    Rule("ghosting_front_back", "high", 0.005, "ghosts before and behind the head: motion"),
+    Rule("ghosting_up_down", "high", 0.005, "ghosts above or below the head: motion"),
     Rule("wm2max", "both", 0.05, "white matter is unusually bright or dark against the frame"),
 )
 
@@ -100,6 +112,7 @@ def assess(
     frame = _joined([Path(path) for path in tables], people, Path(scans))
     folder = Path(out).parent if folder is None else Path(folder)
     frame["cohort_correlation"] = _cohort_correlation(frame, folder, settings)
+    frame["brain_volume_ratio"] = _volume_ratio(frame, people, int(settings["minimum_site_scans"]))
     fails: dict[str, list[str]] = {scan_id: [] for scan_id in frame["scan_id"]}
     warns: dict[str, list[str]] = {scan_id: [] for scan_id in frame["scan_id"]}
     for scan_id, fault in zip(frame["scan_id"], frame["fault"], strict=True):
@@ -107,6 +120,7 @@ def assess(
             fails[scan_id].append(fault)
     _find_twins(frame, people, fails)
     _check_limits(frame, settings, fails)
+    _check_lie(frame, settings, warns)
     _check_outliers(frame, people["site"], settings, fails, warns)
 
     verdicts = ["fail" if fails[k] else "warn" if warns[k] else "pass" for k in frame["scan_id"]]
@@ -225,6 +239,34 @@ def _cohort_correlation(
     return result
 
 
+def _volume_ratio(frame: pd.DataFrame, people: pd.DataFrame, minimum: int) -> list[float | None]:
+    """Brain volume over what this cohort has at that age and sex; 1 is as expected.
+
+    What is expected is a least-squares fit of the log of the volume on sex, age and its square,
+    over scans with a volume, an age and a sex, without those further than three robust SD from
+    it. With fewer than three times `minimum` such scans nothing is expected.
+    """
+    if "brain_volume_ml" not in frame:
+        return [None] * len(frame)
+    at = people.reindex(frame["scan_id"])
+    decades = at["age"].to_numpy(dtype=float) / 10.0
+    sex = at["sex"].map({"F": 0.0, "M": 1.0}).to_numpy(dtype=float)
+    volume = frame["brain_volume_ml"].to_numpy(dtype=float)
+    log_volume = np.log(np.where(volume > 0, volume, np.nan))
+    terms = np.column_stack([np.ones(len(frame)), sex, decades, decades**2])
+    known = np.isfinite(log_volume) & np.isfinite(terms).all(axis=1)
+    used = known.copy()
+    off = np.full(len(frame), np.nan)
+    for _ in range(4):
+        if used.sum() < 3 * minimum:
+            return [None] * len(frame)
+        found = np.linalg.lstsq(terms[used], log_volume[used], rcond=None)[0]
+        off = log_volume - terms @ found
+        spread = 1.4826 * float(np.median(np.abs(off[used])))
+        used = known & (np.abs(off) <= 3 * max(spread, 0.01))
+    return [float(np.exp(value)) if fits else None for value, fits in zip(off, known, strict=True)]
+
+
 def _brain(folder: Path, scan_id: str) -> np.ndarray:
     import nibabel
 
@@ -264,6 +306,8 @@ def _check_limits(
         ("template_overlap", "the brain mask does not fit: overlap with the template"),
         ("template_correlation", "no brain, or badly aligned: correlation with the template"),
         ("cohort_correlation", "unlike the other brains: correlation with their mean"),
+        ("core_in_mask", "the brain mask leaves out brain: its share of the brain's core"),
+        ("brain_in_view", "outside the picture or without signal: the share of the brain seen"),
         ("tissue_contrast", "no T1w contrast between grey and white matter:"),
     )
     for column, words in limits:
@@ -279,6 +323,23 @@ def _check_limits(
                 fails[scan_id].append(
                     f"brain volume {value:.0f} ml is outside {low_volume:g} to {high_volume:g} ml"
                 )
+
+
+def _check_lie(frame: pd.DataFrame, settings: dict[str, Any], warns: dict[str, list[str]]) -> None:
+    """Show heads that lie as nobody lies in a scanner.
+
+    Slices counted the wrong way are a turn and a mirror image. The template is symmetric, so where
+    the turned head is registered well its brain can be used; but left and right are swapped.
+    """
+    limit = float(settings["maximum_rotation"])
+    for scan_id, angle in zip(
+        frame["scan_id"], frame.get("rotation_degrees", [np.nan] * len(frame)), strict=True
+    ):
+        if angle > limit:
+            warns[scan_id].append(
+                "by its header the person lay upside down or on the side: check the header, left "
+                f"and right may be swapped too (rotation_degrees {angle:.0f} is above {limit:g})"
+            )
 
 
 def _check_outliers(

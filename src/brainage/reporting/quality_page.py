@@ -26,6 +26,9 @@ DEFECTS = (
 )
 MEASURE_NAMES = {
     "brain_volume_ml": "brain volume (ml)",
+    "brain_volume_ratio": "brain volume over that expected for age and sex",
+    "brain_in_view": "share of the brain in the picture",
+    "core_in_mask": "share of the brain's core in the mask",
     "template_overlap": "overlap with the template's mask (Dice)",
     "template_correlation": "correlation with the template",
     "cohort_correlation": "correlation with the other brains",
@@ -38,6 +41,9 @@ MEASURE_NAMES = {
     "efc": "entropy focus criterion (EFC)",
     "air_level": "signal in the air, share of the head's",
     "air_spread": "unevenness of the air",
+    "ghosting_left_right": "ghosts to left and right",
+    "ghosting_front_back": "ghosts before and behind",
+    "ghosting_up_down": "ghosts above and below",
     "fber": "energy of head over air (FBER)",
     "wm2max": "white matter over the maximum",
     "tissue_contrast": "white and grey contrast",
