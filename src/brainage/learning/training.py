@@ -336,7 +336,7 @@ def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dic
         if team.rank == 0 and (now - said > _PROGRESS_SECONDS or epoch == settings["epochs"]):
             said = now
             done = epoch - first_epoch + 1
-            scans = done * sum(len(part) for part in parts)
+            scans = done * sum(len(part) for part in batches)
             _say(job, row, scans / (now - started), (now - started) / done)
         last = epoch == settings["epochs"]
         if team.rank == 0 and (last or now - saved >= settings["checkpoint_every"]):
