@@ -2,6 +2,7 @@ import pytest
 
 from brainage.cohort.chunks import chunk_scans
 from brainage.cohort.index import index_scans
+from brainage.cohort.simulate import write_tables
 from brainage.config import complete
 from brainage.files import InputError
 from tests.cohort.test_bids import make
@@ -146,3 +147,31 @@ def test_an_unsafe_name_is_refused(folder):
     else:
         # The indexer itself may pass over a name that BIDS does not allow.
         assert not scans["participant_id"].str.contains("é").any()
+
+
+def test_heads_of_an_earlier_larger_plan_are_not_of_the_cohort(tmp_path):
+    def simulated(healthy):
+        people = {"healthy": healthy, "external": 2, "clinical": 3}
+        return complete(
+            {
+                "results": str(tmp_path),
+                "datasets": {
+                    "demo": {
+                        "kind": "simulated",
+                        "simulation": {"people": people, "troubles": False},
+                    }
+                },
+            }
+        )
+
+    larger, smaller = (index_scans(simulated(n), planned=True)[0] for n in (12, 8))
+    folder = tmp_path / "simulated" / "demo"
+    settings = simulated(8)["datasets"]["demo"]["simulation"]
+    write_tables(settings, folder, tmp_path / "truth.tsv", "demo")
+    for t1w in larger["t1w"]:
+        (folder / t1w).parent.mkdir(parents=True, exist_ok=True)
+        (folder / t1w).touch()
+    assert len(larger) == len(smaller) + 4
+    scans, remarks = index_scans(simulated(8))
+    assert scans["scan_id"].to_list() == smaller["scan_id"].to_list()
+    assert remarks == []

@@ -106,6 +106,9 @@ def _bids(
     name: str, folder: Path, settings: dict[str, Any], config: dict[str, Any]
 ) -> tuple[pd.DataFrame, list[str]]:
     images = bids.find_images(folder, name)
+    if settings["kind"] == "simulated":
+        # Heads of an earlier, larger plan may lie there too; nothing has been done with them.
+        images = images[images["t1w"].isin(set(_planned(name, settings)["t1w"]))]
     people = bids.read_people(folder, settings)
     sessions_of = {
         p: bids.read_sessions(folder, p, settings) for p in images["participant_id"].unique()
