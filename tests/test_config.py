@@ -52,6 +52,7 @@ def test_an_experiment_overrides_what_it_names(tmp_path):
             r"allowed: template, deepbet; did you mean 'deepbet'",
         ),
         ("seed: one\n", r"line 5: seed: 'one' is not of the right kind; needed: integer"),
+        ("imaging: {grey_matter: true}\n", r"line 5: imaging\.grey_matter: .*registration: syn"),
         ("splits: {tune: 0.5, calibrate: 0.5}\n", r"line 5: splits: .* add up to 1"),
         ("experiments:\n  a: {lost: l1}\n", r"line 6: experiments\.a\.lost: there is no such key"),
         ("experiments:\n  a: {loss: l2}\n", r"line 6: experiments\.a\.loss: 'l2' is not allowed"),

@@ -82,6 +82,13 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
             f"{_line(['report', 'main_experiment'], sources)}report.main_experiment: {main!r} "
             f"is not an experiment; there are: {', '.join(filled['experiments'])}"
         )
+    imaging = filled["imaging"]
+    if imaging["grey_matter"] and imaging["registration"] != "syn":
+        raise InputError(
+            f"{_line(['imaging', 'grey_matter'], sources)}imaging.grey_matter: an affine leaves "
+            "grey matter where it does not lie on the template's; set imaging.registration: syn, "
+            "or leave grey_matter out"
+        )
     shares = filled["splits"]
     if shares["tune"] + shares["calibrate"] + shares["internal_test"] >= 1:
         raise InputError(
