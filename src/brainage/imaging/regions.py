@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import ndimage
 
+from brainage import contracts
+from brainage.derivatives import REGIONS, derivative
 from brainage.files import InputError
 from brainage.imaging.template import template_paths
+from brainage.tables import read_table, write_table
 
 LABELS = "mni_icbm152_CerebrA_tal_nlin_sym_09c.nii"
 DETAILS = "CerebrA_LabelDetails.csv"
@@ -119,7 +123,9 @@ def volumes(
         np.bincount(
             regions.region,
             # At each labelled voxel, whatever the grid of the results.
-            weights=ndimage.map_coordinates(tissue, index, order=1, output=np.float32),
+            weights=ndimage.map_coordinates(
+                tissue, index, order=1, mode="nearest", output=np.float32
+            ),
             minlength=len(regions.names),
         )
         for tissue in (grey, fluid)
@@ -127,3 +133,33 @@ def volumes(
     return {
         name: float(sums[FLUID in name][k]) * regions.voxel for k, name in enumerate(regions.names)
     }
+
+
+def gather(qc: Path, folder: Path, out: Path) -> None:
+    """Put the regional volumes of all scans that have them in one table.
+
+    Parameters
+    ----------
+    qc
+        As :data:`brainage.contracts.QC`.
+    folder
+        Folder of all imaging results.
+    out
+        As :data:`brainage.contracts.REGIONS`; without a row for a scan with a fault.
+
+    Raises
+    ------
+    InputError
+        Where the volumes of a scan without a fault are missing.
+    """
+    verdicts = read_table(qc, contracts.QC)
+    rows = []
+    for scan_id in verdicts.loc[verdicts["fault"].isna(), "scan_id"]:
+        path = derivative(folder, scan_id, REGIONS)
+        try:
+            own = pd.read_csv(path, sep="\t", index_col="region")["volume_mm3"]
+        except (FileNotFoundError, ValueError, KeyError):
+            raise InputError(f"{path}: the regional volumes of {scan_id} are missing") from None
+        rows.append({"scan_id": scan_id, **own.to_dict()})
+    frame = pd.DataFrame(rows, columns=None if rows else ["scan_id"])
+    write_table(frame, out, contracts.REGIONS)

@@ -79,7 +79,7 @@ class _Model(nn.Module):
 
     def __init__(self, settings: dict[str, Any], ages: np.ndarray) -> None:
         super().__init__()
-        self.encoder = encoders.build(**settings["encoder"])
+        self.encoder = encoders.build(**settings["encoder"], channels=len(settings["channels"]))
         self.function, takes = losses.LOSSES[settings["loss"]]
         self.options = {key: settings[key] for key in takes}
         size = self.encoder.feature_size
@@ -99,20 +99,23 @@ class _Model(nn.Module):
 class _Brains:
     """Brains by position in a group: on the device where they fit, else read as needed."""
 
-    def __init__(self, store: Store, rows: np.ndarray, device: torch.device) -> None:
-        self.brains, self.rows, self.device = store.brains, rows, device
-        size = len(rows) * int(np.prod(store.brains.shape[1:]))
+    def __init__(
+        self, store: Store, rows: np.ndarray, device: torch.device, channels: list[str]
+    ) -> None:
+        self.store, self.rows, self.device, self.channels = store, rows, device, channels
+        size = len(rows) * int(np.prod(store.brains.shape[1:])) * len(channels)
         self.held: Tensor | None = None
         if size < 0.5 * _free_memory(device):
-            self.held = torch.from_numpy(store.brains[rows]).to(device)
+            self.held = torch.from_numpy(store.read(rows, channels)).to(device)
 
     def take(self, positions: np.ndarray) -> Tensor:
-        """Return (n, 1, x, y, z) volumes on the scale of encoders."""
+        """Return (n, channels, x, y, z) volumes on the scale of encoders."""
         if self.held is None:
-            volumes = torch.from_numpy(self.brains[self.rows[positions]]).to(self.device)
+            read = self.store.read(self.rows[positions], self.channels)
+            volumes = torch.from_numpy(read).to(self.device)
         else:
             volumes = self.held[torch.from_numpy(positions).to(self.device)]
-        return augment.to_float(volumes[:, None])
+        return augment.to_float(volumes, self.channels)
 
 
 def _free_memory(device: torch.device) -> int:
@@ -152,7 +155,7 @@ class _Run:
         self.job, self.team, self.settings = job, team, settings
         self.device = pick_device(settings["device"], team.rank)
         self.store = open_store(job.store)
-        self.brains = _Brains(self.store, job.fit.rows, self.device)
+        self.brains = _Brains(self.store, job.fit.rows, self.device, settings["channels"])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(job.seed)
             self.model = _Model(settings, job.fit.ages)
@@ -229,6 +232,7 @@ class _Run:
             keys,
             self.settings["augmentation"],
             self.store.voxel_size,
+            self.settings["channels"],
         )
 
     def _outputs(self, volumes: Tensor) -> Tensor:
@@ -248,7 +252,7 @@ class _Run:
             embeddings, outputs = [], []
             for group, brains in (
                 (self.job.fit, self.brains),
-                (tune, _Brains(self.store, tune.rows, self.device)),
+                (tune, _Brains(self.store, tune.rows, self.device, self.settings["channels"])),
             ):
                 first = np.array([scans[0] for scans in group.people])
                 features = [
