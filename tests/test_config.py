@@ -76,6 +76,12 @@ def test_a_key_that_one_experiment_takes_may_stand_for_all(tmp_path):
             r"allowed: template, deepbet; did you mean 'deepbet'",
         ),
         ("seed: one\n", r"line 5: seed: 'one' is not of the right kind; needed: integer"),
+        ("imaging: {grey_matter: true}\n", r"line 5: imaging\.grey_matter: .*registration: syn"),
+        (
+            "experiments:\n  lexp:\n    channels: [brain, grey_matter]\n",
+            r"line 7: experiments\.lexp: .*imaging\.grey_matter: true",
+        ),
+        ("learning:\n  channels: [grey]\n", r"line 6: learning\.channels: \['grey'\] is not allo"),
         ("splits: {tune: 0.5, calibrate: 0.5}\n", r"line 5: splits: .* add up to 1"),
         ("experiments:\n  a: {lost: l1}\n", r"line 6: experiments\.a\.lost: there is no such key"),
         ("experiments:\n  a: {loss: l2}\n", r"line 6: experiments\.a\.loss: 'l2' is not allowed"),

@@ -115,6 +115,10 @@ def parser() -> argparse.ArgumentParser:
     paths(sub, scans="scans.tsv", imaging="folder of the imaging results")
     config(sub)
 
+    sub = add(commands.regions)
+    sub.add_argument("out", type=Path, help="regions.tsv to write")
+    paths(sub, qc="qc.tsv", imaging="folder of the imaging results")
+
     sub = add(commands.split)
     sub.add_argument("out", type=Path, help="splits.tsv to write")
     paths(sub, scans="scans.tsv", qc="qc.tsv")
@@ -123,6 +127,9 @@ def parser() -> argparse.ArgumentParser:
     sub = add(commands.store)
     sub.add_argument("brains", type=Path, help="brains.npy to write, its index beside it")
     paths(sub, scans="scans.tsv", qc="qc.tsv", imaging="folder of the imaging results")
+    about = "images that are kept of each scan (default: brain)"
+    kinds = ["brain", "grey_matter"]
+    sub.add_argument("--channels", nargs="+", choices=kinds, default=["brain"], help=about)
 
     sub = add(commands.pretrain)
     sub.add_argument("weights", type=Path, help="encoder.safetensors to write, with its JSON")
@@ -151,7 +158,9 @@ def parser() -> argparse.ArgumentParser:
     sub = add(commands.predict_baseline)
     sub.add_argument("out", type=Path, help="predictions to write")
     paths(sub, store="brains.npy of the store", scans="scans.tsv", splits="splits.tsv")
-    sub.add_argument("--baseline", choices=["ridge_voxels", "mean"], required=True)
+    kinds = ["ridge_voxels", "ridge_regions", "mean"]
+    sub.add_argument("--baseline", choices=kinds, required=True)
+    sub.add_argument("--regions", type=Path, help="regions.tsv, of ridge_regions")
     sub.add_argument("--people-of", required=True, help="experiment whose roles are taken")
     sub.add_argument("--fold", type=int, required=True, help="fold of people, from 0")
     sub.add_argument("--seed", type=int, required=True, help="seed whose roles are taken")

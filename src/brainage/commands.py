@@ -108,11 +108,18 @@ def quality(args: Arguments) -> None:
     assess(tables, args.scans, args.out, args.settings["quality"], args.imaging)
 
 
+def regions(args: Arguments) -> None:
+    """Gather the regional volumes of all scans in one table."""
+    from brainage.imaging.regions import gather as gather_regions
+
+    gather_regions(args.qc, args.imaging, args.out)
+
+
 def store(args: Arguments) -> None:
     """Put all brains that passed into one array on disk."""
     from brainage.learning.store import build
 
-    build(args.qc, args.scans, args.imaging, args.brains.parent)
+    build(args.qc, args.scans, args.imaging, args.brains.parent, args.channels)
 
 
 def pretrain(args: Arguments) -> None:
@@ -158,7 +165,7 @@ def probe_age(args: Arguments) -> None:
 
 
 def predict_baseline(args: Arguments) -> None:
-    """Predict age without an encoder: ridge on the voxels, or the mean."""
+    """Predict age without an encoder: ridge on voxels or on regional volumes, or the mean."""
     from brainage.probing.baselines import predict_baseline as predict
 
     predict(
@@ -170,7 +177,8 @@ def predict_baseline(args: Arguments) -> None:
         args.people_of,
         args.fold,
         args.seed,
-        {**args.settings["probing"], "seed": args.settings["seed"]},
+        {**args.settings["probing"], **_given(args, "seed", "channels")},
+        args.regions,
     )
 
 
@@ -178,7 +186,7 @@ def probe_site(args: Arguments) -> None:
     """Tell the site from the embedding, and from age and sex alone."""
     from brainage.probing.site import probe_site as probe
 
-    more = {name: args.settings[name] for name in ("seed", "healthy")}
+    more = _given(args, "seed", "healthy", "channels")
     settings = {**args.settings["probing"], **more}
     probe(*_run(args), settings=settings, store=args.store.parent, people_of=args.people_of)
 
@@ -187,7 +195,7 @@ def probe_diagnosis(args: Arguments) -> None:
     """Tell patients from controls by the embedding, out of fold."""
     from brainage.probing.diagnosis import probe_diagnosis as probe
 
-    more = {name: args.settings[name] for name in ("seed", "groups", "control")}
+    more = _given(args, "seed", "groups", "control")
     probe(*_run(args), settings={**args.settings["probing"], **more})
 
 
@@ -321,6 +329,10 @@ def _run(args: Arguments) -> tuple[Any, ...]:
     )
 
 
+def _given(args: Arguments, *names: str) -> dict[str, Any]:
+    return {name: args.settings[name] for name in names}
+
+
 def _analysis(args: Arguments) -> dict[str, Any]:
-    more = {name: args.settings[name] for name in ("seed", "healthy", "external_sites")}
+    more = _given(args, "seed", "healthy", "external_sites")
     return {**args.settings["statistics"], **more}

@@ -91,6 +91,19 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
             f"{_line(['report', 'main_experiment'], sources)}report.main_experiment: {main!r} "
             f"is not an experiment; there are: {', '.join(filled['experiments'])}"
         )
+    imaging = filled["imaging"]
+    if imaging["grey_matter"] and imaging["registration"] != "syn":
+        raise InputError(
+            f"{_line(['imaging', 'grey_matter'], sources)}imaging.grey_matter: an affine leaves "
+            "grey matter where it does not lie on the template's; set imaging.registration: syn, "
+            "or leave grey_matter out"
+        )
+    for name, own in filled["experiments"].items():
+        if "grey_matter" in own["channels"] and not imaging["grey_matter"]:
+            raise InputError(
+                f"{_line(['experiments', name, 'channels'], sources)}experiments.{name}: the "
+                "channel grey_matter needs imaging.grey_matter: true (and registration: syn)"
+            )
     shares = filled["splits"]
     if shares["tune"] + shares["calibrate"] + shares["internal_test"] >= 1:
         raise InputError(

@@ -85,6 +85,14 @@ MEASURES = Table(
     open_ended=True,
 )
 
+REGIONS = Table(
+    "regions.tsv",
+    "Regional volumes of each brain, in mm³ in the head's own space: one further column a region.",
+    (_SCAN_ID,),
+    key=("scan_id",),
+    open_ended=True,
+)
+
 QC_DECISIONS = Table(
     "qc_decisions.tsv",
     "A person's word on scans, saved from the quality page: it counts instead of the machine's.",

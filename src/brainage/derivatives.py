@@ -14,9 +14,15 @@ TEMPLATE_NAME = "MNI152NLin2009cSym"
 BRAIN = f"space-{TEMPLATE_NAME}_desc-brain_T1w.nii.gz"
 MASK = "desc-brain_mask.nii.gz"  # in the scan's own space
 TRANSFORM = f"from-T1w_to-{TEMPLATE_NAME}_mode-image_xfm.mat"
+# Displacements in mm before the affine, as ITK reads them; only of a non-linear registration.
+WARP = f"from-T1w_to-{TEMPLATE_NAME}_mode-image_desc-warp_xfm.nii.gz"
+# Grey-matter probability times the determinant of the whole transform, on the template's grid.
+GREY_MATTER = f"space-{TEMPLATE_NAME}_label-GM_desc-modulated_probseg.nii.gz"
+REGIONS = "seg-CerebrA_desc-tissue_volumes.tsv"  # mm³ in the head's own space
 QUALITY = "desc-quality_T1w.json"
 PICTURE = "desc-check_T1w.png"  # mask outline and registration in three planes
 DERIVATIVES = (BRAIN, MASK, TRANSFORM, QUALITY, PICTURE)
+OF_WARP = (WARP, GREY_MATTER, REGIONS)
 
 SCAN_ID_PATTERN = re.compile(
     r"(?P<dataset>[A-Za-z0-9-]+)_(?P<participant>sub-[A-Za-z0-9+-]+)"
@@ -34,7 +40,7 @@ def derivative(folder: str | os.PathLike[str], scan_id: str, ending: str) -> Pat
     scan_id
         ``dataset_sub-X[_ses-Y][_run-Z]``.
     ending
-        One of the endings in :data:`DERIVATIVES`.
+        One of the endings in :data:`DERIVATIVES` or :data:`OF_WARP`.
 
     Returns
     -------

@@ -78,3 +78,35 @@ def test_blur_keeps_a_flat_inside():
     blurred = augment.augment(flat, [(3,)], {**OFF, "blur": 4.0}, 4.0)
     inside = blurred[..., 5:10, 5:10, 5:10]
     assert torch.allclose(inside, inside.mean().expand_as(inside), rtol=1e-4)
+
+
+CHANNELS = ("brain", "grey_matter")
+KEYS = ((1, 1, 0, 0), (1, 1, 1, 0))
+
+
+def test_channels_are_moved_and_cut_alike():
+    both = volumes(2).repeat(1, 2, 1, 1, 1)
+    moves = ("rotation", "scaling", "shear", "shift", "cutout", "crop")
+    settings = {**OFF, **{key: DEFAULTS[key] for key in moves}, "cutout": 0.5, "crop": 0.3}
+    views = augment.augment(both, KEYS, settings, 12.0, CHANNELS)
+    # But for the faint rim that is taken off brains.
+    assert torch.allclose(views[:, 0], views[:, 1], atol=0.021)
+    assert not torch.allclose(views, both)
+    alone = augment.augment(volumes(2), KEYS, settings, 12.0)
+    assert torch.allclose(views[:, :1], alone, atol=1e-6)
+
+
+def test_only_the_brain_changes_its_intensities():
+    both = volumes(2).repeat(1, 2, 1, 1, 1)
+    settings = {**OFF, "blur": 12.0, "noise": 0.2, "bias_field": 0.5, "gamma": 0.5}
+    views = augment.augment(both, KEYS, settings, 12.0, CHANNELS)
+    assert torch.equal(views[:, 1], both[:, 1])
+    assert torch.equal(views[:, :1], augment.augment(volumes(2), KEYS, settings, 12.0))
+    only = augment.augment(volumes(2), KEYS, settings, 12.0, ("grey_matter",))
+    assert torch.equal(only, volumes(2))
+
+
+def test_each_channel_has_its_scale():
+    stored = torch.full((1, 2, 1, 1, 1), 100, dtype=torch.uint8)
+    found = augment.to_float(stored, CHANNELS).flatten().tolist()
+    assert found == pytest.approx([100 / 191.25, 1.0])

@@ -15,24 +15,26 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "brains.npy"
-    volumes = np.random.default_rng(1).integers(0, 256, (300, 5, 6, 7), dtype=np.uint8)
-    np.save(path, volumes)
-    return Store(np.load(path, mmap_mode="r"), {}, {})
+    random = np.random.default_rng(1)
+    brains, grey = random.integers(0, 256, (2, 300, 5, 6, 7), dtype=np.uint8)
+    np.save(path, brains)
+    return Store(np.load(path, mmap_mode="r"), {}, {}, grey)
 
 
 ROWS = np.random.default_rng(2).permutation(300)[:290]
 BATCHES = [np.array([3, 200, 3]), np.array([289]), np.arange(40), np.array([7, 0])]
 
 
+@pytest.mark.parametrize("channels", [["brain"], ["grey_matter", "brain"]])
 @pytest.mark.parametrize("hold", [True, False])
-def test_both_ways_give_the_brains_of_the_store_bit_for_bit(store, hold):
-    brains = Brains(store, ROWS, CPU, hold=hold)
+def test_both_ways_give_the_brains_of_the_store_bit_for_bit(store, hold, channels):
+    brains = Brains(store, ROWS, CPU, hold=hold, channels=channels)
     assert (brains.held is not None) == hold
     given = list(brains.stream(iter(BATCHES)))
     assert len(given) == len(BATCHES)
     for positions, volumes in zip(BATCHES, given, strict=True):
         assert volumes.dtype == torch.uint8
-        assert np.array_equal(volumes.numpy(), store.brains[ROWS[positions]])
+        assert np.array_equal(volumes.numpy(), store.read(ROWS[positions], channels))
         assert torch.equal(brains.take(positions), volumes)
     assert list(brains.stream([])) == []
 

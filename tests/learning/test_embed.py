@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,17 +7,23 @@ import pytest
 from brainage import contracts
 from brainage.config import defaults
 from brainage.files import InputError
-from brainage.learning import embed, pretrain
+from brainage.learning import embed, pretrain, store
 from brainage.tables import read_table
+from tests.learning.toys import write_grey
+
+SETTINGS = {
+    **defaults("learning"),
+    "encoder": {"name": "small", "width": 0.25},
+    "epochs": 1,
+    "device": "cpu",
+}
 
 
 @pytest.fixture(scope="module")
 def encoder(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("encoder")
-    small = {"encoder": {"name": "small", "width": 0.25}, "epochs": 1, "device": "cpu"}
-    settings = {**defaults("learning"), **small}
     pretrain.pretrain(
-        toy.store, toy.scans, toy.splits, folder / "out", folder / "checkpoints", settings,
+        toy.store, toy.scans, toy.splits, folder / "out", folder / "checkpoints", SETTINGS,
         "toy", 0, 1, 1, "c",
     )  # fmt: skip
     return folder / "out"
@@ -59,3 +66,25 @@ def test_damaged_weights(toy, encoder, tmp_path):
         (other / name).write_bytes((encoder / name).read_bytes()[: None if "json" in name else 500])
     with pytest.raises(InputError, match="cannot be used"):
         run(toy, other, tmp_path)
+
+
+@pytest.mark.parametrize("channels", [["grey_matter"], ["brain", "grey_matter"]])
+def test_training_and_embedding_see_grey_matter(toy, tmp_path, channels):
+    for row in toy.rows:
+        shape = store.open_store(toy.store).brains.shape[1:]
+        random = np.random.default_rng(int(row["age"]))
+        write_grey(toy.derivatives, row["scan_id"], random.random(shape).astype(np.float32))
+    wide = SimpleNamespace(store=tmp_path / "store", rows=toy.rows)
+    store.build(toy.qc, toy.scans, toy.derivatives, wide.store, channels)
+    settings = {**SETTINGS, "channels": channels}
+    pretrain.pretrain(
+        wide.store, toy.scans, toy.splits, tmp_path / "out", tmp_path / "checkpoints", settings,
+        "toy", 0, 1, 1, "c",
+    )  # fmt: skip
+    before = np.load(run(wide, tmp_path / "out", tmp_path)[0])
+    with pytest.raises(InputError, match="the store has no grey matter"):
+        run(toy, tmp_path / "out", tmp_path)
+    maps = np.load(wide.store / "grey_matter.npy")
+    np.save(wide.store / "grey_matter.npy", maps[:, ::-1])
+    after = np.load(run(wide, tmp_path / "out", tmp_path)[0])
+    assert not np.allclose(before, after)

@@ -36,3 +36,11 @@ def test_age_head_begins_at_the_mean_age():
     head = encoders.AgeHead(8, [20.0, 40.0, 60.0])
     assert head(torch.zeros(2, 8)).tolist() == [40.0, 40.0]
     assert encoders.AgeHead(8, [30.0, 30.0])(torch.rand(1, 8)).isfinite().all()
+
+
+@pytest.mark.parametrize("name", encoders.NAMES)
+def test_a_second_channel_is_seen(name):
+    encoder = encoders.build(name, width=0.25, channels=2).eval()
+    one, other = torch.rand(2, 1, 2, 38, 47, 40)
+    other[:, 0] = one[:, 0]
+    assert not torch.allclose(encoder(one), encoder(other))

@@ -4,11 +4,12 @@ import pytest
 from brainage.derivatives import BRAIN, derivative
 from brainage.files import InputError
 from brainage.learning import store
-from tests.learning.toys import brain, scan_row, write_brain, write_tables
+from tests.learning.toys import brain, scan_row, write_brain, write_grey, write_tables
 
 
-def build(folder):
-    store.build(folder / "qc.tsv", folder / "scans.tsv", folder / "derivatives", folder / "store")
+def build(folder, channels=("brain",)):
+    tables = folder / "qc.tsv", folder / "scans.tsv"
+    store.build(*tables, folder / "derivatives", folder / "store", channels)
     return store.open_store(folder / "store")
 
 
@@ -80,3 +81,26 @@ def test_truncated_brain_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match="toy_sub-2"):
         build(tmp_path)
+
+
+def test_grey_matter_lies_beside_the_brains(tmp_path):
+    rows = cohort(tmp_path)
+    maps = [write_grey(tmp_path / "derivatives", row["scan_id"], brain(row["age"], seed))
+            for seed, row in enumerate(rows)]  # fmt: skip
+    plain = build(tmp_path)
+    with pytest.raises(InputError, match="no grey matter"):
+        plain.read(np.array([0]), ["grey_matter"])
+    before = (tmp_path / "store" / store.BRAINS).read_bytes()
+    data = build(tmp_path, ["brain", "grey_matter"])
+    assert (tmp_path / "store" / store.BRAINS).read_bytes() == before
+    both = data.read(np.array([2, 0]), ["brain", "grey_matter"])
+    assert both.shape == (2, 2, *data.brains.shape[1:]) and both.dtype == np.uint8
+    assert (both[:, 0] == data.brains[[2, 0]]).all()
+    assert np.abs(both[:, 1] / 100 - np.stack([maps[2], maps[0]])).max() < 0.5 / 100 + 1e-6
+
+
+def test_a_missing_map_is_named(tmp_path):
+    cohort(tmp_path)
+    with pytest.raises(InputError, match="toy_sub-0.*label-GM.*missing"):
+        build(tmp_path, ["grey_matter"])
+    assert not (tmp_path / "store" / store.INFO).exists()

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 
 from brainage import contracts
-from brainage.derivatives import BRAIN, derivative
+from brainage.derivatives import BRAIN, GREY_MATTER, derivative
 from brainage.tables import write_table
 
 VOXEL = 12.0
@@ -39,6 +39,15 @@ def write_brain(derivatives, scan_id, volume, offset=0.0):
     path = derivative(derivatives, scan_id, BRAIN)
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.save(nibabel.Nifti1Image(volume, affine), path)
+
+
+def write_grey(derivatives, scan_id, volume):
+    """Write a grey-matter map beside the brain: where it is bright, more where it is nearer."""
+    affine = np.diag([VOXEL, VOXEL, VOXEL, 1.0])
+    affine[:3, 3] = [-96, -132, -78]
+    grey = np.where(volume > 0.5, 1.5 * volume, 0).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(grey, affine), derivative(derivatives, scan_id, GREY_MATTER))
+    return grey
 
 
 def write_tables(folder, rows, roles, verdicts=None):

@@ -12,12 +12,13 @@ from brainage.tables import read_table
 from .simulated import SETTINGS, Study, study
 
 
-def predicted(made: Study, kind: str, **changes) -> pd.DataFrame:
+def predicted(made: Study, kind: str, regions=None, **changes) -> pd.DataFrame:
     paths = made.write()
     out = made.folder / "predictions.tsv"
     settings = {**SETTINGS, **changes}
     store = made.folder / "store"
-    predict_baseline(store, paths["scans"], paths["splits"], out, kind, "lexp", 0, 1, settings)
+    tables = paths["scans"], paths["splits"]
+    predict_baseline(store, *tables, out, kind, "lexp", 0, 1, settings, regions)
     return read_table(out, PREDICTIONS)
 
 
@@ -57,5 +58,70 @@ def test_same_bytes(tmp_path):
 
 
 def test_unknown_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match="ridge_voxels, mean"):
+    with pytest.raises(InputError, match="ridge_voxels, ridge_regions, mean"):
         predicted(study(tmp_path), "forest")
+
+
+def test_ridge_reads_the_channels_of_the_encoder(tmp_path):
+    made = study(tmp_path)
+    made.write()
+    brains = np.load(tmp_path / "store" / "brains.npy")
+    # Age is in the maps alone: the brains are of nobody.
+    np.save(tmp_path / "store" / "grey_matter.npy", brains)
+    made.brains[:] = np.random.default_rng(0).normal(0, 0.1, size=made.brains.shape)
+    errors = {}
+    for channels in (["brain"], ["grey_matter"], ["brain", "grey_matter"]):
+        table = predicted(made, "ridge_voxels", channels=channels)
+        test = table[table["role"] == "test"]
+        errors[tuple(channels)] = np.abs(test["predicted_age"] - test["age"]).mean()
+    assert errors["grey_matter",] < 6 and errors["brain", "grey_matter"] < 6 < errors["brain",]
+    np.save(tmp_path / "store" / "grey_matter.npy", brains[1:])
+    with pytest.raises(InputError, match=r"grey_matter\.npy.*build the store anew"):
+        predicted(made, "ridge_voxels", channels=["brain", "grey_matter"])
+
+
+def volumes(made: Study, **columns) -> pd.DataFrame:
+    """Ages of the scans as two regions, shuffled: only the key joins them."""
+    rng = np.random.default_rng(3)
+    ages = made.scans["age"].to_numpy()
+    table = pd.DataFrame(
+        {
+            "scan_id": made.scans["scan_id"],
+            "ventricle": 5000 + 200 * ages + rng.normal(0, 400, len(ages)),
+            "cortex": 9000 - 30 * ages + rng.normal(0, 60, len(ages)),
+        }
+    ).assign(**columns)
+    return table.sample(frac=1, random_state=1)
+
+
+def on_regions(made: Study, table: pd.DataFrame) -> pd.DataFrame:
+    path = made.folder / "regions.tsv"
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a")
+    return predicted(made, "ridge_regions", regions=path)
+
+
+def test_ridge_on_regions_follows_age_and_fits_on_fit_people_alone(tmp_path):
+    made = study(tmp_path)
+    table = volumes(made)
+    before = on_regions(made, table)
+    test = before["role"] == "test"
+    assert np.abs(before["predicted_age"] - before["age"])[test].mean() < 3
+    others = before.loc[test, "scan_id"]
+    table.loc[table["scan_id"].isin(others), ["ventricle", "cortex"]] *= 2
+    after = on_regions(made, table)
+    pd.testing.assert_frame_equal(before[~test], after[~test])
+    assert not np.allclose(before.loc[test, "predicted_age"], after.loc[test, "predicted_age"])
+
+
+def test_a_wrong_table_of_regions_is_refused(tmp_path):
+    made = study(tmp_path)
+    whole = volumes(made)
+    scan_id = made.scans["scan_id"].iloc[0]
+    with pytest.raises(InputError, match=rf"no row for {scan_id} \(1 of "):
+        on_regions(made, whole[whole["scan_id"] != scan_id])
+    with pytest.raises(InputError, match=f"{scan_id}, column 'cortex': a volume is needed"):
+        on_regions(made, whole.assign(cortex=whole["cortex"].where(whole["scan_id"] != scan_id)))
+    with pytest.raises(InputError, match="column 'note' holds text"):
+        on_regions(made, whole.assign(note="good"))
+    with pytest.raises(InputError, match="needed is a column a region"):
+        on_regions(made, whole[["scan_id"]])

@@ -34,6 +34,7 @@ SETTINGS: dict[str, Any] = {
         "y_aware": {"loss": "y_aware", "epochs": 12, "encoder": {"name": "small"}},
         "l1": {"loss": "l1", "epochs": 12, "encoder": {"name": "small"}},
     },
+    "probing": {"regions": "regions.tsv"},
     "seeds": [1],
     "statistics": {"groups": ["CN", "MCI", "AD"], "control": "CN", "bootstrap": 1000},
     "report": {

@@ -227,3 +227,14 @@ def test_what_the_index_had_to_say_is_on_the_page(study, settings, tmp_path):
     write_study_page({**study, "remarks": remarks}, tmp_path / "page", settings)
     text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "1 image has no row: &lt;b&gt;sub-7&lt;/b&gt;" in text
+
+
+def test_the_report_says_why_there_is_no_ridge_on_regional_volumes(study, settings):
+    def reasons(**imaging):
+        own = {**settings, "probing": {}, "imaging": {**settings["imaging"], **imaging}}
+        return dict(page_module._switched_off(Tables(study), own))
+
+    name = "Ridge on regional volumes, to compare with"
+    assert "imaging.registration: syn" in reasons()[name]
+    assert "no labels" in reasons(registration="syn", template="mine.nii")[name]
+    assert name not in reasons(registration="syn")

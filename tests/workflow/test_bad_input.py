@@ -49,6 +49,7 @@ def assert_one_message(done, message):
     [
         (CONFIG + "imaging:\n  voxelsize: 2\n", None, "line 6: imaging.voxelsize"),
         (CONFIG.replace("data\n", "gone\n"), None, "there is no folder gone"),
+        (CONFIG + "probing: {regions: gone.tsv}\n", None, "gone.tsv: there is no such file"),
         (CONFIG, "participant_id\tyears\nsub-1\t20\n", "no column 'age'"),
         (CONFIG, "participant_id\tage\nsub-1\t720\n", "row 2: age 720"),
         (CONFIG, "participant_id\tage\nsub-1\t20\nsub-1\t21\n", "rows 2 and 3 are both for sub-1"),
@@ -121,3 +122,18 @@ def test_decisions_go_into_quality_and_nowhere_before(folder):
     assert "qc_decisions.tsv" in inputs["quality"]
     assert [name for name, text in inputs.items() if "qc_decisions.tsv" in text] == ["quality"]
     assert all("qc_decisions" not in job for job in jobs if job.startswith("preprocess"))
+
+
+def test_a_warp_brings_regional_volumes_and_grey_matter_into_the_plan(folder):
+    done = plan(folder, CONFIG)
+    assert done.returncode == 0 and "ridge_regions" not in done.stdout
+    more = (
+        "imaging: {registration: syn, grey_matter: true}\n"
+        "experiments: {lexp: {loss: exp, channels: [brain, grey_matter]}}\n"
+    )
+    done = plan(folder, CONFIG + more, "-p")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "--baseline ridge_regions" in done.stdout
+    assert "--regions 'results/imaging/regions.tsv'" in done.stdout
+    assert "--channels brain grey_matter" in done.stdout
+    assert "learning/store/grey_matter.npy" in done.stdout

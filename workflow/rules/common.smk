@@ -38,7 +38,15 @@ if not _place.is_dir() or not os.access(_place, os.W_OK):
 THREADS = config["threads"]
 SIMULATED = [name for name, data in config["datasets"].items() if data["kind"] == "simulated"]
 EXPERIMENTS = list(config["experiments"])
-BASELINES = ["ridge_voxels", "mean"]
+# Volumes of regions: the user's own, or those that a warp onto the labelled template gives.
+REGIONS = config["probing"]["regions"]
+if (
+    REGIONS is None
+    and config["imaging"]["registration"] == "syn"
+    and not config["imaging"]["template"]
+):
+    REGIONS = f"{config['results']}/imaging/regions.tsv"
+BASELINES = ["ridge_voxels", *(["ridge_regions"] if REGIONS else []), "mean"]
 MAIN = config["report"]["main_experiment"]
 RUNS = config["runs"]
 # Cells of the grid: experiments on a part of the fit people.
@@ -147,6 +155,9 @@ STORE = {
     "rows": results("learning/store/index.tsv"),
     "box": results("learning/store/store.json"),
 }
+CHANNELS = sorted({name for own in config["experiments"].values() for name in own["channels"]})
+if "grey_matter" in CHANNELS:
+    STORE["grey_matter"] = results("learning/store/grey_matter.npy")
 ENCODER = {
     "weights": results(f"learning/{{experiment}}/{RUN}/encoder.safetensors"),
     "description": results(f"learning/{{experiment}}/{RUN}/encoder.json"),

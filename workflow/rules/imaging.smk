@@ -57,3 +57,24 @@ rule quality:
     shell:
         "python -m brainage quality {output:q} --scans {input.scans:q} --imaging {params.folder:q}"
         " --chunks {params.chunks:q} --settings {params.settings:q} 2>&1 | tee {log}"
+
+
+rule regions:
+    input:
+        qc=results("imaging/qc.tsv"),
+    output:
+        results("imaging/regions.tsv"),
+    log:
+        results("logs/regions.log"),
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        imaging=subpath(input.qc, parent=True),
+        code=code("imaging"),
+    shell:
+        "python -m brainage regions {output:q} --qc {input.qc:q} --imaging {params.imaging:q}"
+        " 2>&1 | tee {log}"

@@ -17,10 +17,11 @@ rule store:
         runtime=120,
     params:
         imaging=subpath(input.qc, parent=True),
+        channels=CHANNELS,
         code=code("learning/store.py"),
     shell:
         "python -m brainage store {output.brains:q} --scans {input.scans:q} --qc {input.qc:q}"
-        " --imaging {params.imaging:q} 2>&1 | tee {log}"
+        " --imaging {params.imaging:q} --channels {params.channels} 2>&1 | tee {log}"
 
 
 rule pretrain:

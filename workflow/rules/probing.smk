@@ -34,6 +34,7 @@ rule predict_baseline:
         **STORE,
         scans=results("cohort/scans.tsv"),
         splits=results("cohort/splits.tsv"),
+        regions=lambda wildcards: REGIONS if wildcards.experiment == "ridge_regions" else [],
     output:
         results(f"probing/{{experiment}}/{RUN}/predictions.tsv"),
     log:
@@ -48,22 +49,23 @@ rule predict_baseline:
         runtime=60,
     params:
         threads=THREADS,
-        settings=settings("probing", "seed"),
+        # The same voxels as the encoder that is compared with them.
+        settings=settings("probing", "seed", channels=config["experiments"][MAIN]["channels"]),
+        regions=lambda wildcards, input: f"--regions '{input.regions}'" if input.regions else "",
         # Roles are the same for all experiments of a fold.
         people_of=EXPERIMENTS[0],
         code=code("probing"),
     shell:
         "python -m brainage --threads {params.threads} predict-baseline {output:q} --store {input.brains:q}"
         " --scans {input.scans:q} --splits {input.splits:q} --baseline {wildcards.experiment}"
-        " --people-of {params.people_of} --fold {wildcards.fold} --seed {wildcards.seed}"
+        " {params.regions} --people-of {params.people_of} --fold {wildcards.fold} --seed {wildcards.seed}"
         " --settings {params.settings:q} 2>&1 | tee {log}"
 
 
 rule probe_site:
     input:
         **EMBEDDINGS,
-        brains=STORE["brains"],
-        box=STORE["box"],
+        **{name: path for name, path in STORE.items() if name != "rows"},
         scans=results("cohort/scans.tsv"),
         splits=results("cohort/splits.tsv"),
     output:
@@ -78,7 +80,12 @@ rule probe_site:
         runtime=60,
     params:
         threads=THREADS,
-        settings=settings("probing", "seed", healthy=config["cohort"]["healthy"]),
+        settings=lambda wildcards: settings(
+            "probing",
+            "seed",
+            healthy=config["cohort"]["healthy"],
+            channels=learning(wildcards)["channels"],
+        ),
         # The same people and sites for every cell of the grid.
         people_of=lambda wildcards: RUNS[wildcards.experiment]["of"],
         code=code("probing"),

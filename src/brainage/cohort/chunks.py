@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from brainage.cohort.index import compared_groups, dataset_folder, index_scans
+from brainage.contracts import REGIONS
 from brainage.decisions import read_decisions
+from brainage.tables import read_table
 
 
 def chunk_scans(config: dict[str, Any]) -> dict[str, Any]:
@@ -32,12 +34,15 @@ def chunk_scans(config: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     InputError
-        As :func:`index_scans`, and for a decision on a scan that there is not: what is wrong in
-        that file is said before any work, not after hours of imaging.
+        As :func:`index_scans`, and for a decision on a scan that there is not, or a table of
+        regional volumes that cannot be read: what is wrong in a file is said before any work, not
+        after hours of imaging.
     """
     scans, remarks = index_scans(config, planned=True)
     if config["quality"]["decisions"] is not None:
         read_decisions(config["quality"]["decisions"], scans["scan_id"])
+    if config["probing"]["regions"] is not None:
+        read_table(config["probing"]["regions"], REGIONS)
     results = Path(config["results"])
     chunks: dict[str, Any] = {}
     tables: list[str] = []

@@ -36,3 +36,10 @@ def import_ants() -> ModuleType:
     import ants
 
     return ants
+
+
+def raise_if_machine(error: RuntimeError) -> None:
+    """Raise MemoryError where an error of ITK is a failed allocation: that is never a verdict."""
+    text = str(error).lower()
+    if "alloc" in text or "memory" in text:
+        raise MemoryError(str(error)) from error

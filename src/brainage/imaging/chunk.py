@@ -26,9 +26,9 @@ from typing import Any
 import pandas as pd
 
 from brainage.contracts import MEASURES
-from brainage.derivatives import BRAIN, MASK, PICTURE, QUALITY, TRANSFORM, derivative
+from brainage.derivatives import BRAIN, MASK, OF_WARP, PICTURE, QUALITY, TRANSFORM, derivative
 from brainage.files import sha256, write_json
-from brainage.imaging import preprocess, strip
+from brainage.imaging import nonlinear, preprocess, strip
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.template import Template, load_template, template_hash
 from brainage.tables import write_table
@@ -85,7 +85,7 @@ def preprocess_scans(
     for scan_id, path in scans:
         shutil.rmtree(_scratch(folder, scan_id), ignore_errors=True)  # of a run killed before
         raw_hash = sha256(path) if Path(path).is_file() else None
-        if not _is_done(folder, scan_id, raw_hash, recipe):
+        if not _is_done(folder, scan_id, raw_hash, recipe, _images(settings)):
             todo.append((scan_id, Path(path), raw_hash))
     if todo:
         print(
@@ -112,7 +112,17 @@ def _scratch(folder: Path, scan_id: str) -> Path:
     return place.with_name(f".{place.name}")
 
 
-def _is_done(folder: Path, scan_id: str, raw_hash: str | None, recipe: dict[str, str]) -> bool:
+def _images(settings: dict[str, Any]) -> tuple[str, ...]:
+    return (*IMAGES, *nonlinear.files(settings))
+
+
+def _is_done(
+    folder: Path,
+    scan_id: str,
+    raw_hash: str | None,
+    recipe: dict[str, str],
+    images: tuple[str, ...],
+) -> bool:
     try:
         found = json.loads(derivative(folder, scan_id, QUALITY).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -121,7 +131,7 @@ def _is_done(folder: Path, scan_id: str, raw_hash: str | None, recipe: dict[str,
         return False
     if found.get("fault") is not None:
         return True
-    return all(derivative(folder, scan_id, ending).is_file() for ending in IMAGES)
+    return all(derivative(folder, scan_id, ending).is_file() for ending in images)
 
 
 def _run_all(
@@ -241,9 +251,10 @@ def _child(
     # While images are replaced there is no quality file that vouches for them.
     quality.unlink(missing_ok=True)
     outcome = preprocess.preprocess_scan(path, template, settings, scratch)
-    for ending in IMAGES:
+    made = _images(settings) if outcome.fault is None else ()
+    for ending in (*IMAGES, *OF_WARP):
         final = derivative(folder, scan_id, ending)
-        if outcome.fault is None:
+        if ending in made:
             with (scratch / ending).open("rb") as written:
                 os.fsync(written.fileno())
             (scratch / ending).replace(final)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from brainage.derivatives import BRAIN, MASK, PICTURE, TRANSFORM
-from brainage.imaging import align, geometry, measures, picture, strip, tissue
+from brainage.imaging import align, geometry, measures, nonlinear, picture, strip, tissue
 from brainage.imaging.reading import Head, ScanFault, read
 from brainage.imaging.template import REGISTRATION_SIZE, Template
+from brainage.imaging.writing import write_image
 
 # Brains are stored as whole numbers of this step: finer than the noise of any scan.
 STEP = 1.0 / 255.0
@@ -36,8 +36,11 @@ def preprocess_scan(
     """Run one scan through the whole room.
 
     Steps: read and check; affine of a 4 mm copy to the whole-head template; N4 inside the
-    carried brain mask; brain mask; affine again of the brain alone; resample once (cubic) to the
-    template's grid; tissues and intensity scale; brain mask; measures; picture.
+    carried brain mask; brain mask; affine again of the brain alone, for fine results at 2 mm too;
+    resample once (cubic) to the template's grid; tissues and intensity scale; brain mask;
+    measures; picture. With ``registration: syn`` the aligned brain is warped onto the template's,
+    and the head resampled through both at once; what is measured in the head's own space stays
+    as it was.
 
     Parameters
     ----------
@@ -72,14 +75,15 @@ def _process(
     size = float(settings["voxel_size"])
     coarse, coarse_affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
     last, bias = _register(coarse, coarse_affine, template.for_registration, settings, folder)
-    world = geometry.world_of_transform(str(last))
-    back = np.linalg.inv(world)
-
     log_bias = np.log(bias)
     fine_bias = geometry.resampled(
         log_bias, coarse_affine, head.data.shape, head.affine, mode="nearest"
     )
     corrected = head.data * np.exp(-fine_bias)
+    if size < align.FINE:
+        last = _settled(corrected, head, last, template, folder)
+    world = geometry.world_of_transform(str(last))
+    back = np.linalg.inv(world)
     source = geometry.blurred_to(corrected, head.affine, size)
     grid = (template.head.shape, template.affine)
     aligned = geometry.resampled(source, head.affine, *grid, world, order=3)
@@ -95,7 +99,6 @@ def _process(
     else:
         mask, mask_image = _stripped(corrected, head, world, aligned, first_found, template)
     found = tissue.find_tissues(aligned, mask, template.priors)
-    brain = np.where(mask, scaled, 0)[template.box]
     own_mask = mask_image > 0.5
 
     air_head, air = measures.head_and_air(coarse, coarse_affine)
@@ -108,7 +111,22 @@ def _process(
     numbers |= measures.tissue_measures(corrected, labels, air_sd)
     numbers |= measures.fit_measures(template.head, template.mask, scaled, mask, found, size, world)
     numbers |= measures.view_measures(head.data, head.affine, template.mask, template.affine, world)
+    if settings["registration"] == "syn":
+        at = template.for_registration
+        small = mask.astype(np.float32), template.affine, at.head.shape, at.affine
+        inside = geometry.resampled(*small) > 0.5
+        small_head = _aligned(corrected, head, world, at)
+        bent = nonlinear.find(tissue.normalised(small_head, inside, first_found), at, folder)
+        through = bent.carried(source, head.affine, *grid, world, order=3)
+        scaled = tissue.normalised(through, np.ones_like(template.mask), first_found)
+        numbers |= nonlinear.write(bent, found, world, template, settings, folder)
+        mask = bent.carried(mask.astype(np.float32), template.affine, *grid) > 0.5
+        after = measures.fit_measures(
+            template.head, template.mask, scaled, mask, found, size, world
+        )
+        numbers |= {name: after[name] for name in nonlinear.OF_FIT}
 
+    brain = np.where(mask, scaled, 0)[template.box]
     _write_brain(folder / BRAIN, brain, template.box_affine)
     _write_mask(folder / MASK, own_mask, head)
     (folder / TRANSFORM).write_bytes(last.read_bytes())
@@ -171,11 +189,41 @@ def _register_once(
     aligned = geometry.resampled(corrected, affine, *grid, world, order=3)
     found = tissue.find_tissues(aligned, template.mask, template.priors)
     brain = corrected * carried(_own_mask(aligned, found, template))
-    fine = float(settings["voxel_size"]) < align.FINE
-    last = align.brain_to_template(fixed, template.affine, brain, affine, folder, first, fine)
+    last = align.brain_to_template(fixed, template.affine, brain, affine, folder, first)
     result = geometry.resampled(corrected, affine, *grid, geometry.world_of_transform(str(last)))
     likeness = np.corrcoef(result[template.mask], template.head[template.mask])[0, 1]
     return float(np.nan_to_num(likeness)), last, bias
+
+
+def _settled(
+    corrected: np.ndarray, head: Head, start: Path, template: Template, folder: Path
+) -> Path:
+    """Go on with the affine at 2 mm, for results on a grid as fine.
+
+    4 mm copies blur brain and background at its rim into each other, and the affine found on them
+    leaves brains one or two per cent too small for the template.
+    """
+    at = template.for_stripping(_edge(head))
+    if at.size >= align.FINE:  # a raw scan as coarse as that
+        return start
+    world = geometry.world_of_transform(str(start))
+    aligned = _aligned(corrected, head, world, at)
+    found = tissue.find_tissues(aligned, at.mask, at.priors)
+    mask = _own_mask(aligned, found, at).astype(np.float32)
+    back = (head.data.shape, head.affine, np.linalg.inv(world))
+    brain = corrected * (geometry.resampled(mask, at.affine, *back) > 0.5)
+    brain, affine = geometry.coarser(brain, head.affine, at.size)
+    fixed = np.where(at.mask, at.head, 0)
+    return align.brain_to_template(fixed, at.affine, brain, affine, folder, start, fine=True)
+
+
+def _aligned(corrected: np.ndarray, head: Head, world: np.ndarray, at: Template) -> np.ndarray:
+    source = geometry.blurred_to(corrected, head.affine, at.size)
+    return geometry.resampled(source, head.affine, at.head.shape, at.affine, world, order=3)
+
+
+def _edge(head: Head) -> float:
+    return float(np.cbrt(np.prod(geometry.spacing(head.affine))))
 
 
 def _own_mask(aligned: np.ndarray, found: tissue.Tissues, template: Template) -> np.ndarray:
@@ -196,11 +244,9 @@ def _stripped(
 
     `corrected` is without bias, `aligned` the same on the template's grid, `found` its tissues.
     """
-    wide = template.for_stripping(float(np.cbrt(np.prod(geometry.spacing(head.affine)))))
+    wide = template.for_stripping(_edge(head))
     if wide.size != template.size:
-        source = geometry.blurred_to(corrected, head.affine, wide.size)
-        grid = (wide.head.shape, wide.affine)
-        aligned = geometry.resampled(source, head.affine, *grid, world, order=3)
+        aligned = _aligned(corrected, head, world, wide)
         found = tissue.find_tissues(aligned, wide.mask, wide.priors)
     mask = _own_mask(aligned, found, wide).astype(np.float32)
     back = (head.data.shape, head.affine, np.linalg.inv(world))
@@ -239,7 +285,7 @@ def _write_brain(path: Path, brain: np.ndarray, affine: np.ndarray) -> None:
     image.header["cal_max"] = 1.0
     image.set_sform(affine, code="mni")
     image.set_qform(affine, code="mni")
-    _write_image(path, image)
+    write_image(path, image)
 
 
 def _write_mask(path: Path, mask: np.ndarray, head: Head) -> None:
@@ -250,9 +296,4 @@ def _write_mask(path: Path, mask: np.ndarray, head: Head) -> None:
     image.header.set_xyzt_units("mm")
     image.set_sform(head.original_affine, code="scanner")
     image.set_qform(head.original_affine, code="scanner", strip_shears=True)
-    _write_image(path, image)
-
-
-def _write_image(path: Path, image: Any) -> None:
-    # No name and no time in the gzip header: the same image gives the same bytes.
-    path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=6, mtime=0))
+    write_image(path, image)

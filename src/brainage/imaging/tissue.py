@@ -25,12 +25,21 @@ class Tissues:
         uint8 on the image's grid: 0 outside, 1 CSF, 2 grey matter, 3 white matter.
     ordered
         Whether CSF < grey < white matter with room between, as on every T1w image.
+    posterior
+        (3, n) probability of each tissue in the n voxels of the brain, in the order of the array.
     """
 
     means: np.ndarray
     sds: np.ndarray
     labels: np.ndarray
     ordered: bool
+    posterior: np.ndarray
+
+    def probability(self, tissue: str) -> np.ndarray:
+        """Return the probability of one of :data:`TISSUES` on the image's grid, float32."""
+        result = np.zeros(self.labels.shape, dtype=np.float32)
+        result[self.labels > 0] = self.posterior[TISSUES.index(tissue)]
+        return result
 
 
 def find_tissues(data: np.ndarray, mask: np.ndarray, priors: np.ndarray) -> Tissues:
@@ -74,7 +83,8 @@ def find_tissues(data: np.ndarray, mask: np.ndarray, priors: np.ndarray) -> Tiss
     labels[mask] = posterior.argmax(axis=0) + 1
     gaps = np.diff(means)
     ordered = bool(gaps.min() > 0.05 * max(means[2], 1e-9))
-    return Tissues(means=means, sds=sds, labels=labels, ordered=ordered)
+    posterior = posterior.astype(np.float32)
+    return Tissues(means=means, sds=sds, labels=labels, ordered=ordered, posterior=posterior)
 
 
 def normalised(data: np.ndarray, mask: np.ndarray, tissues: Tissues) -> np.ndarray:

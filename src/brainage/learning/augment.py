@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _WHITE_MATTER = 0.75 * 255  # where imaging puts the mean of white matter, in the store
+_ALL_GREY = 100.0  # where the store puts grey matter that fills its voxel
 _BIAS_POINTS = 4  # control points of the bias field along each axis
 
 
@@ -31,24 +32,37 @@ class _Draws:
     noise_seeds: list[int]
 
 
-def to_float(stored: Tensor) -> Tensor:
-    """Turn stored brains (0 to 255) into what encoders take: white matter about 1, outside 0.
+def to_float(stored: Tensor, channels: Sequence[str] = ("brain",)) -> Tensor:
+    """Turn stored images, (n, channels, x, y, z) uint8, into what encoders take.
 
-    The scale is the same for all. Dividing by each brain's own mean or SD would hide how much
-    dark fluid there is, and that is what ageing adds.
+    Of brains white matter is about 1; grey matter is 1 where it fills its voxel and was neither
+    shrunk nor stretched. The scale is the same for all. Dividing by each brain's own mean or SD
+    would hide how much dark fluid there is, and that is what ageing adds.
     """
-    return stored.float() / _WHITE_MATTER
+    volumes = stored.float()
+    if "grey_matter" not in channels:
+        return volumes / _WHITE_MATTER
+    scales = {"brain": _WHITE_MATTER, "grey_matter": _ALL_GREY}
+    each = torch.tensor([scales[name] for name in channels], device=volumes.device)
+    return volumes / each.view(-1, 1, 1, 1)
 
 
 def augment(
-    volumes: Tensor, keys: Sequence[Sequence[int]], settings: dict, voxel_size: float
+    volumes: Tensor,
+    keys: Sequence[Sequence[int]],
+    settings: dict,
+    voxel_size: float,
+    channels: Sequence[str] = ("brain",),
 ) -> Tensor:
     """Make one random view of each volume.
+
+    All channels of a scan are moved, cut and cropped alike; intensities are changed of the brain
+    only, as those of a grey-matter map are amounts of tissue.
 
     Parameters
     ----------
     volumes
-        Shape (n, 1, x, y, z), from :func:`to_float`, on any device; 0 outside the brain.
+        Shape (n, channels, x, y, z), from :func:`to_float`, on any device; 0 outside the brain.
     keys
         n keys of non-negative whole numbers; the same key gives the same view.
     settings
@@ -56,6 +70,8 @@ def augment(
         The actual one is drawn evenly from below it (and above minus it).
     voxel_size
         Millimetres.
+    channels
+        What the channels are.
 
     Returns
     -------
@@ -66,7 +82,11 @@ def augment(
     together = 2 if volumes.device.type == "cpu" else max(1, len(volumes))
     parts = [
         _augment(
-            volumes[start : start + together], keys[start : start + together], settings, voxel_size
+            volumes[start : start + together],
+            keys[start : start + together],
+            settings,
+            voxel_size,
+            channels,
         )
         for start in range(0, len(volumes), together)
     ]
@@ -74,10 +94,27 @@ def augment(
 
 
 def _augment(
-    volumes: Tensor, keys: Sequence[Sequence[int]], settings: dict, voxel_size: float
+    volumes: Tensor,
+    keys: Sequence[Sequence[int]],
+    settings: dict,
+    voxel_size: float,
+    channels: Sequence[str],
 ) -> Tensor:
     draws = _draw(keys, settings, volumes.device)
     views = _resample(volumes, draws.affine, settings, voxel_size)
+    parts = [
+        _change_intensities(views[:, k : k + 1], draws, settings, voxel_size)
+        if name == "brain"
+        else views[:, k : k + 1]
+        for k, name in enumerate(channels)
+    ]
+    views = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+    if settings["cutout"] or settings["crop"]:
+        views = _blank(views, draws.boxes)
+    return views
+
+
+def _change_intensities(views: Tensor, draws: _Draws, settings: dict, voxel_size: float) -> Tensor:
     brain = views > 0.02  # without the faint rim that interpolation leaves
     if settings["gamma"]:
         views = views.clamp(min=1e-6).pow(draws.gamma.view(-1, 1, 1, 1, 1))
@@ -89,8 +126,6 @@ def _augment(
     if settings["noise"]:
         views = views + brain * draws.noise.view(-1, 1, 1, 1, 1) * _noise(views, draws)
         views = views.clamp(min=0)
-    if settings["cutout"] or settings["crop"]:
-        views = _blank(views, draws.boxes)
     return views
 
 

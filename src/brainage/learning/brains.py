@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -36,27 +36,33 @@ class Brains:
         Where batches are wanted.
     hold
         Whether to hold them all; None where they fit.
+    channels
+        Names of the store's arrays.
     """
 
     def __init__(
-        self, store: Store, rows: np.ndarray, device: torch.device, hold: bool | None = None
+        self,
+        store: Store,
+        rows: np.ndarray,
+        device: torch.device,
+        hold: bool | None = None,
+        channels: Sequence[str] = ("brain",),
     ) -> None:
-        self.brains, self.rows, self.device = store.brains, rows, device
+        self.store, self.rows, self.device, self.channels = store, rows, device, channels
+        self.shape = (len(channels), *store.brains.shape[1:])
         if hold is None:
-            size = len(rows) * int(np.prod(store.brains.shape[1:]))
+            size = len(rows) * int(np.prod(self.shape))
             hold = size < _HELD_SHARE * _free_memory(device)
         self.held: Tensor | None = None
         if hold:
-            self.held = torch.empty(
-                (len(rows), *store.brains.shape[1:]), dtype=torch.uint8, device=device
-            )
+            self.held = torch.empty((len(rows), *self.shape), dtype=torch.uint8, device=device)
             for start in range(0, len(rows), 256):
                 some = np.arange(start, min(start + 256, len(rows)))
                 self.held[start : start + 256] = self._read(some, pinned=False)
         self.copies = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def take(self, positions: np.ndarray) -> Tensor:
-        """Return the brains at `positions`, (n, x, y, z) uint8 on the device."""
+        """Return the brains at `positions`, (n, channels, x, y, z) uint8 on the device."""
         if self.held is not None:
             return self.held[torch.from_numpy(positions).to(self.device)]
         return self._arrived(self._send(positions))
@@ -76,12 +82,10 @@ class Brains:
                 yield self._arrived(coming.result())
 
     def _read(self, positions: np.ndarray, pinned: bool) -> Tensor:
-        volumes = torch.empty(
-            (len(positions), *self.brains.shape[1:]), dtype=torch.uint8, pin_memory=pinned
-        )
+        volumes = torch.empty((len(positions), *self.shape), dtype=torch.uint8, pin_memory=pinned)
         # One by one: an index with a list would make a copy more.
         for volume, row in zip(volumes.numpy(), self.rows[positions], strict=True):
-            volume[...] = self.brains[row]
+            volume[...] = self.store.read(slice(row, row + 1), self.channels)[0]
         return volumes
 
     def _send(self, positions: np.ndarray) -> tuple[Tensor, Any]:

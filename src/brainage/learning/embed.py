@@ -62,11 +62,13 @@ def embed(
     scan_ids = sorted(data.rows)
     rows = np.array([data.rows[scan_id] for scan_id in scan_ids])
     size = description["architecture"]["feature_size"]
+    channels = description["settings"]["channels"]
     embeddings = np.empty((len(rows), size), dtype=np.float32)
     with torch.inference_mode():
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]
-            volumes = augment.to_float(torch.from_numpy(data.brains[part])[:, None].to(where))
+            volumes = torch.from_numpy(data.read(part, channels)).to(where)
+            volumes = augment.to_float(volumes, channels)
             # One brain's numbers must not hang on how many others are in its batch: some
             # kernels change with the batch's size, so the last batch is filled up.
             missing = _BATCH - len(part)
@@ -90,7 +92,8 @@ def load_encoder(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
 
     description = read_json(folder / DESCRIPTION)
     architecture = description["architecture"]
-    network = encoders.build(architecture["name"], architecture["width"])
+    channels = len(description["settings"]["channels"])
+    network = encoders.build(architecture["name"], architecture["width"], channels)
     try:
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (FileNotFoundError, SafetensorError, RuntimeError) as error:

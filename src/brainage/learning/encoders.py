@@ -13,7 +13,7 @@ from brainage.files import InputError
 NAMES = ("small", "resnet18", "densenet121", "alexnet3d")
 
 
-def build(name: str, width: float = 1.0) -> nn.Module:
+def build(name: str, width: float = 1.0, channels: int = 1) -> nn.Module:
     """Build an encoder with random weights.
 
     ``resnet18`` (33.16 M parameters), ``densenet121`` (11.24 M) and ``alexnet3d`` (2.55 M)
@@ -25,12 +25,14 @@ def build(name: str, width: float = 1.0) -> nn.Module:
     name
         One of :data:`NAMES`.
     width
-        Factor on the number of channels.
+        Factor on the number of feature maps.
+    channels
+        Images of each scan: 1, or 2 with grey matter.
 
     Returns
     -------
     torch.nn.Module
-        From (n, 1, x, y, z) to (n, ``feature_size``); it has an attribute ``feature_size``.
+        From (n, channels, x, y, z) to (n, ``feature_size``); it has an attribute ``feature_size``.
 
     Raises
     ------
@@ -42,10 +44,11 @@ def build(name: str, width: float = 1.0) -> nn.Module:
     if not width > 0:
         raise InputError(f"encoder.width is {width}; it must be above 0")
     if name == "small":
-        return Small(width)
+        return Small(width, channels)
     if name == "alexnet3d":
-        return AlexNet3D(width)
-    return _resnet18(width) if name == "resnet18" else _densenet121(width)
+        return AlexNet3D(width, channels)
+    make = _resnet18 if name == "resnet18" else _densenet121
+    return make(width, channels)
 
 
 def _scaled(channels: int, width: float, step: int = 4) -> int:
@@ -81,11 +84,11 @@ class Small(nn.Module):
     how much of it, and a global mean over so few channels would drop that.
     """
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, channels: int = 1) -> None:
         super().__init__()
-        a, b, c = (_scaled(channels, width) for channels in (8, 16, 32))
+        a, b, c = (_scaled(size, width) for size in (8, 16, 32))
         self.stem = nn.Sequential(
-            nn.Conv3d(1, a, 5, 2, 2, bias=False), nn.BatchNorm3d(a), nn.ReLU()
+            nn.Conv3d(channels, a, 5, 2, 2, bias=False), nn.BatchNorm3d(a), nn.ReLU()
         )
         self.stages = nn.Sequential(_Residual(a, b, 2), _Residual(b, c, 2))
         self.pool = nn.AdaptiveAvgPool3d((2, 3, 2))
@@ -98,9 +101,9 @@ class Small(nn.Module):
 class AlexNet3D(nn.Module):
     """AlexNet in three dimensions, as in the SFCN and OpenBHB comparisons (2.55 M)."""
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, channels: int = 1) -> None:
         super().__init__()
-        sizes = [_scaled(channels, width) for channels in (64, 128, 192, 192, 128)]
+        sizes = [_scaled(size, width) for size in (64, 128, 192, 192, 128)]
 
         def block(channels_in: int, channels: int, kernel: int, stride: int = 1, pad: int = 0):
             return [
@@ -110,7 +113,7 @@ class AlexNet3D(nn.Module):
             ]
 
         self.layers = nn.Sequential(
-            *block(1, sizes[0], 5, 2),
+            *block(channels, sizes[0], 5, 2),
             nn.MaxPool3d(3, 3),
             *block(sizes[0], sizes[1], 3),
             nn.MaxPool3d(3, 3),
@@ -125,16 +128,16 @@ class AlexNet3D(nn.Module):
         return self.layers(x).flatten(1)
 
 
-def _resnet18(width: float) -> nn.Module:
+def _resnet18(width: float, channels: int) -> nn.Module:
     from monai.networks.nets import ResNet
 
-    planes = [_scaled(channels, width) for channels in (64, 128, 256, 512)]
+    planes = [_scaled(size, width) for size in (64, 128, 256, 512)]
     network = ResNet(
         block="basic",
         layers=[2, 2, 2, 2],
         block_inplanes=planes,
         spatial_dims=3,
-        n_input_channels=1,
+        n_input_channels=channels,
         conv1_t_size=7,
         conv1_t_stride=2,
         feed_forward=False,
@@ -143,12 +146,12 @@ def _resnet18(width: float) -> nn.Module:
     return network
 
 
-def _densenet121(width: float) -> nn.Module:
+def _densenet121(width: float, channels: int) -> nn.Module:
     from monai.networks.nets import DenseNet
 
     network = DenseNet(
         spatial_dims=3,
-        in_channels=1,
+        in_channels=channels,
         out_channels=1,
         init_features=_scaled(64, width),
         growth_rate=_scaled(32, width),

@@ -172,7 +172,7 @@ def _write(
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
     write_table(table, out / HISTORY, contracts.HISTORY)
     seen = {contracts.person_hash(*_person(scan_id)) for scan_id in job.fit.scan_ids}
-    encoder = encoders.build(**job.settings["encoder"])
+    encoder = encoders.build(**job.settings["encoder"], channels=len(job.settings["channels"]))
     write_json(
         out / DESCRIPTION,
         {

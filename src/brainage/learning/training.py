@@ -81,7 +81,7 @@ class _Model(nn.Module):
 
     def __init__(self, settings: dict[str, Any], ages: np.ndarray) -> None:
         super().__init__()
-        self.encoder = encoders.build(**settings["encoder"])
+        self.encoder = encoders.build(**settings["encoder"], channels=len(settings["channels"]))
         self.function = losses.LOSSES[settings["loss"]][0]
         self.options = losses.options(settings)
         size = self.encoder.feature_size
@@ -127,7 +127,7 @@ class _Run:
         self.job, self.team, self.settings = job, team, settings
         self.device = pick_device(settings["device"], team.rank)
         self.store = open_store(job.store)
-        self.brains = Brains(self.store, job.fit.rows, self.device)
+        self.brains = self._brains(job.fit.rows)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(job.seed)
             self.model = _Model(settings, job.fit.ages)
@@ -235,9 +235,20 @@ class _Run:
                     f"{self.job.name}: {name} is not finite after epoch {epoch}; {_REMEDY}"
                 )
 
+    def _brains(self, rows: np.ndarray) -> Brains:
+        return Brains(self.store, rows, self.device, channels=self.settings["channels"])
+
+    def _volumes(self, stored: Tensor) -> Tensor:
+        return augment.to_float(stored, self.settings["channels"])
+
     def _views(self, stored: Tensor, keys: list[tuple[int, ...]]) -> Tensor:
-        volumes = augment.to_float(stored[:, None])
-        return augment.augment(volumes, keys, self.settings["augmentation"], self.store.voxel_size)
+        return augment.augment(
+            self._volumes(stored),
+            keys,
+            self.settings["augmentation"],
+            self.store.voxel_size,
+            self.settings["channels"],
+        )
 
     def _outputs(self, volumes: Tensor) -> Tensor:
         with torch.autocast(
@@ -256,11 +267,11 @@ class _Run:
             embeddings, outputs = [], []
             for group, brains in (
                 (self.job.fit, self.brains),
-                (tune, Brains(self.store, tune.rows, self.device)),
+                (tune, self._brains(tune.rows)),
             ):
                 first = np.array([scans[0] for scans in group.people])
                 features = [
-                    self.model.encoder(augment.to_float(brains.take(part)[:, None]))
+                    self.model.encoder(self._volumes(brains.take(part)))
                     for part in np.array_split(first, math.ceil(len(first) / 32))
                 ]
                 embeddings.append((torch.cat(features), group.ages[first]))

@@ -61,7 +61,8 @@ def probe_site(
     experiment, fold, seed
         The run.
     settings
-        Section ``probing`` of the config, and ``seed`` and ``healthy``.
+        Section ``probing`` of the config, ``seed``, ``healthy``, and the ``channels`` whose
+        voxels are read.
     store
         Folder with brains.npy and its index.tsv.
     people_of
@@ -78,7 +79,7 @@ def probe_site(
             whole = people_of or experiment
             stored = read_run(Path(store) / "index.tsv", scans, splits, whole, fold, seed)
             row_of = stored.set_index("scan_id")["row"]
-            voxels = Voxels(store, settings["site_voxels"])
+            voxels = Voxels(store, settings["site_voxels"], settings.get("channels", ["brain"]))
             brains = voxels.read(chosen["scan_id"].map(row_of).to_numpy())
             given["voxels"] = brains.astype(np.float64)
         sites = chosen["site"].to_numpy(str)

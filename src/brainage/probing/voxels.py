@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from brainage.files import InputError
 
+FILES = {"brain": "brains.npy", "grey_matter": "grey_matter.npy"}
+
 
 class Voxels:
-    """The brains of a store, read a few at a time.
+    """The images of a store, read a few at a time.
 
     Parameters
     ----------
     store
-        Folder with brains.npy, of shape (scans, x, y, z) or (scans, 1, x, y, z).
+        Folder with brains.npy, of shape (scans, x, y, z) or (scans, 1, x, y, z), and
+        grey_matter.npy where that is among the channels.
     most
-        Most features a brain: the edge of the blocks is the least that keeps to it.
+        Most features a scan: the edge of the blocks is the least that keeps to it.
+    channels
+        Which images; the features of one follow those of the other.
     """
 
-    def __init__(self, store: Path, most: int) -> None:
-        path = Path(store) / "brains.npy"
+    def __init__(self, store: Path, most: int, channels: Sequence[str] = ("brain",)) -> None:
+        self.arrays = [self._open(Path(store) / FILES[name]) for name in channels]
+        self.path, self.edge = Path(store) / FILES[channels[0]], 1
+        shape = self.arrays[0].shape
+        for name, array in zip(channels, self.arrays, strict=True):
+            if array.shape != shape:
+                raise InputError(
+                    f"{Path(store) / FILES[name]}: its shape is {array.shape}, that of {self.path} "
+                    f"{shape}; build the store anew"
+                )
+        while len(channels) * np.prod([-(-length // self.edge) for length in shape[1:]]) > most:
+            self.edge += 1
+
+    @staticmethod
+    def _open(path: Path) -> np.ndarray:
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError:
@@ -32,17 +51,20 @@ class Voxels:
             array = array[:, 0]
         if array.ndim != 4:
             raise InputError(f"{path}: needed is one brain (x, y, z) a scan, found {array.shape}")
-        self.array, self.path, self.edge = array, path, 1
-        while np.prod([-(-length // self.edge) for length in array.shape[1:]]) > most:
-            self.edge += 1
+        return array
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return brains as rows of features, shape (len(rows), voxels), float32."""
-        if len(rows) and rows.max() >= len(self.array):
+        if len(rows) and rows.max() >= len(self.arrays[0]):
             raise InputError(
-                f"{self.path}: {len(self.array)} rows, but the index names row {rows.max()}"
+                f"{self.path}: {len(self.arrays[0])} rows, but the index names row {rows.max()}"
             )
-        features = [self._blocks(np.asarray(self.array[row], np.float32)).ravel() for row in rows]
+        features = [
+            np.concatenate(
+                [self._blocks(np.asarray(array[row], np.float32)).ravel() for array in self.arrays]
+            )
+            for row in rows
+        ]
         return np.stack(features)
 
     def _blocks(self, brain: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ STRIPPING = {
     "deepbet": "by deepbet",
 }
 
+REGISTRATION = {"syn": "affine, then SyN"}
+
 
 def paragraphs(settings: dict[str, Any], software: list[tuple[str, str]]) -> list[str]:
     """Return the methods in words, one text a paragraph; a key that is not set is left unsaid."""
@@ -70,8 +72,9 @@ def _imaging(imaging: dict[str, Any]) -> str:
         else "the ICBM152 2009c symmetric template"
     )
     if imaging.get("registration"):
+        how = REGISTRATION.get(imaging["registration"], imaging["registration"])
         steps.append(
-            f"the brain was registered to {template} ({imaging['registration']}, ANTsPy) and "
+            f"the brain was registered to {template} ({how}, ANTsPy) and "
             f"resampled to {imaging.get('voxel_size', 0):g} mm"
         )
     return (

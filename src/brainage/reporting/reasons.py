@@ -81,6 +81,19 @@ def no_visits(tables: Tables, settings: dict[str, Any]) -> str | None:
     return None
 
 
+def no_regions(settings: dict[str, Any]) -> str | None:
+    """Return why there is no ridge on regional volumes to compare with."""
+    own_table = "your own table (probing.regions)"
+    imaging = settings.get("imaging") or {}
+    if (settings.get("probing") or {}).get("regions"):
+        return None
+    if imaging.get("registration") != "syn":
+        return f"an affine carries no labels; it needs imaging.registration: syn, or {own_table}"
+    if imaging.get("template"):
+        return f"the template given in the config has no labels; it needs {own_table}"
+    return None
+
+
 def no_history(tables: Tables) -> str | None:
     """Return why there are no training curves."""
     return "no training run left a history" if tables["history"].empty else None

@@ -166,6 +166,7 @@ def _switched_off(tables: Tables, settings: dict[str, Any]) -> list[tuple[str, s
         ("Brain-age gap by diagnosis", reasons.no_groups(tables, settings)),
         ("Telling groups apart", reasons.no_roc(tables, settings)),
         ("Change over time", reasons.no_visits(tables, settings)),
+        ("Ridge on regional volumes, to compare with", reasons.no_regions(settings)),
     ]
     main = tb.main_experiment(settings)
     predicted = reasons.no_predictions(tables, settings) is None

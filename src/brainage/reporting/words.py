@@ -19,7 +19,11 @@ LOSS_NAMES = {
     "rank_n_contrast": "Rank-N-Contrast",
     "l1": "supervised L1",
 }
-BASELINE_NAMES = {"ridge_voxels": "ridge on voxels", "mean": "predicting the mean"}
+BASELINE_NAMES = {
+    "ridge_voxels": "ridge on voxels",
+    "ridge_regions": "ridge on regional volumes",
+    "mean": "predicting the mean",
+}
 SCORE_NAMES = {
     "gap": "corrected gap",
     "diagnosis_probe": "diagnosis probe on the embedding",
