@@ -118,7 +118,7 @@ pretrain.pretrain(
 
 
 def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
-    settings = {**SMALL, "epochs": 20, "weight_averaging": 0.9, "sampling": "age"}
+    settings = {**SMALL, "epochs": 8, "weight_averaging": 0.9, "sampling": "age"}
     steps = 2 * settings["epochs"]
     kills = sorted(np.random.default_rng().choice(steps - 1, 2, replace=False) + 1)
     environment = {**os.environ, "PYTHONPATH": str(Path(pretrain.__file__).parents[2])}
