@@ -83,4 +83,4 @@ def test_a_gpu_gets_the_same_brains(store, hold):
     brains = Brains(store, ROWS, torch.device("cuda", 0), hold=hold)
     for positions, volumes in zip(BATCHES, brains.stream(BATCHES), strict=True):
         assert volumes.is_cuda
-        assert np.array_equal(volumes.cpu().numpy(), store.brains[ROWS[positions]])
+        assert np.array_equal(volumes.cpu().numpy(), store.read(ROWS[positions], ["brain"]))

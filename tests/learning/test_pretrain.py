@@ -244,8 +244,8 @@ def weights_and_loss(folder):
     return weights, read_history(folder)["fit_loss"].to_numpy()
 
 
-def without_batch_statistics(width):
-    layers = (nn.Conv3d(1, 4, 5, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.AdaptiveAvgPool3d(2))
+def without_batch_statistics(width, channels):
+    layers = (nn.Conv3d(channels, 4, 5, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.AdaptiveAvgPool3d(2))
     encoder = nn.Sequential(*layers, nn.Flatten())
     encoder.feature_size = 32
     return encoder
