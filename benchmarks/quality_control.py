@@ -86,7 +86,7 @@ LIMITS = {
     "no t1w contrast": "tissue_contrast",
     "ml is outside": "brain_volume_ml",
     "share of the brain's core": "core_in_mask",
-    "share of the brain seen": "brain_in_view",
+    "without signal: share seen": "brain_in_view",
     "upside down or on the side": "rotation_degrees",
 }
 

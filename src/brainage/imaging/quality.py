@@ -58,14 +58,10 @@ RULES = (
     Rule("template_correlation", "low", 0.02, "badly aligned, or an unusual brain", True),
     Rule("cohort_correlation", "low", 0.01, "unlike the other brains", True),
     Rule("brain_volume_ml", "both", 80.0, "unusual brain volume: check the mask", True),
-    Rule(
-        "brain_volume_ratio", "both", 0.05, "unusual brain volume for age and sex: check mask", True
-    ),
+    Rule("brain_volume_ratio", "both", 0.05, "unusual volume for age and sex: check mask", True),
     Rule("stretch", "high", 0.02, "stretched to fit the template: check the alignment", True),
     Rule("scale", "both", 0.02, "scaled to fit the template: check the alignment", True),
-    Rule(
-        "brain_in_view", "low", 0.002, "part of the brain is outside the picture or without signal"
-    ),
+    Rule("brain_in_view", "low", 0.002, "part of the brain is cut off or without signal"),
     Rule("tissue_contrast", "low", 0.02, "grey and white matter differ little: another contrast?"),
     Rule("cjv", "high", 0.05, "grey and white matter blend: motion or noise"),
     Rule("snr_wm", "low", 1.0, "white matter is uneven: motion or noise"),
@@ -307,7 +303,7 @@ def _check_limits(
         ("template_correlation", "no brain, or badly aligned: correlation with the template"),
         ("cohort_correlation", "unlike the other brains: correlation with their mean"),
         ("core_in_mask", "the brain mask leaves out brain: its share of the brain's core"),
-        ("brain_in_view", "outside the picture or without signal: the share of the brain seen"),
+        ("brain_in_view", "much of the brain is cut off or without signal: share seen"),
         ("tissue_contrast", "no T1w contrast between grey and white matter:"),
     )
     for column, words in limits:
