@@ -77,6 +77,11 @@ def _imaging(imaging: dict[str, Any]) -> str:
             f"the brain was registered to {template} ({how}, ANTsPy) and "
             f"resampled to {imaging.get('voxel_size', 0):g} mm"
         )
+        if imaging.get("grey_matter"):
+            steps.append(
+                "its grey-matter probability was warped there and multiplied by the determinant of "
+                "the whole transform"
+            )
     return (
         f"Of each T1w image {words.listing(steps)}; intensities were brought to one scale."
         if steps
