@@ -40,6 +40,30 @@ def to_float(stored: Tensor) -> Tensor:
     return stored.float() / _WHITE_MATTER
 
 
+def float_at(stored: Tensor, rows: Tensor) -> Tensor:
+    """:func:`to_float` of some of the stored brains, without a copy of the stored ones.
+
+    Parameters
+    ----------
+    stored
+        Shape (n, x, y, z), 0 to 255.
+    rows
+        Which of them, shape (m,), on the same device; the same one may come twice.
+
+    Returns
+    -------
+    Tensor
+        Shape (m, 1, x, y, z).
+    """
+    if stored.is_cuda:
+        return to_float(stored.index_select(0, rows)[:, None])
+    volumes = torch.empty((len(rows), 1, *stored.shape[1:]))
+    for volume, row in zip(volumes, rows.tolist(), strict=True):
+        # NumPy converts and divides in one pass, to the same bits.
+        np.divide(stored[row].numpy(), np.float32(_WHITE_MATTER), out=volume[0].numpy())
+    return volumes
+
+
 def augment(
     volumes: Tensor, keys: Sequence[Sequence[int]], settings: dict, voxel_size: float
 ) -> Tensor:
