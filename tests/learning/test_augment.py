@@ -27,6 +27,12 @@ def test_scale_is_the_same_for_all():
     assert augment.to_float(stored).flatten().tolist() == pytest.approx([1.0, 4 / 3], rel=2e-3)
 
 
+def test_some_of_the_stored_brains_are_scaled_like_all():
+    stored = torch.randint(0, 256, (4, 1, 3, 4, 5), dtype=torch.uint8)
+    rows = torch.tensor([3, 0, 3])
+    assert torch.equal(augment.float_at(stored, rows), augment.to_float(stored[rows]))
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -39,12 +39,40 @@ def to_float(stored: Tensor, channels: Sequence[str] = ("brain",)) -> Tensor:
     shrunk nor stretched. The scale is the same for all. Dividing by each brain's own mean or SD
     would hide how much dark fluid there is, and that is what ageing adds.
     """
-    volumes = stored.float()
-    if "grey_matter" not in channels:
-        return volumes / _WHITE_MATTER
-    scales = {"brain": _WHITE_MATTER, "grey_matter": _ALL_GREY}
-    each = torch.tensor([scales[name] for name in channels], device=volumes.device)
-    return volumes / each.view(-1, 1, 1, 1)
+    return stored.float() / torch.from_numpy(_scales(channels)).to(stored.device)
+
+
+def _scales(channels: Sequence[str]) -> np.ndarray:
+    """What the stored values of each channel are divided by, (channels, 1, 1, 1)."""
+    of = {"brain": _WHITE_MATTER, "grey_matter": _ALL_GREY}
+    return np.array([of[name] for name in channels], dtype=np.float32).reshape(-1, 1, 1, 1)
+
+
+def float_at(stored: Tensor, rows: Tensor, channels: Sequence[str] = ("brain",)) -> Tensor:
+    """:func:`to_float` of some of the stored brains, without a copy of the stored ones.
+
+    Parameters
+    ----------
+    stored
+        Shape (n, channels, x, y, z), 0 to 255.
+    rows
+        Which of them, shape (m,), on the same device; the same one may come twice.
+    channels
+        What the channels are.
+
+    Returns
+    -------
+    Tensor
+        Shape (m, channels, x, y, z).
+    """
+    if stored.is_cuda:
+        return to_float(stored.index_select(0, rows), channels)
+    volumes = torch.empty((len(rows), *stored.shape[1:]))
+    scales = _scales(channels)
+    for volume, row in zip(volumes, rows.tolist(), strict=True):
+        # NumPy converts and divides in one pass, to the same bits.
+        np.divide(stored[row].numpy(), scales, out=volume.numpy())
+    return volumes
 
 
 def augment(

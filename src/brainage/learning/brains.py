@@ -64,14 +64,26 @@ class Brains:
     def take(self, positions: np.ndarray) -> Tensor:
         """Return the brains at `positions`, (n, channels, x, y, z) uint8 on the device."""
         if self.held is not None:
-            return self.held[torch.from_numpy(positions).to(self.device)]
+            return self.held.index_select(0, torch.from_numpy(positions).to(self.device))
         return self._arrived(self._send(positions))
 
-    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Tensor]:
-        """Give the brains of each batch in turn, the next one being fetched meanwhile."""
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give the brains of each batch in turn, the next one being fetched meanwhile.
+
+        Yields
+        ------
+        tuple of Tensor
+            Brains as by :meth:`take`, and in which of their rows the batch is, both on the
+            device. Where all are held it is these that are given, and nothing is copied.
+        """
         if self.held is not None:
-            yield from map(self.take, batches)
+            for positions in batches:
+                yield self.held, torch.from_numpy(positions).to(self.device)
             return
+        for volumes in self._fetched(batches):
+            yield volumes, torch.arange(len(volumes), device=self.device)
+
+    def _fetched(self, batches: Iterable[np.ndarray]) -> Iterator[Tensor]:
         with ThreadPoolExecutor(1, "brains") as thread:
             coming = None
             for positions in batches:

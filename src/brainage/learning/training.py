@@ -173,7 +173,9 @@ class _Run:
         """Return those of a batch's positions that this process (or that of `rank`) works on."""
         return np.array_split(positions, self.team.size)[self.team.rank if rank is None else rank]
 
-    def step(self, positions: np.ndarray, stored: Tensor, epoch: int, rate: float) -> float:
+    def step(
+        self, positions: np.ndarray, stored: tuple[Tensor, Tensor], epoch: int, rate: float
+    ) -> float:
         """Take one optimiser step.
 
         Parameters
@@ -181,7 +183,7 @@ class _Run:
         positions
             Of the batch's scans in the group.
         stored
-            Brains of this process's share of them, as stored.
+            Brains as stored, and which of them are this process's share of the batch.
         epoch, rate
             Number of the epoch, from 1, and the learning rate.
 
@@ -198,17 +200,18 @@ class _Run:
         ages = torch.from_numpy(self.job.fit.ages[np.concatenate(shares)]).to(self.device)
         # Drawn evenly, a person comes once an epoch; else more often, and each time anew.
         again = () if settings["sampling"] == "uniform" else (self.steps,)
+        brains, rows = stored
         keys = [
-            (self.job.seed, epoch, int(position), number // len(stored), *again)
+            (self.job.seed, epoch, int(position), number // len(rows), *again)
             for number, position in enumerate(shares[team.rank])
         ]
 
-        def outputs_of(stored: Tensor, part: np.ndarray) -> Tensor:
-            rows = torch.from_numpy(part % len(stored)).to(stored.device)
-            return self._outputs(self._views(stored[rows], [keys[number] for number in part]))
+        def outputs_of(brains: Tensor, part: np.ndarray) -> Tensor:
+            own = rows[torch.from_numpy(part % len(rows)).to(rows.device)]
+            return self._outputs(self._views(brains, own, [keys[number] for number in part]))
 
         outputs = parts.outputs_in_parts(
-            self.model, outputs_of, stored, parts.split(sizes, team.rank, settings["micro_batch"])
+            self.model, outputs_of, brains, parts.split(sizes, team.rank, settings["micro_batch"])
         )
         loss = self.model.loss(team.gather(outputs, sizes), ages)
         value = float(loss.detach())
@@ -241,14 +244,21 @@ class _Run:
     def _volumes(self, stored: Tensor) -> Tensor:
         return augment.to_float(stored, self.settings["channels"])
 
-    def _views(self, stored: Tensor, keys: list[tuple[int, ...]]) -> Tensor:
-        return augment.augment(
-            self._volumes(stored),
-            keys,
-            self.settings["augmentation"],
-            self.store.voxel_size,
-            self.settings["channels"],
-        )
+    def _views(self, brains: Tensor, rows: Tensor, keys: list[tuple[int, ...]]) -> Tensor:
+        channels = self.settings["channels"]
+        # On a processor two at a time stay in its cache; a GPU wants them all at once.
+        together = 2 if brains.device.type == "cpu" else len(keys)
+        views = [
+            augment.augment(
+                augment.float_at(brains, rows[start : start + together], channels),
+                keys[start : start + together],
+                self.settings["augmentation"],
+                self.store.voxel_size,
+                channels,
+            )
+            for start in range(0, len(keys), together)
+        ]
+        return torch.cat(views)
 
     def _outputs(self, volumes: Tensor) -> Tensor:
         with torch.autocast(
