@@ -38,6 +38,9 @@ from brainage.tables import read_table, write_table
 
 STRENGTHS = ("weak", "medium", "strong")
 SEED = "2026"
+# A strong defect of a reported head was missed, and a rule changed after that had been seen: these,
+# reported until then, are drawn no more.
+SEEN = ("simulated_sub-C0056_ses-2", "simulated_sub-H0007_ses-1", "simulated_sub-H0231_ses-1")
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def drawn(cohort: Cohort, number: int) -> list[str]:
         scan_id = cohort.scans.index[at]
         person, half = cohort.scans.at[scan_id, "participant_id"], cohort.half(scan_id)
         passed = cohort.qc.at[scan_id, "verdict"] == "pass"
-        if passed and person not in people and wanted[half]:
+        if passed and scan_id not in SEEN and person not in people and wanted[half]:
             people.add(person)
             wanted[half] -= 1
             result.append(scan_id)

@@ -68,9 +68,9 @@ RULES = (
     Rule("efc", "high", 0.01, "the picture is smeared over the frame: motion"),
     Rule("air_level", "high", 0.005, "signal in the air: motion or noise"),
     Rule("air_spread", "high", 0.05, "ghosts in the air: motion"),
-    Rule("ghosting_left_right", "high", 0.005, "ghosts to the left and right of the head: motion"),
-    Rule("ghosting_front_back", "high", 0.005, "ghosts before and behind the head: motion"),
-    Rule("ghosting_up_down", "high", 0.005, "ghosts above or below the head: motion"),
+    Rule("ghosting_left_right", "high", 0.002, "ghosts to the left and right of the head: motion"),
+    Rule("ghosting_front_back", "high", 0.002, "ghosts before and behind the head: motion"),
+    Rule("ghosting_up_down", "high", 0.002, "ghosts above or below the head: motion"),
     Rule("wm2max", "both", 0.05, "white matter is unusually bright or dark against the frame"),
 )
 
