@@ -129,7 +129,6 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=8, help="a batch, two views of each")
     parser.add_argument("--micro-batch", type=int, default=None)
     parser.add_argument("--channels-last", action="store_true")
-    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--scans", type=int, default=64, help="brains in the store")
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--threads", type=int, default=1)
@@ -145,7 +144,6 @@ def main() -> None:
         "batch_people": args.people,
         "micro_batch": args.micro_batch,
         "channels_last": args.channels_last,
-        "compile": args.compile,
     }
     views = settings["views"] * args.people
     print(f"{args}\n")
@@ -171,7 +169,7 @@ def main() -> None:
             device = run.device
             run.brains = brains_module.Brains(run.store, fit.rows, device, hold=way == "held")
             run.model.train()
-            if not flops and not args.compile:
+            if not flops:
                 flops = flops_of_a_step(run, batches[0][: min(4, args.people)])
                 flops *= args.people / min(4, args.people)
             took, waited = timed_steps(run, batches)
@@ -192,8 +190,6 @@ def main() -> None:
             f"| {way} | {views / step:.1f} | {step:.3f} | {100 * share:.2f} % "
             f"| {rate / 1e9:.1f} | {100 * rate / peak:.0f} % |"
         )
-    if args.compile:
-        print("\nFLOPs of a compiled network are not counted.")
     print(f"\nMatrix product: {peak / 1e9:.0f} GFLOP/s. Peak memory: {memory / 2**20:.0f} MiB.")
 
 

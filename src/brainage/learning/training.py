@@ -137,8 +137,6 @@ class _Run:
             torch.channels_last_3d if settings["channels_last"] else torch.contiguous_format
         )
         self.model.to(self.device, memory_format=self.memory_format)
-        if settings["compile"]:
-            self.model.compile()
         self.optimiser = _optimiser(settings, self.model.parameters())
         self.average = _copy(self.model.encoder) if settings["weight_averaging"] else None
         self.best: dict[str, Tensor] | None = None
