@@ -71,10 +71,10 @@ def test_difference_to_ridge_is_in_the_table_with_its_verdict(edited, settings):
         return frame
 
     printed = study_tables.accuracy(Tables(edited(accuracy=not_sure)), settings)
-    assert printed.head[-2:] == ["Error minus that of ridge (years)", "Verdict"]
+    assert printed.head[-1] == "MAE minus that of ridge (years)"
     by_name = {row[0]: row[-1] for row in printed.rows}
-    assert by_name["L^exp"] == "beats ridge"
-    assert by_name["supervised L1"] == "not distinguishable"
+    assert by_name["L^exp"].endswith("]: beats ridge")
+    assert by_name["supervised L1"].endswith("]: not distinguishable")
     assert by_name["ridge on voxels"] == "–"
 
 

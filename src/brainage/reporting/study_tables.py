@@ -46,7 +46,7 @@ def _notes(rows: pd.DataFrame, *columns: str) -> list[str]:
 
 
 def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
-    """Return MAE of all experiments and baselines on each kind of people, with r, R² and slope."""
+    """Return MAE of all experiments and baselines on each kind of people, with r and R²."""
     table = tables["accuracy"]
     names = words.experiment_names(settings)
     main = tb.main_experiment(settings)
@@ -61,7 +61,7 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         for people in kinds:
             mae = tb.metric(tables, experiment, people, "mae")
             row.append(words.MISSING if mae is None else words.estimate(mae))
-        for name in ("rmse", "r", "r2", "slope"):
+        for name in ("rmse", "r", "r2"):
             found = tb.metric(tables, experiment, first, name)
             row.append(
                 words.MISSING
@@ -72,10 +72,10 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         spread = words.MISSING
         if mae is not None and not words.missing(mae["seed_low"]):
             spread = f"{words.number(mae['seed_low'])} to {words.number(mae['seed_high'])}"
-        rows.append([*row, spread, *_against_ridge(tables, experiment, first)])
+        rows.append([*row, spread, _against_ridge(tables, experiment, first)])
     heads = ["Model", *[f"MAE, {words.PEOPLE_NAMES[p]} (years)" for p in kinds]]
-    heads += ["RMSE (years)", "r", "R²", "Slope", "MAE of single seeds (years)"]
-    heads += ["Error minus that of ridge (years)", "Verdict"]
+    heads += ["RMSE (years)", "r", "R²", "MAE of single seeds (years)"]
+    heads += ["MAE minus that of ridge (years)"]
     # Columns that nobody fills are left out.
     filled = [i for i in range(len(heads)) if any(row[i] != words.MISSING for row in rows)]
     rows = [[row[i] for i in filled] for row in rows]
@@ -96,17 +96,19 @@ def accuracy(tables: Tables, settings: dict[str, Any]) -> Printed:
         f"{words.capital('; '.join(counts))}."
     )
     if len(kinds) > 1:
-        caption += f" RMSE, r, R², slope and difference to ridge: {words.PEOPLE_NAMES[first]}."
+        caption += f" RMSE, r, R² and difference to ridge: {words.PEOPLE_NAMES[first]}."
     at = {i for i, row in enumerate(rows) if row[0] == names.get(main, main)}
-    return Printed(caption, heads, rows, set(range(1, len(heads))), at, _notes(there, "note"))
+    # The last column holds words as well, which may go on in a second line.
+    numbers = set(range(1, len(heads) - ("ridge" in heads[-1])))
+    return Printed(caption, heads, rows, numbers, at, _notes(there, "note"))
 
 
-def _against_ridge(tables: Tables, experiment: str, people: str) -> list[str]:
-    """Return the paired difference to ridge on voxels and what it says, as two cells."""
+def _against_ridge(tables: Tables, experiment: str, people: str) -> str:
+    """Return the paired difference to ridge on voxels and what it says."""
     found = tb.metric(tables, experiment, people, "mae_minus_ridge")
     if found is None or words.missing(found["verdict"]):
-        return [words.MISSING, words.MISSING]
-    return [words.estimate(found), str(found["verdict"])]
+        return words.MISSING
+    return f"{words.estimate(found)}: {found['verdict']}"
 
 
 def sites(tables: Tables, settings: dict[str, Any]) -> Printed:
