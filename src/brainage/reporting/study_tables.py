@@ -108,7 +108,8 @@ def _against_ridge(tables: Tables, experiment: str, people: str) -> str:
     found = tb.metric(tables, experiment, people, "mae_minus_ridge")
     if found is None or words.missing(found["verdict"]):
         return words.MISSING
-    return f"{words.estimate(found)}: {found['verdict']}"
+    together = words.estimate(found).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{together}: {found['verdict']}"
 
 
 def sites(tables: Tables, settings: dict[str, Any]) -> Printed:
