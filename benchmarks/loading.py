@@ -1,7 +1,7 @@
 """Views a second from the store, against unmasking flat rows with nilearn.
 
-    pip install --target /tmp/nilearn --no-deps nilearn lxml packaging
-    PYTHONPATH=src:/tmp/nilearn python benchmarks/loading.py [--brains 64] [--repeats 5]
+    pip install --target .venv/nilearn --no-deps nilearn lxml packaging
+    PYTHONPATH=src:.venv/nilearn python benchmarks/loading.py [--brains 64] [--repeats 5]
 
 OpenBHB hands brains out as flat rows of the voxels inside a mask, and its released loaders put each
 row back into a volume with `nilearn.masking.unmask`, once a view, in float64. The store keeps each
