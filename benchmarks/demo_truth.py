@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainage.contracts import TRUTH_RECOVERY
+from brainage.contracts.reporting import TRUTH_RECOVERY
 from brainage.files import InputError, written_whole
 from brainage.tables import read_table
 

@@ -31,7 +31,8 @@ import pandas as pd
 from brainage.code_hash import room_hash
 from brainage.cohort.index import index_scans
 from brainage.config import complete, defaults
-from brainage.contracts import MEASURES, QC, SCANS
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import MEASURES, QC
 from brainage.derivatives import MASK, derivative
 from brainage.imaging import chunk, quality
 from brainage.tables import read_table, write_table

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage import contracts
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import QC
 from brainage.derivatives import PICTURE, derivative
 from brainage.reporting.quality_page import MEASURE_NAMES, write_quality_page
 from brainage.tables import write_table
@@ -104,7 +105,7 @@ def make_page(folder: Path, scans: int) -> Path:
             "site": [f"Site {k % 20}, some scanner, 3 T" for k in number],
             "diagnosis": np.array(["CN", "MCI", "AD"])[number % 3],
         }
-    ).reindex(columns=contracts.SCANS.names)
+    ).reindex(columns=SCANS.names)
     verdict = np.where(number % 25 == 0, "fail", np.where(number % 11 == 0, "warn", "pass"))
     reason = (
         "grey and white matter blend: motion or noise (cjv 1.08, median at site Site 7, some "
@@ -115,8 +116,8 @@ def make_page(folder: Path, scans: int) -> Path:
     qc["reason"] = [None if v == "pass" else reason for v in verdict]
     for place, name in enumerate(MEASURES):
         qc[name] = rng.normal(10.0 ** (place % 4), 0.1 * 10.0 ** (place % 4), scans)
-    write_table(table, folder / "scans.tsv", contracts.SCANS)
-    write_table(qc, folder / "qc.tsv", contracts.QC)
+    write_table(table, folder / "scans.tsv", SCANS)
+    write_table(qc, folder / "qc.tsv", QC)
     made = pictures(rng)
     for k, scan_id in enumerate(ids):
         path = derivative(folder / "imaging", scan_id, PICTURE)

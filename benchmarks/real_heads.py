@@ -1,12 +1,13 @@
 """Skull stripping and the cost of imaging on real heads with reference masks.
 
     python benchmarks/real_heads.py FOLDER [--route template|deepbet] [--voxel-size 2] [--every N]
+    python benchmarks/real_heads.py SCAN.nii.gz ...
 
 FOLDER is a BIDS data set with a reference mask for each scan in ``derivatives/dlmuse``. Prints
 Dice of our mask (in the scan's own space) against the reference, CPU seconds of each step on one
-thread, and peak memory of a scan's process. Heads are sorted by name: whatever is tuned may look at
-the first, third, fifth ... only ("tuned"); the figures to quote are those of the others
-("reported"). Nothing of these heads is in the package.
+thread, and peak memory of a scan's process; of single scans only time and memory. Heads are sorted
+by name: whatever is tuned may look at the first, third, fifth ... only ("tuned"); the figures to
+quote are those of the others ("reported"). Nothing of these heads is in the package.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def timed(seconds: dict[str, float]) -> None:
         setattr(module, name, wrapped(getattr(module, name), words))
 
 
-def one(task: tuple[Path, Path]) -> tuple[str, float, float, float, dict[str, float]]:
+def one(task: tuple[Path, Path | None]) -> tuple[str, float, float, float, dict[str, float]]:
     """Process one head: name, Dice, volume over the reference's, peak MiB, seconds by step."""
     image, reference = task
     seconds: dict[str, float] = defaultdict(float)
@@ -76,17 +77,19 @@ def one(task: tuple[Path, Path]) -> tuple[str, float, float, float, dict[str, fl
         if outcome.fault is not None:
             print(f"{image.name}: {outcome.fault}", flush=True)
             return image.name, 0.0, 0.0, 0.0, dict(seconds)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        if reference is None:
+            return image.name, np.nan, np.nan, peak, dict(seconds)
         ours = np.asanyarray(nibabel.load(Path(folder) / MASK).dataobj) > 0
     theirs = np.asanyarray(nibabel.load(reference).dataobj) > 0
     dice = 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return image.name, float(dice), float(ours.sum() / theirs.sum()), peak, dict(seconds)
 
 
 def main() -> None:
     global template, settings
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("what", type=Path, nargs="+", help="a BIDS folder, or single scans")
     arguments.add_argument("--route", choices=("template", "deepbet"), default="template")
     arguments.add_argument("--voxel-size", type=float, default=2.0)
     arguments.add_argument("--every", type=int, default=1, help="only every so many heads")
@@ -100,9 +103,10 @@ def main() -> None:
     }
     import_ants()
     template = load_template(settings)
-    tasks = []
-    for image in sorted(args.folder.glob("sub-*/**/*_T1w.nii.gz")):
-        place = args.folder / "derivatives" / "dlmuse" / image.parent.relative_to(args.folder)
+    tasks: list[tuple[Path, Path | None]] = [(path, None) for path in args.what if path.is_file()]
+    folder = args.what[0]
+    for image in sorted(folder.glob("sub-*/**/*_T1w.nii.gz")):
+        place = folder / "derivatives" / "dlmuse" / image.parent.relative_to(folder)
         reference = place / image.name.replace("_T1w", "_desc-brain_mask")
         tasks.append((image, reference))
     tuned = {image.name for image, _ in tasks[::2]}
@@ -116,6 +120,8 @@ def main() -> None:
         if not kept:
             continue
         dice = np.array([row[1] for row in kept])
+        if np.isnan(dice).all():
+            continue
         print(
             f"{words}: {len(kept)} heads, Dice mean {dice.mean():.4f}, fifth percentile "
             f"{np.percentile(dice, 5):.4f}, lowest {dice.min():.4f} ({kept[dice.argmin()][0]}); "

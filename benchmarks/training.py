@@ -36,7 +36,7 @@ def write_store(folder: Path, shape: tuple[int, ...], scans: int) -> None:
     """Write a store of noise, brain by brain."""
     import pandas as pd
 
-    from brainage import contracts
+    from brainage.contracts.learning import INDEX
     from brainage.files import write_json
     from brainage.tables import write_table
 
@@ -49,7 +49,7 @@ def write_store(folder: Path, shape: tuple[int, ...], scans: int) -> None:
     volumes.flush()
     names = [f"x_sub-{row:06d}" for row in range(scans)]
     index = pd.DataFrame({"scan_id": names, "row": range(scans)})
-    write_table(index, folder / store.INDEX, contracts.INDEX)
+    write_table(index, folder / store.INDEX, INDEX)
     affine = np.diag([1.5, 1.5, 1.5, 1.0]).tolist()
     write_json(folder / store.INFO, {"affine": affine, "shape": list(shape)})
 

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 
 from brainage.config import complete
-from brainage.contracts import ACCURACY, PREDICTIONS
+from brainage.contracts.probing import PREDICTIONS
+from brainage.contracts.statistics import ACCURACY
 from brainage.files import InputError
 from brainage.probing.gather import gather
 from brainage.statistics.accuracy import measure_accuracy

@@ -12,19 +12,20 @@ def double(x):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    (tmp_path / "room").mkdir()
-    for name in code_hash.SHARED:
-        (tmp_path / name).write_text("")
+    for folder in ("room", "contracts"):
+        (tmp_path / folder).mkdir()
     monkeypatch.setattr(code_hash, "PACKAGE", tmp_path)
 
-    def hashed(text, shared=""):
-        (tmp_path / "room" / "module.py").write_text(text)
-        (tmp_path / "contracts.py").write_text(shared)
+    def hashed(text, room="room", **others):
+        for name, content in {"room/module.py": text, **others}.items():
+            (tmp_path / name).write_text(content)
         code_hash.room_hash.cache_clear()
-        return code_hash.room_hash("room")
+        code_hash._read.cache_clear()
+        return code_hash.room_hash(room)
 
     yield hashed
     code_hash.room_hash.cache_clear()
+    code_hash._read.cache_clear()
 
 
 def test_comments_docstrings_and_layout_change_nothing(package):
@@ -34,14 +35,39 @@ def test_comments_docstrings_and_layout_change_nothing(package):
     assert package(BEFORE.replace('    """Twice."""\n', "")) == first
 
 
-def test_a_real_change_here_or_in_what_all_share_does(package):
+def test_a_real_change_does(package):
     first = package(BEFORE)
     assert package(BEFORE.replace("2 * x", "3 * x")) != first
-    assert package(BEFORE, shared="ROLES = 1") != first
-    assert (
-        package(BEFORE.replace("Twice.", "Twice.") + "\nX = 'a text that is no docstring'\n")
-        != first
-    )
+    assert package(BEFORE + "\nX = 'a text that is no docstring'\n") != first
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from brainage.contracts.cohort import SCANS",
+        "from brainage.contracts import cohort",
+        "import brainage.contracts.cohort",
+        "def f():\n    from brainage.contracts import cohort",
+    ],
+)
+def test_what_a_room_imports_counts_and_nothing_else(package, line):
+    text = f"{line}\n{BEFORE}"
+    first = package(text, **{"contracts/cohort.py": "SCANS = 1", "contracts/grid.py": "G = 1"})
+    assert package(text, **{"contracts/grid.py": "G = 2"}) == first
+    assert package(text, **{"contracts/cohort.py": "SCANS = 2"}) != first
+
+
+def test_a_module_brings_what_it_imports_of_its_own_room_and_beyond(package):
+    text = "from brainage.room.other import f"
+    others = {"room/other.py": "from brainage.tables import g", "tables.py": "g = 1"}
+    first = package(text, "room/module.py", **others, **{"room/third.py": "h = 1"})
+    assert package(text, "room/module.py", **{"room/third.py": "h = 2"}) == first
+    assert package(text, "room/module.py", **{"tables.py": "g = 2"}) != first
+
+
+def test_the_template_of_a_page_counts(package):
+    first = package(BEFORE, **{"room/page.html": "<p>one</p>"})
+    assert package(BEFORE, **{"room/page.html": "<p>two</p>"}) != first
 
 
 def test_a_rule_of_a_verdict_is_no_part_of_what_is_done_to_a_scan():
@@ -54,3 +80,8 @@ def test_one_module_of_a_room_can_be_hashed():
     whole, part = (code_hash.room_hash(name) for name in ("cohort", "cohort/splits.py"))
     assert whole != part
     assert len(part) == 16
+
+
+def test_the_gaps_hang_on_who_is_counted_as_one_person():
+    found = code_hash._read(code_hash.PACKAGE / "statistics" / "gaps.py")[1]
+    assert code_hash.PACKAGE / "statistics" / "people.py" in found

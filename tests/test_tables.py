@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brainage.contracts import INDEX, QC, SPLITS
+from brainage.contracts.cohort import SPLITS
+from brainage.contracts.imaging import QC
+from brainage.contracts.learning import INDEX
 from brainage.files import InputError
 from brainage.tables import check_table, read_table, write_table
 

@@ -201,13 +201,13 @@ def probe_diagnosis(args: Arguments) -> None:
 
 def gather(args: Arguments) -> None:
     """Put the same table of all training runs together."""
-    from brainage import contracts
+    from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
     from brainage.probing.gather import gather as join
 
     tables = {
-        "predictions": contracts.PREDICTIONS,
-        "site_probe": contracts.SITE_PROBE,
-        "diagnosis_scores": contracts.DIAGNOSIS_SCORES,
+        "predictions": PREDICTIONS,
+        "site_probe": SITE_PROBE,
+        "diagnosis_scores": DIAGNOSIS_SCORES,
     }
     join(args.runs, args.out, tables[args.table])
 

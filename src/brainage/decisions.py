@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainage.contracts import QC_DECISIONS
+from brainage.contracts.imaging import QC_DECISIONS
 from brainage.files import InputError
 from brainage.tables import read_table
 

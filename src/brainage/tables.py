@@ -1,4 +1,4 @@
-"""Reading and writing the tables of contracts.py, each checked against its contract.
+"""Reading and writing the tables of brainage.contracts, each checked against its contract.
 
 Conventions: tab-separated, UTF-8, Unix line ends, missing is ``n/a`` (as in BIDS), numbers
 with eight significant digits, booleans ``true`` and ``false``, rows in a defined order.

@@ -12,8 +12,8 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainage import contracts
 from brainage.cohort import plan, simulate
+from brainage.contracts.cohort import TRUTH
 from brainage.files import InputError
 from brainage.tables import read_table
 
@@ -53,7 +53,7 @@ def test_tables_agree_with_the_plan(dataset):
 
 
 def test_truth_table_keeps_its_contract_and_names_every_trouble(dataset):
-    truth = read_table(dataset / "toy_truth.tsv", contracts.TRUTH)
+    truth = read_table(dataset / "toy_truth.tsv", TRUTH)
     assert len(truth) == len(plan.make_plan(SETTINGS))
     named = " / ".join(truth["trouble"].dropna())
     for trouble in plan.TROUBLES:

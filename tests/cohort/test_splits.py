@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from brainage.cohort.splits import PERSON, usable_people, write_splits
-from brainage.contracts import QC, SCANS, SPLITS
+from brainage.contracts.cohort import SCANS, SPLITS
+from brainage.contracts.imaging import QC
 from brainage.files import InputError
 from brainage.tables import read_table, write_table
 

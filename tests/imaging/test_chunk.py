@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import MEASURES
+from brainage.contracts.imaging import MEASURES
 from brainage.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
 from brainage.imaging import chunk, geometry, preprocess
 from brainage.imaging.template import Template

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from brainage.config import defaults
-from brainage.contracts import MEASURES, QC, SCANS
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import MEASURES, QC
 from brainage.derivatives import BRAIN, derivative
 from brainage.files import InputError
 from brainage.imaging.quality import assess

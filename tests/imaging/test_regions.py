@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import QC
-from brainage.contracts import REGIONS as TABLE
+from brainage.contracts.imaging import QC
+from brainage.contracts.imaging import REGIONS as TABLE
 from brainage.derivatives import REGIONS, derivative
 from brainage.files import InputError
 from brainage.imaging import regions

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from brainage import contracts
 from brainage.config import defaults
+from brainage.contracts.learning import INDEX
 from brainage.files import InputError
 from brainage.learning import embed, pretrain, store
 from brainage.tables import read_table
@@ -39,7 +39,7 @@ def test_one_row_a_scan_and_the_same_bytes_again(toy, encoder, tmp_path):
     first, again = run(toy, encoder, tmp_path, "a"), run(toy, encoder, tmp_path, "b")
     assert first[0].read_bytes() == again[0].read_bytes()
     assert first[1].read_bytes() == again[1].read_bytes()
-    index = read_table(first[1], contracts.INDEX)
+    index = read_table(first[1], INDEX)
     values = np.load(first[0])
     size = json.loads((encoder / pretrain.DESCRIPTION).read_text())["architecture"]["feature_size"]
     assert values.shape == (len(toy.rows), size)

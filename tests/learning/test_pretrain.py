@@ -16,8 +16,9 @@ import pytest
 import torch
 from torch import nn
 
-from brainage import contracts
 from brainage.config import defaults
+from brainage.contracts.cohort import SCANS, SPLITS
+from brainage.contracts.learning import HISTORY
 from brainage.files import InputError
 from brainage.learning import encoders, losses, people, pretrain, training
 from brainage.tables import read_table, write_table
@@ -43,7 +44,7 @@ def run(toy, folder, code_hash="c", splits=None, **settings):
 
 
 def read_history(folder):
-    return read_table(folder / "out" / pretrain.HISTORY, contracts.HISTORY)
+    return read_table(folder / "out" / pretrain.HISTORY, HISTORY)
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +173,9 @@ def test_half_a_checkpoint_is_not_used(toy, tmp_path, plain, capsys):
 
 
 def test_test_people_change_nothing(toy, tmp_path, plain):
-    table = read_table(toy.splits, contracts.SPLITS)
+    table = read_table(toy.splits, SPLITS)
     table = table[table["role"].isin(["fit", "tune"])]
-    write_table(table, tmp_path / "splits.tsv", contracts.SPLITS)
+    write_table(table, tmp_path / "splits.tsv", SPLITS)
     assert run(toy, tmp_path, splits=tmp_path / "splits.tsv") == plain
 
 
@@ -196,18 +197,18 @@ def test_a_person_with_two_roles_is_refused(toy, tmp_path):
 
 
 def test_too_few_people(toy, tmp_path):
-    table = read_table(toy.splits, contracts.SPLITS)
-    write_table(table[table["role"] != "fit"], tmp_path / "splits.tsv", contracts.SPLITS)
+    table = read_table(toy.splits, SPLITS)
+    write_table(table[table["role"] != "fit"], tmp_path / "splits.tsv", SPLITS)
     with pytest.raises(InputError, match="0 fit people"):
         run(toy, tmp_path, splits=tmp_path / "splits.tsv")
 
 
 def test_ages_that_are_missing_or_top_coded_are_not_trained_on(toy, tmp_path):
-    scans = read_table(toy.scans, contracts.SCANS)
+    scans = read_table(toy.scans, SCANS)
     first = scans["scan_id"] == "toy_sub-01"
     scans.loc[first, "age"] = np.nan
     scans.loc[scans["scan_id"] == "toy_sub-03", "age_top_coded"] = True
-    write_table(scans, tmp_path / "scans.tsv", contracts.SCANS)
+    write_table(scans, tmp_path / "scans.tsv", SCANS)
     pretrain.pretrain(
         toy.store, tmp_path / "scans.tsv", toy.splits, tmp_path / "out", tmp_path / "checkpoints",
         SMALL | {"epochs": 1}, "toy", 0, 1, 1, "c",
@@ -312,8 +313,8 @@ def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
 
 
 def test_rates_cannot_be_chosen_without_tune_people(toy, tmp_path):
-    splits = read_table(toy.splits, contracts.SPLITS)
-    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", contracts.SPLITS)
+    splits = read_table(toy.splits, SPLITS)
+    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", SPLITS)
     with pytest.raises(InputError, match="no tune people"):
         run(toy, tmp_path, splits=tmp_path / "splits.tsv", learning_rate=[0.1, 0.2])
 
@@ -331,10 +332,10 @@ def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path):
     owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in np.hstack(parts)]
     assert set(np.bincount(owners, minlength=10)) <= {2, 3}
 
-    splits = read_table(toy.splits, contracts.SPLITS)
+    splits = read_table(toy.splits, SPLITS)
     drop = splits[splits["role"] == "fit"].index[::2]
     part = splits.drop(drop).assign(experiment="part")
-    write_table(pd.concat([splits, part]), tmp_path / "splits.tsv", contracts.SPLITS)
+    write_table(pd.concat([splits, part]), tmp_path / "splits.tsv", SPLITS)
     steps = {}
     for steps_of in (None, "toy"):
         folder = tmp_path / str(steps_of)

@@ -4,7 +4,8 @@ import nibabel
 import numpy as np
 import pandas as pd
 
-from brainage import contracts
+from brainage.contracts.cohort import SCANS, SPLITS
+from brainage.contracts.imaging import QC
 from brainage.derivatives import BRAIN, GREY_MATTER, derivative
 from brainage.tables import write_table
 
@@ -53,7 +54,7 @@ def write_grey(derivatives, scan_id, volume):
 def write_tables(folder, rows, roles, verdicts=None):
     """Write scans.tsv, qc.tsv and, where there are roles (by participant), splits.tsv."""
     scans = pd.DataFrame(rows)
-    write_table(scans, folder / "scans.tsv", contracts.SCANS)
+    write_table(scans, folder / "scans.tsv", SCANS)
     qc = pd.DataFrame(
         {
             "scan_id": scans["scan_id"],
@@ -61,7 +62,7 @@ def write_tables(folder, rows, roles, verdicts=None):
             "reason": None,
         }
     )
-    write_table(qc, folder / "qc.tsv", contracts.QC)
+    write_table(qc, folder / "qc.tsv", QC)
     if not roles:
         return
     splits = pd.DataFrame(
@@ -71,4 +72,4 @@ def write_tables(folder, rows, roles, verdicts=None):
             for participant, role in roles.items()
         ]
     )  # fmt: skip
-    write_table(splits, folder / "splits.tsv", contracts.SPLITS)
+    write_table(splits, folder / "splits.tsv", SPLITS)

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from brainage.config import defaults
-from brainage.contracts import INDEX, SCANS, SPLITS
+from brainage.contracts.cohort import SCANS, SPLITS
+from brainage.contracts.learning import INDEX
 from brainage.tables import write_table
 
 SETTINGS: dict[str, Any] = {

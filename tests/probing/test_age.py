@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import PREDICTIONS, person_hash
+from brainage.contracts.learning import person_hash
+from brainage.contracts.probing import PREDICTIONS
 from brainage.files import InputError, write_json
 from brainage.probing.age import probe_age
 from brainage.probing.people import refuse_seen_people

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import PREDICTIONS
+from brainage.contracts.probing import PREDICTIONS
 from brainage.files import InputError
 from brainage.probing.baselines import predict_baseline
 from brainage.tables import read_table

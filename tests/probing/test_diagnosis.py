@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import DIAGNOSIS_SCORES
+from brainage.contracts.probing import DIAGNOSIS_SCORES
 from brainage.probing.diagnosis import probe_diagnosis
 from brainage.tables import read_table
 

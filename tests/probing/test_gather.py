@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from brainage.contracts import SITE_PROBE
+from brainage.contracts.probing import SITE_PROBE
 from brainage.files import InputError
 from brainage.probing.gather import gather
 from brainage.tables import read_table, write_table

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import SITE_PROBE
+from brainage.contracts.probing import SITE_PROBE
 from brainage.probing.site import probe_site
 from brainage.tables import read_table
 

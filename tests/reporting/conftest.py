@@ -13,7 +13,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from brainage import contracts, contracts_grid
+from brainage.contracts.cohort import SCANS, SPLITS, TRUTH
+from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.imaging import QC
+from brainage.contracts.learning import HISTORY
+from brainage.contracts.probing import SITE_PROBE
+from brainage.contracts.statistics import (
+    ACCURACY,
+    GAPS,
+    GROUPS,
+    PERSON_SLOPES,
+    REFERENCE,
+    ROC,
+    ROC_CURVES,
+    SLOPES,
+)
 from brainage.tables import read_table, write_table
 from tests.conftest import lacking
 from tests.reporting.fake_results import SETTINGS, write_results
@@ -51,23 +65,23 @@ def edited(study: dict[str, Any], tmp_path: Path):
 
 
 TABLES = {
-    "scans": contracts.SCANS,
-    "qc": contracts.QC,
-    "splits": contracts.SPLITS,
-    "history": contracts.HISTORY,
-    "site_probe": contracts.SITE_PROBE,
-    "reference": contracts.REFERENCE,
-    "gaps": contracts.GAPS,
-    "accuracy": contracts.ACCURACY,
-    "groups": contracts.GROUPS,
-    "roc": contracts.ROC,
-    "roc_curves": contracts.ROC_CURVES,
-    "slopes": contracts.SLOPES,
-    "person_slopes": contracts.PERSON_SLOPES,
-    "truth": contracts.TRUTH,
-    "grid_accuracy": contracts_grid.GRID_ACCURACY,
-    "grid_sites": contracts_grid.GRID_SITES,
-    "grid_diagnosis": contracts_grid.GRID_DIAGNOSIS,
+    "scans": SCANS,
+    "qc": QC,
+    "splits": SPLITS,
+    "history": HISTORY,
+    "site_probe": SITE_PROBE,
+    "reference": REFERENCE,
+    "gaps": GAPS,
+    "accuracy": ACCURACY,
+    "groups": GROUPS,
+    "roc": ROC,
+    "roc_curves": ROC_CURVES,
+    "slopes": SLOPES,
+    "person_slopes": PERSON_SLOPES,
+    "truth": TRUTH,
+    "grid_accuracy": GRID_ACCURACY,
+    "grid_sites": GRID_SITES,
+    "grid_diagnosis": GRID_DIAGNOSIS,
 }
 
 

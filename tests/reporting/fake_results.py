@@ -10,7 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage import contracts, contracts_grid
+from brainage.contracts.cohort import SCANS, SPLITS, TRUTH
+from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.imaging import QC
+from brainage.contracts.learning import HISTORY
+from brainage.contracts.probing import SITE_PROBE
+from brainage.contracts.statistics import (
+    ACCURACY,
+    GAPS,
+    GROUPS,
+    PERSON_SLOPES,
+    REFERENCE,
+    ROC,
+    ROC_CURVES,
+    SLOPES,
+)
 from brainage.derivatives import PICTURE, derivative
 from brainage.tables import Table, write_table
 
@@ -139,7 +153,7 @@ def write_results(
         None,
         "no age in the tables",
     ]
-    write("scans", scans, contracts.SCANS)
+    write("scans", scans, SCANS)
 
     ids = scans.loc[scans["set_aside"].isna(), "scan_id"].reset_index(drop=True)
     qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})
@@ -166,7 +180,7 @@ def write_results(
         qc["scan_id"] == "demo_sub-H001_ses-1",
         ["brain_volume_ml", "template_overlap", "cohort_correlation"],
     ] = np.nan
-    write("qc", qc, contracts.QC)
+    write("qc", qc, QC)
 
     good = people[people["scan_id"].isin(qc.loc[qc["verdict"] != "fail", "scan_id"])].copy()
     first = good.drop_duplicates("participant_id")
@@ -182,7 +196,7 @@ def write_results(
     splits = pd.concat(
         first.assign(experiment=name, fold=0, seed=1) for name in SETTINGS["experiments"]
     )
-    write("splits", splits, contracts.SPLITS)
+    write("splits", splits, SPLITS)
 
     history = pd.DataFrame(
         {
@@ -198,7 +212,7 @@ def write_results(
         for name, scale in (("lexp", 1.0), ("y_aware", 1.4), ("l1", 6.0))
         for epoch in range(1, 13)
     )
-    write("history", history, contracts.HISTORY)
+    write("history", history, HISTORY)
 
     gaps = []
     used = good[good["role"].isin(["calibrate", "test"])]
@@ -218,7 +232,7 @@ def write_results(
         part["in_age_range"] = part["age"].between(21, 85)
         gaps.append(part)
     gaps = pd.concat(gaps, ignore_index=True)
-    write("gaps", gaps, contracts.GAPS)
+    write("gaps", gaps, GAPS)
     calibrated = used[used["role"] == "calibrate"]
     reference = pd.DataFrame(
         {
@@ -236,7 +250,7 @@ def write_results(
         for name in ERRORS
         if name != "mean"
     )
-    write("reference", reference, contracts.REFERENCE)
+    write("reference", reference, REFERENCE)
 
     accuracy = []
     for name in ERRORS:
@@ -275,7 +289,7 @@ def write_results(
                         "note": None,
                     }
                 )
-    write("accuracy", pd.DataFrame(accuracy), contracts.ACCURACY)
+    write("accuracy", pd.DataFrame(accuracy), ACCURACY)
 
     tests = gaps[(gaps["role"] == "test") & (gaps["part"] == "C")]
     groups, slopes, roc, curves, owns = [], [], [], [], []
@@ -419,11 +433,11 @@ def write_results(
                     "slope": own,
                 }
             )
-    write("groups", pd.DataFrame(groups), contracts.GROUPS)
-    write("slopes", pd.DataFrame(slopes), contracts.SLOPES)
-    write("roc", pd.DataFrame(roc), contracts.ROC)
-    write("roc_curves", pd.DataFrame(curves), contracts.ROC_CURVES)
-    write("person_slopes", pd.DataFrame(owns), contracts.PERSON_SLOPES)
+    write("groups", pd.DataFrame(groups), GROUPS)
+    write("slopes", pd.DataFrame(slopes), SLOPES)
+    write("roc", pd.DataFrame(roc), ROC)
+    write("roc_curves", pd.DataFrame(curves), ROC_CURVES)
+    write("person_slopes", pd.DataFrame(owns), PERSON_SLOPES)
 
     probe = pd.DataFrame(
         {
@@ -443,10 +457,10 @@ def write_results(
         for kind, value in (("embedding", own), ("age_sex", 0.27), ("voxels", 0.81))
         for protocol in ("challenge", "converged")
     )
-    write("site_probe", probe, contracts.SITE_PROBE)
+    write("site_probe", probe, SITE_PROBE)
     for name, (frame, table) in grid_tables().items():
         write(name, frame, table)
-    write("truth", people.assign(trouble=None), contracts.TRUTH)
+    write("truth", people.assign(trouble=None), TRUTH)
 
     paths["derivatives"] = folder / "imaging"
     for scan in qc.loc[qc["reason"] != "the file ends early (truncated)", "scan_id"]:
@@ -489,7 +503,7 @@ def grid_tables() -> dict[str, tuple[pd.DataFrame, Any]]:
             pair = {"control": "CN", "case": "AD", "unit": "area", "n": 24, "n_cases": 12}
             diagnosis.append({**cell, **pair, **around(0.9 - error / 50 - worse / 5, 0.05)})
     return {
-        "grid_accuracy": (pd.DataFrame(accuracy), contracts_grid.GRID_ACCURACY),
-        "grid_sites": (pd.DataFrame(sites), contracts_grid.GRID_SITES),
-        "grid_diagnosis": (pd.DataFrame(diagnosis), contracts_grid.GRID_DIAGNOSIS),
+        "grid_accuracy": (pd.DataFrame(accuracy), GRID_ACCURACY),
+        "grid_sites": (pd.DataFrame(sites), GRID_SITES),
+        "grid_diagnosis": (pd.DataFrame(diagnosis), GRID_DIAGNOSIS),
     }

@@ -73,10 +73,10 @@ def test_reasons_are_the_true_ones(edited, settings, tmp_path):
 
 
 def test_error_of_a_site_is_that_of_its_healthy_test_people(study, settings, tmp_path):
-    from brainage import contracts
+    from brainage.contracts.statistics import GAPS
 
     figures.draw("age_by_site", study, tmp_path / "figure.svg", settings)
-    gaps = read_table(study["gaps"], contracts.GAPS)
+    gaps = read_table(study["gaps"], GAPS)
     rows = gaps[(gaps["experiment"] == "lexp") & (gaps["role"] == "test")]
     rows = rows[(rows["site"] == "C1") & (rows["diagnosis"] == "CN")]
     rows = rows[rows["session_id"] == "ses-1"]

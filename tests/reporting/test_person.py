@@ -6,7 +6,8 @@ import subprocess
 import pandas as pd
 import pytest
 
-from brainage import contracts
+from brainage.contracts.cohort import SPLITS
+from brainage.contracts.statistics import GAPS
 from brainage.derivatives import PICTURE, derivative
 from brainage.files import InputError
 from brainage.reporting.person import write_person_pages
@@ -71,7 +72,7 @@ def test_clinical_people_and_their_controls_get_a_page(study, write):
 
 
 def test_page_has_one_corrected_gap_with_scale_and_alpha(study, write):
-    gaps = read_table(study["gaps"], contracts.GAPS)
+    gaps = read_table(study["gaps"], GAPS)
     row = gaps[(gaps["scan_id"] == "demo_sub-C005_ses-3") & (gaps["experiment"] == "lexp")].iloc[0]
     page = write(study, ["sub-C005"])["demo_sub-C005"]
     shown = f"{row['gap_cole']:+.1f}".replace("-", "−")
@@ -203,7 +204,7 @@ def test_no_line_across_a_change_of_scanner(edited, write):
 
 
 def test_people_who_trained_the_model_get_no_number(study, write):
-    splits = read_table(study["splits"], contracts.SPLITS)
+    splits = read_table(study["splits"], SPLITS)
     for role, words in (("fit", "used to train"), ("calibrate", "healthy reference itself")):
         name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
         page = write(study, [name])[f"demo_{name}"]

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from brainage import cli, contracts
+from brainage import cli
 from brainage.config import defaults
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import MEASURES, QC
 from brainage.decisions import read_decisions
 from brainage.derivatives import PICTURE, derivative
 from brainage.reporting.quality_page import write_quality_page
@@ -34,8 +36,8 @@ class Study:
         measures["fault"] = measures["fault"].astype(object)
         measures.loc[2, "fault"] = "the file ends early"
         measures.loc[3, "template_overlap"] = 0.6
-        write_table(scans, folder / "scans.tsv", contracts.SCANS)
-        write_table(measures, imaging / "chunks" / "demo_0.tsv", contracts.MEASURES)
+        write_table(scans, folder / "scans.tsv", SCANS)
+        write_table(measures, imaging / "chunks" / "demo_0.tsv", MEASURES)
         for scan_id in scans["scan_id"].drop(2):
             path = derivative(imaging, scan_id, PICTURE)
             path.write_bytes(picture())
@@ -61,7 +63,7 @@ class Study:
 
     def qc(self) -> Any:
         """Return qc.tsv by scan_id."""
-        return read_table(self.folder / "imaging" / "qc.tsv", contracts.QC).set_index("scan_id")
+        return read_table(self.folder / "imaging" / "qc.tsv", QC).set_index("scan_id")
 
 
 @pytest.fixture
@@ -291,7 +293,7 @@ def test_a_word_outlives_scans_that_come_and_go(
     reader.press("demo_sub-09", "drop")
     reader.press("demo_sub-11", "drop")
     fewer = small.folder / "fewer.tsv"
-    write_table(small.qc().reset_index().drop(9), fewer, contracts.QC)
+    write_table(small.qc().reset_index().drop(9), fewer, QC)
     reader.driver.get(small.show(fewer))
     assert reader.text("#shown") == "29 of 29 shown"
     assert reader.text("#said") == "1 decision: 0 keep, 1 drop; 1 new, not saved"

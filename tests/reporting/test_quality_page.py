@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from brainage import contracts
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import QC
 from brainage.reporting.quality_page import _short, write_quality_page
 from brainage.tables import read_table, write_table
 from tests.reporting.conftest import check_page, empty, files_of
@@ -24,7 +25,7 @@ def cards_of(page):
 
 def test_everyone_is_there_once_and_the_worst_come_first(study, settings, tmp_path):
     page = write(study, tmp_path / "qc", settings)
-    qc = read_table(study["qc"], contracts.QC)
+    qc = read_table(study["qc"], QC)
     cards = cards_of(page)
     assert sorted(card["id"] for card in cards) == sorted(qc["scan_id"])
     order = {"fail": 0, "warn": 1, "pass": 2}
@@ -37,7 +38,7 @@ def test_everyone_is_there_once_and_the_worst_come_first(study, settings, tmp_pa
 
 def test_pictures_are_copied_and_a_missing_one_is_told(study, settings, tmp_path):
     page = write(study, tmp_path / "qc", settings)
-    qc = read_table(study["qc"], contracts.QC)
+    qc = read_table(study["qc"], QC)
     assert len(list((tmp_path / "qc" / "pictures").glob("*.png"))) == len(qc) - 1
     assert page.text.count("No picture: ") == 1
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
@@ -73,7 +74,7 @@ def measures_of(root):
 
 def test_every_measure_of_every_scan_is_there_with_its_distribution(study, settings, tmp_path):
     page = write(study, tmp_path / "qc", settings)
-    qc = read_table(study["qc"], contracts.QC).set_index("scan_id")
+    qc = read_table(study["qc"], QC).set_index("scan_id")
     data = measures_of(tmp_path / "qc")
     names = [measure["name"] for measure in data["measures"]]
     assert len(names) == 5
@@ -175,12 +176,12 @@ def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
             "age_top_coded": False,
             "site": "a site with a long name, 3 T",
         }
-    ).reindex(columns=contracts.SCANS.names)
+    ).reindex(columns=SCANS.names)
     qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})
     for measure in range(25):
         qc[f"some_measure_{measure}"] = [((i * 37 + measure) % 101) / 100 for i in range(2000)]
-    write_table(people, tmp_path / "scans.tsv", contracts.SCANS)
-    write_table(qc, tmp_path / "qc.tsv", contracts.QC)
+    write_table(people, tmp_path / "scans.tsv", SCANS)
+    write_table(qc, tmp_path / "qc.tsv", QC)
     inputs = {"qc": tmp_path / "qc.tsv", "scans": tmp_path / "scans.tsv", "derivatives": tmp_path}
     write(inputs, tmp_path / "page", settings)
     assert (tmp_path / "page" / "index.html").stat().st_size < 5_000_000

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from brainage import contracts
+from brainage.contracts.cohort import SCANS, TRUTH
+from brainage.contracts.reporting import TRUTH_RECOVERY
+from brainage.contracts.statistics import GAPS, GROUPS
 from brainage.reporting import truth
 from brainage.tables import read_table
 from tests.reporting.conftest import empty
@@ -12,7 +14,7 @@ from tests.reporting.conftest import empty
 @pytest.fixture
 def table(study, settings, tmp_path):
     truth.write_truth_table(study, tmp_path / "truth_recovery.tsv", settings)
-    return read_table(tmp_path / "truth_recovery.tsv", contracts.TRUTH_RECOVERY)
+    return read_table(tmp_path / "truth_recovery.tsv", TRUTH_RECOVERY)
 
 
 def line(table, quantity, group, reference=None):
@@ -23,7 +25,7 @@ def line(table, quantity, group, reference=None):
 
 
 def test_planted_values_stand_beside_the_estimates(table, study):
-    groups = read_table(study["groups"], contracts.GROUPS)
+    groups = read_table(study["groups"], GROUPS)
     own = groups[(groups["experiment"] == "lexp") & (groups["quantity"] == "difference")]
     expected = own[(own["group"] == "AD") & (own["reference"] == "CN")].iloc[0]
     found = line(table, "group_difference", "AD", "CN")
@@ -36,8 +38,8 @@ def test_planted_values_stand_beside_the_estimates(table, study):
 
 
 def test_error_is_measured_against_the_true_brain_age(table, study):
-    gaps = read_table(study["gaps"], contracts.GAPS)
-    known = read_table(study["truth"], contracts.TRUTH)
+    gaps = read_table(study["gaps"], GAPS)
+    known = read_table(study["truth"], TRUTH)
     rows = gaps[(gaps["experiment"] == "lexp") & (gaps["role"] == "test")]
     rows = rows[rows["site"].isin(["E1", "E2"]) & (rows["session_id"] == "ses-1")]
     both = rows.merge(known, on=["dataset", "participant_id", "session_id"])
@@ -55,7 +57,7 @@ def test_floor_is_what_the_true_brain_age_leaves_of_age(table):
 
 
 def test_external_sites_are_told_apart_from_the_clinical_controls(table, study):
-    scans = read_table(study["scans"], contracts.SCANS)
+    scans = read_table(study["scans"], SCANS)
     people = scans[scans["site"].isin(["E1", "E2"])]
     constant = line(table, "mae_of_constant", "external_sites")
     assert constant["n"] == len(people)
@@ -90,13 +92,11 @@ def test_a_difference_told_the_other_way_round_is_turned(edited, settings, tmp_p
     for name, inputs in (("a", edited()), ("b", edited(groups=turn, slopes=turn))):
         truth.write_truth_table(inputs, tmp_path / f"{name}.out", settings)
     columns = ["planted", "estimate", "low", "high", "power"]
-    one, two = (
-        read_table(tmp_path / f"{name}.out", contracts.TRUTH_RECOVERY)[columns] for name in "ab"
-    )
+    one, two = (read_table(tmp_path / f"{name}.out", TRUTH_RECOVERY)[columns] for name in "ab")
     np.testing.assert_allclose(one, two)
 
 
 def test_without_truth_there_are_no_rows(edited, settings, tmp_path):
     for inputs in (edited(truth=empty), {**edited(), "truth": None}):
         truth.write_truth_table(inputs, tmp_path / "out.tsv", settings)
-        assert read_table(tmp_path / "out.tsv", contracts.TRUTH_RECOVERY).empty
+        assert read_table(tmp_path / "out.tsv", TRUTH_RECOVERY).empty

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brainage.config import defaults
-from brainage.contracts import PREDICTIONS
+from brainage.contracts.probing import PREDICTIONS
 from brainage.statistics.people import Experiment, in_order
 from brainage.tables import write_table
 from tests.conftest import lacking

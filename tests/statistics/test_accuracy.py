@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import ACCURACY, SITE_PROBE
+from brainage.contracts.probing import SITE_PROBE
+from brainage.contracts.statistics import ACCURACY
 from brainage.statistics.accuracy import METRICS, bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
 from brainage.tables import read_table, write_table

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import GAPS, PREDICTIONS, REFERENCE
+from brainage.contracts.probing import PREDICTIONS
+from brainage.contracts.statistics import GAPS, REFERENCE
 from brainage.files import InputError
 from brainage.statistics.gaps import compute_gaps
 from brainage.tables import read_table, write_table

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import DIAGNOSIS_SCORES, SITE_PROBE
-from brainage.contracts_grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.probing import DIAGNOSIS_SCORES, SITE_PROBE
 from brainage.files import InputError
 from brainage.statistics.grid import measure_grid, resamples
 from brainage.tables import read_table, write_table

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import GROUPS
+from brainage.contracts.statistics import GROUPS
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.groups import compare_groups, group_rows, holm
 from brainage.statistics.linear import robust_fit

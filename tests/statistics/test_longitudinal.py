@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import PERSON_SLOPES, SLOPES
+from brainage.contracts.statistics import PERSON_SLOPES, SLOPES
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.longitudinal import (
     fit_slopes,

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import DIAGNOSIS_SCORES, ROC, ROC_CURVES
+from brainage.contracts.probing import DIAGNOSIS_SCORES
+from brainage.contracts.statistics import ROC, ROC_CURVES
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.logistic import added_term
 from brainage.statistics.roc import compute_roc, roc_rows

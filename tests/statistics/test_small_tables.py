@@ -4,16 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts import (
-    ACCURACY,
-    DIAGNOSIS_SCORES,
-    GROUPS,
-    PERSON_SLOPES,
-    PREDICTIONS,
-    ROC,
-    ROC_CURVES,
-    SLOPES,
-)
+from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS
+from brainage.contracts.statistics import ACCURACY, GROUPS, PERSON_SLOPES, ROC, ROC_CURVES, SLOPES
 from brainage.statistics.accuracy import measure_accuracy
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.groups import compare_groups

@@ -2,7 +2,10 @@
 
 import pytest
 
-from brainage.contracts import ACCURACY, QC, SPLITS, TRUTH, TRUTH_RECOVERY
+from brainage.contracts.cohort import SPLITS, TRUTH
+from brainage.contracts.imaging import QC
+from brainage.contracts.reporting import TRUTH_RECOVERY
+from brainage.contracts.statistics import ACCURACY
 from brainage.tables import read_table
 from tests.conftest import ROOT
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from brainage.contracts import PREDICTIONS
+from brainage.contracts.probing import PREDICTIONS
 from brainage.tables import write_table
 from tests.conftest import ROOT
 from tests.statistics.simulated import predictions_of, study

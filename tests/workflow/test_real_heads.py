@@ -8,7 +8,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from brainage.contracts import QC, SCANS
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import QC
 from brainage.derivatives import MASK, derivative
 from brainage.tables import read_table
 from tests.conftest import ROOT

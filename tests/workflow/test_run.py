@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from brainage.contracts import QC
+from brainage.contracts.imaging import QC
 from brainage.files import sha256
 from brainage.tables import read_table
 from tests.conftest import ROOT

@@ -169,11 +169,6 @@ EMBEDDINGS = {
 }
 
 
-SIMULATOR = [
-    f"cohort/{module}.py"
-    for module in ("plan", "effects", "template", "heads", "acquisition", "simulate")
-]
-
 GRID_TABLES = ("grid_accuracy", "grid_sites", "grid_diagnosis")
 
 # The tables that figures and pages are made from, by the name of their contract.

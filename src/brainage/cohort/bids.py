@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts import SEXES
+from brainage.contracts.columns import SEXES
 from brainage.files import InputError
 
 OLDEST = 130.0  # no person was ever documented to have lived longer

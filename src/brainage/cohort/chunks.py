@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainage.cohort.index import compared_groups, dataset_folder, index_scans
-from brainage.contracts import REGIONS
+from brainage.contracts.imaging import REGIONS
 from brainage.decisions import read_decisions
 from brainage.tables import read_table
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from brainage.cohort import bids
-from brainage.contracts import SCANS
+from brainage.contracts.cohort import SCANS
 from brainage.derivatives import SCAN_ID_PATTERN
 from brainage.files import InputError
 from brainage.tables import check_table, write_table
@@ -38,7 +38,7 @@ def index_scans(config: dict[str, Any], planned: bool = False) -> tuple[pd.DataF
     Returns
     -------
     scans : pandas.DataFrame
-        As :data:`brainage.contracts.SCANS`.
+        As :data:`SCANS`.
     remarks : list of str
         What is not an error but should be said: rows without an image and the like.
 

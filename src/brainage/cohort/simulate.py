@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage import __version__, contracts
+from brainage import __version__
 from brainage.cohort import plan as plans
 from brainage.cohort.plan import make_plan, parts, people
+from brainage.contracts.cohort import TRUTH
 from brainage.files import InputError, write_json, write_text, written_whole
 from brainage.tables import write_table
 
@@ -62,7 +63,7 @@ def write_tables(
     folder
         Folder of the BIDS data set.
     truth_path
-        Where the truth table goes (:data:`contracts.TRUTH`); not inside `folder`.
+        Where the truth table goes (:data:`TRUTH`); not inside `folder`.
     dataset
         Name of the data set in the config.
 
@@ -95,12 +96,12 @@ def write_tables(
         table = sessions[["session_id", "age", "diagnosis"]]
         _write_tsv(folder / str(person) / f"{person}_sessions.tsv", table)
 
-    truth = plan[[name for name in contracts.TRUTH.names if name != "dataset"]].copy()
+    truth = plan[[name for name in TRUTH.names if name != "dataset"]].copy()
     truth.insert(0, "dataset", dataset)
     twice = truth["trouble"] == plans.TWICE
     names = " and ".join(sorted(truth.loc[twice, "participant_id"]))
     truth.loc[twice, "trouble"] = f"{plans.TWICE} ({names})"
-    write_table(truth, truth_path, contracts.TRUTH)
+    write_table(truth, truth_path, TRUTH)
 
 
 def _write_tsv(path: Path, table: pd.DataFrame) -> None:

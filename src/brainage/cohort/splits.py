@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import QC, SCANS, SPLITS
+from brainage.contracts.cohort import SCANS, SPLITS
+from brainage.contracts.imaging import QC
 from brainage.files import InputError
 from brainage.tables import read_table, write_table
 
@@ -27,9 +28,9 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     Parameters
     ----------
     scans, qc
-        As :data:`brainage.contracts.SCANS` and :data:`brainage.contracts.QC`.
+        As :data:`SCANS` and :data:`QC`.
     out
-        splits.tsv, as :data:`brainage.contracts.SPLITS`.
+        splits.tsv, as :data:`SPLITS`.
     config
         A whole, checked config.
 

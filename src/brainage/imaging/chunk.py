@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts import MEASURES
+from brainage.contracts.imaging import MEASURES
 from brainage.derivatives import BRAIN, MASK, OF_WARP, PICTURE, QUALITY, TRANSFORM, derivative
 from brainage.files import sha256, write_json
 from brainage.imaging import nonlinear, preprocess, strip
@@ -62,7 +62,7 @@ def preprocess_scans(
     folder
         Folder of all imaging results.
     table
-        Where the chunk's table goes (:data:`brainage.contracts.MEASURES`).
+        Where the chunk's table goes (:data:`MEASURES`).
     settings
         The section ``imaging`` of the config.
     code_hash

@@ -20,7 +20,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import MEASURES, QC, SCANS, VERDICTS
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import MEASURES, QC, VERDICTS
 from brainage.decisions import read_decisions
 from brainage.derivatives import BRAIN, derivative
 from brainage.files import InputError
@@ -94,7 +95,7 @@ def assess(
         Where qc.tsv goes.
     settings
         The section ``quality`` of the config; its ``decisions`` are a person's word
-        (:data:`brainage.contracts.QC_DECISIONS`), or None.
+        (:data:`QC_DECISIONS`), or None.
     folder
         Folder of all imaging results; that of `out` by default.
 

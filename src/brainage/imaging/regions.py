@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from brainage import contracts
+from brainage.contracts import imaging as contract
 from brainage.derivatives import REGIONS, derivative
 from brainage.files import InputError
 from brainage.imaging.template import template_paths
@@ -141,18 +141,18 @@ def gather(qc: Path, folder: Path, out: Path) -> None:
     Parameters
     ----------
     qc
-        As :data:`brainage.contracts.QC`.
+        As :data:`contract.QC`.
     folder
         Folder of all imaging results.
     out
-        As :data:`brainage.contracts.REGIONS`; without a row for a scan with a fault.
+        As :data:`contract.REGIONS`; without a row for a scan with a fault.
 
     Raises
     ------
     InputError
         Where the volumes of a scan without a fault are missing.
     """
-    verdicts = read_table(qc, contracts.QC)
+    verdicts = read_table(qc, contract.QC)
     rows = []
     for scan_id in verdicts.loc[verdicts["fault"].isna(), "scan_id"]:
         path = derivative(folder, scan_id, REGIONS)
@@ -162,4 +162,4 @@ def gather(qc: Path, folder: Path, out: Path) -> None:
             raise InputError(f"{path}: the regional volumes of {scan_id} are missing") from None
         rows.append({"scan_id": scan_id, **own.to_dict()})
     frame = pd.DataFrame(rows, columns=None if rows else ["scan_id"])
-    write_table(frame, out, contracts.REGIONS)
+    write_table(frame, out, contract.REGIONS)

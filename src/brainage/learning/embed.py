@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from brainage import contracts
+from brainage.contracts.learning import INDEX
 from brainage.files import InputError, read_json, written_whole
 from brainage.learning import augment, encoders
 from brainage.learning.pretrain import DESCRIPTION, WEIGHTS
@@ -36,7 +36,7 @@ def embed(
     out_array
         Where to put the embeddings: (n, d) float32, in the order of the store.
     out_index
-        Where to put their index, :data:`contracts.INDEX`.
+        Where to put their index, :data:`INDEX`.
     threads
         Threads of torch.
     device
@@ -81,7 +81,7 @@ def embed(
     with written_whole(out_array) as temporary, temporary.open("wb") as file:
         np.save(file, embeddings)
     index = pd.DataFrame({"scan_id": scan_ids, "row": range(len(scan_ids))})
-    write_table(index, out_index, contracts.INDEX)
+    write_table(index, out_index, INDEX)
     print(f"embedded {len(rows)} scans", file=sys.stderr, flush=True)
 
 

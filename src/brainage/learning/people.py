@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainage import contracts
+from brainage.contracts.cohort import SCANS, SPLITS
 from brainage.files import InputError
 from brainage.learning.store import Store
 from brainage.tables import read_table
@@ -54,7 +54,7 @@ def read_groups(
     InputError
         Where the run has no fit people, or a person has two roles in it.
     """
-    table = read_table(splits, contracts.SPLITS)
+    table = read_table(splits, SPLITS)
     run = (table["experiment"] == experiment) & (table["fold"] == fold) & (table["seed"] == seed)
     roles = table.loc[run]
     # The table's key refuses two rows for one person; this refuses it should the key change.
@@ -65,7 +65,7 @@ def read_groups(
             f"{splits}: {person['dataset']} {person['participant_id']} has two roles in "
             f"{experiment}, fold {fold}, seed {seed}; a person has one"
         )
-    people = read_table(scans, contracts.SCANS)
+    people = read_table(scans, SCANS)
     people = people[
         people["age"].notna()
         & ~people["age_top_coded"]

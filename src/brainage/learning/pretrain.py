@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import brainage
-from brainage import contracts
+from brainage.contracts import learning as contract
 from brainage.derivatives import SCAN_ID_PATTERN
 from brainage.files import InputError, write_json, written_whole
 from brainage.learning import checkpoint, encoders, losses, people, training
@@ -51,7 +51,7 @@ def pretrain(
     store
         Folder of the store.
     scans, splits
-        Tables :data:`contracts.SCANS` and :data:`contracts.SPLITS`.
+        Tables :data:`SCANS` and :data:`SPLITS`.
     out
         Folder for ``encoder.safetensors``, ``encoder.json`` and ``history.tsv``.
     checkpoints
@@ -170,8 +170,8 @@ def _write(
         table["rates_tried"] = "; ".join(f"{rate:g}: {mae:.2f}" for rate, mae in tried.items())
     with written_whole(out / WEIGHTS) as temporary:
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
-    write_table(table, out / HISTORY, contracts.HISTORY)
-    seen = {contracts.person_hash(*_person(scan_id)) for scan_id in job.fit.scan_ids}
+    write_table(table, out / HISTORY, contract.HISTORY)
+    seen = {contract.person_hash(*_person(scan_id)) for scan_id in job.fit.scan_ids}
     encoder = encoders.build(**job.settings["encoder"], channels=len(job.settings["channels"]))
     write_json(
         out / DESCRIPTION,

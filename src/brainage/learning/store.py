@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage import contracts
+from brainage.contracts import learning as contract
+from brainage.contracts.cohort import SCANS
+from brainage.contracts.imaging import QC
 from brainage.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
 from brainage.files import InputError, read_json, sha256, write_json, written_whole
 from brainage.tables import read_table, write_table
@@ -76,7 +78,7 @@ def build(
     Parameters
     ----------
     qc, scans
-        Tables :data:`contracts.QC` and :data:`contracts.SCANS`.
+        Tables :data:`QC` and :data:`SCANS`.
     derivatives
         The folder of imaging results.
     out
@@ -97,7 +99,7 @@ def build(
     if "grey_matter" in channels:
         _write(out / FILES["grey_matter"], "grey_matter", scan_ids, derivatives, first)
     index = pd.DataFrame({"scan_id": scan_ids, "row": range(len(scan_ids))})
-    write_table(index, out / INDEX, contracts.INDEX)
+    write_table(index, out / INDEX, contract.INDEX)
     content = {
         "affine": [[round(float(value), 6) for value in line] for line in first.affine],
         "dtype": "uint8",
@@ -136,7 +138,7 @@ def _write(path: Path, channel: str, scan_ids: list[str], derivatives: Path, fir
 def open_store(folder: Path) -> Store:
     """Open a store for reading; raises InputError where it is missing or does not fit itself."""
     info = read_json(folder / INFO)
-    index = read_table(folder / INDEX, contracts.INDEX)
+    index = read_table(folder / INDEX, contract.INDEX)
     rows = dict(zip(index["scan_id"], (int(row) for row in index["row"]), strict=True))
     arrays = {"brain": _open(folder / BRAINS)}
     if "grey_matter" in info:
@@ -157,8 +159,8 @@ def _open(path: Path) -> np.ndarray:
 
 
 def _usable(qc: Path, scans: Path) -> list[str]:
-    verdicts = read_table(qc, contracts.QC)
-    table = read_table(scans, contracts.SCANS)
+    verdicts = read_table(qc, QC)
+    table = read_table(scans, SCANS)
     not_set_aside = set(table.loc[table["set_aside"].isna(), "scan_id"])
     passed = verdicts.loc[verdicts["verdict"].isin(["pass", "warn"]), "scan_id"]
     scan_ids = sorted(set(passed) & not_set_aside)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import PREDICTIONS
+from brainage.contracts.probing import PREDICTIONS
 from brainage.files import InputError
 from brainage.probing.people import (
     first_scans,
@@ -45,11 +45,11 @@ def probe_age(
     ----------
     embeddings, index
         An array (.npy) of shape (scans, features) and what its rows are
-        (:data:`brainage.contracts.INDEX`).
+        (:data:`INDEX`).
     scans, splits
-        As :data:`brainage.contracts.SCANS` and :data:`brainage.contracts.SPLITS`.
+        As :data:`SCANS` and :data:`SPLITS`.
     out
-        As :data:`brainage.contracts.PREDICTIONS`, with a row for every scan of every person with
+        As :data:`PREDICTIONS`, with a row for every scan of every person with
         a role. Rows of fit people are marked so; they only say which sites were seen.
     experiment, fold, seed
         The run.

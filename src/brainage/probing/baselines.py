@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import PREDICTIONS, REGIONS
+from brainage.contracts.imaging import REGIONS
+from brainage.contracts.probing import PREDICTIONS
 from brainage.files import InputError
 from brainage.probing.age import fit_rows, folds_within
 from brainage.probing.people import first_scans, predictions_table, read_run
@@ -47,9 +48,9 @@ def predict_baseline(
     store
         Folder with brains.npy and index.tsv.
     scans, splits
-        As :data:`brainage.contracts.SCANS` and :data:`brainage.contracts.SPLITS`.
+        As :data:`SCANS` and :data:`SPLITS`.
     out
-        As :data:`brainage.contracts.PREDICTIONS`, with `kind` as the experiment.
+        As :data:`PREDICTIONS`, with `kind` as the experiment.
     kind
         One of :data:`KINDS`.
     experiment_rows_from
@@ -59,7 +60,7 @@ def predict_baseline(
     settings
         Section ``probing`` of the config, ``seed``, and the ``channels`` whose voxels are read.
     regions
-        As :data:`brainage.contracts.REGIONS`, of ``ridge_regions``.
+        As :data:`REGIONS`, of ``ridge_regions``.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts import DIAGNOSIS_SCORES
+from brainage.contracts.probing import DIAGNOSIS_SCORES
 from brainage.probing.logistic import out_of_fold
 from brainage.probing.people import first_scans, read_embeddings, read_run
 from brainage.tables import write_table
@@ -35,9 +35,9 @@ def probe_diagnosis(
     embeddings, index
         An array (.npy) of shape (scans, features) and what its rows are.
     scans, splits
-        As :data:`brainage.contracts.SCANS` and :data:`brainage.contracts.SPLITS`.
+        As :data:`SCANS` and :data:`SPLITS`.
     out
-        As :data:`brainage.contracts.DIAGNOSIS_SCORES`; no rows for a pair with too few people.
+        As :data:`DIAGNOSIS_SCORES`; no rows for a pair with too few people.
     experiment, fold, seed
         The run.
     settings

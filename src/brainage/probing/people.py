@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import INDEX, PREDICTIONS, SCANS, SPLITS, person_hash
+from brainage.contracts.cohort import SCANS, SPLITS
+from brainage.contracts.learning import INDEX, person_hash
+from brainage.contracts.probing import PREDICTIONS
 from brainage.files import InputError, read_json
 from brainage.tables import read_table
 
@@ -23,11 +25,11 @@ def read_run(
     Parameters
     ----------
     index
-        As :data:`brainage.contracts.INDEX`.
+        As :data:`INDEX`.
     scans
-        As :data:`brainage.contracts.SCANS`.
+        As :data:`SCANS`.
     splits
-        As :data:`brainage.contracts.SPLITS`.
+        As :data:`SPLITS`.
     experiment, fold, seed
         Name the run in `splits`.
 
@@ -78,7 +80,7 @@ def refuse_seen_people(encoder: Path, splits: Path, experiment: str, fold: int, 
     encoder
         The encoder's JSON, with a hash of each person whose age it was trained on.
     splits
-        As :data:`brainage.contracts.SPLITS`.
+        As :data:`SPLITS`.
     experiment, fold, seed
         Name the run in `splits`.
 
@@ -160,7 +162,7 @@ def is_healthy(scans: pd.DataFrame, settings: dict[str, Any]) -> pd.Series:
 def predictions_table(
     people: pd.DataFrame, predicted: np.ndarray, experiment: str, fold: int, seed: int
 ) -> pd.DataFrame:
-    """Return rows of :data:`brainage.contracts.PREDICTIONS`."""
+    """Return rows of :data:`PREDICTIONS`."""
     table = people.assign(experiment=experiment, fold=fold, seed=seed, predicted_age=predicted)
     return table[list(PREDICTIONS.names)]
 

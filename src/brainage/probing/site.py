@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, SITE_PROBE
+from brainage.contracts.columns import CONFIDENCE
+from brainage.contracts.probing import SITE_PROBE
 from brainage.probing.logistic import MANY_STEPS, out_of_fold
 from brainage.probing.people import first_scans, is_healthy, read_embeddings, read_run
 from brainage.probing.voxels import Voxels
@@ -54,9 +55,9 @@ def probe_site(
     embeddings, index
         An array (.npy) of shape (scans, features) and what its rows are.
     scans, splits
-        As :data:`brainage.contracts.SCANS` and :data:`brainage.contracts.SPLITS`.
+        As :data:`SCANS` and :data:`SPLITS`.
     out
-        As :data:`brainage.contracts.SITE_PROBE`; without rows where there are not two such sites.
+        As :data:`SITE_PROBE`; without rows where there are not two such sites.
         The interval is a bootstrap over people within sites of the out-of-fold labels.
     experiment, fold, seed
         The run.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage import contracts
+from brainage.contracts.imaging import QC
 from brainage.derivatives import PICTURE, derivative
 from brainage.reporting import pages, words
 from brainage.reporting import tables as tb
@@ -68,9 +68,9 @@ def write_quality_page(
     Parameters
     ----------
     qc
-        As :data:`brainage.contracts.QC`; each numeric column behind the reason is a measure.
+        As :data:`QC`; each numeric column behind the reason is a measure.
     scans
-        As :data:`brainage.contracts.SCANS`; scans that were set aside before imaging are listed
+        As :data:`SCANS`; scans that were set aside before imaging are listed
         with their reason.
     derivatives
         Folder of the imaging results, for the pictures.
@@ -85,7 +85,7 @@ def write_quality_page(
     numbers = [
         name
         for name in tables["qc"].columns
-        if name not in contracts.QC.names and pd.api.types.is_float_dtype(tables["qc"][name])
+        if name not in QC.names and pd.api.types.is_float_dtype(tables["qc"][name])
     ]
     judged[numbers] = judged[numbers].replace([np.inf, -np.inf], np.nan)
     # A measure that only failures have has nothing to be compared with.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from brainage import contracts
+from brainage.contracts.reporting import TRUTH_RECOVERY
 from brainage.files import read_json
 from brainage.reporting import (
     figures,
@@ -209,6 +209,6 @@ def _tables(
             copied.append(name)
     if len(tables["truth"]):
         name = "truth_recovery"
-        write_table(recover(tables, settings), folder / f"{name}.tsv", contracts.TRUTH_RECOVERY)
+        write_table(recover(tables, settings), folder / f"{name}.tsv", TRUTH_RECOVERY)
         copied.append(name)
     return copied

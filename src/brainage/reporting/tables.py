@@ -8,7 +8,21 @@ from typing import Any
 
 import pandas as pd
 
-from brainage import contracts, contracts_grid
+from brainage.contracts.cohort import SCANS, SPLITS, TRUTH
+from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.imaging import QC
+from brainage.contracts.learning import HISTORY
+from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
+from brainage.contracts.statistics import (
+    ACCURACY,
+    GAPS,
+    GROUPS,
+    PERSON_SLOPES,
+    REFERENCE,
+    ROC,
+    ROC_CURVES,
+    SLOPES,
+)
 from brainage.files import InputError
 from brainage.tables import check_table, read_table
 
@@ -16,25 +30,25 @@ Inputs = Mapping[str, Any]
 """Name of a table -> its path, or several paths whose rows belong together (history, truth)."""
 
 CONTRACTS = {
-    "scans": contracts.SCANS,
-    "qc": contracts.QC,
-    "splits": contracts.SPLITS,
-    "history": contracts.HISTORY,
-    "predictions": contracts.PREDICTIONS,
-    "site_probe": contracts.SITE_PROBE,
-    "diagnosis_scores": contracts.DIAGNOSIS_SCORES,
-    "reference": contracts.REFERENCE,
-    "gaps": contracts.GAPS,
-    "accuracy": contracts.ACCURACY,
-    "groups": contracts.GROUPS,
-    "roc": contracts.ROC,
-    "roc_curves": contracts.ROC_CURVES,
-    "slopes": contracts.SLOPES,
-    "person_slopes": contracts.PERSON_SLOPES,
-    "truth": contracts.TRUTH,
-    "grid_accuracy": contracts_grid.GRID_ACCURACY,
-    "grid_sites": contracts_grid.GRID_SITES,
-    "grid_diagnosis": contracts_grid.GRID_DIAGNOSIS,
+    "scans": SCANS,
+    "qc": QC,
+    "splits": SPLITS,
+    "history": HISTORY,
+    "predictions": PREDICTIONS,
+    "site_probe": SITE_PROBE,
+    "diagnosis_scores": DIAGNOSIS_SCORES,
+    "reference": REFERENCE,
+    "gaps": GAPS,
+    "accuracy": ACCURACY,
+    "groups": GROUPS,
+    "roc": ROC,
+    "roc_curves": ROC_CURVES,
+    "slopes": SLOPES,
+    "person_slopes": PERSON_SLOPES,
+    "truth": TRUTH,
+    "grid_accuracy": GRID_ACCURACY,
+    "grid_sites": GRID_SITES,
+    "grid_diagnosis": GRID_DIAGNOSIS,
 }
 PERSON = ["dataset", "participant_id"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage import contracts
+from brainage.contracts.reporting import TRUTH_RECOVERY
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
 from brainage.tables import write_table
@@ -31,11 +31,11 @@ def write_truth_table(inputs: tb.Inputs, out: Path, settings: dict[str, Any]) ->
         Paths of scans, splits, gaps, accuracy, groups, slopes and truth (one or several);
         without truth the table has no rows.
     out
-        The table, as :data:`brainage.contracts.TRUTH_RECOVERY` has it.
+        The table, as :data:`TRUTH_RECOVERY` has it.
     settings
         The whole config.
     """
-    write_table(recover(Tables(inputs), settings), out, contracts.TRUTH_RECOVERY)
+    write_table(recover(Tables(inputs), settings), out, TRUTH_RECOVERY)
 
 
 def recover(tables: Tables, settings: dict[str, Any]) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def recover(tables: Tables, settings: dict[str, Any]) -> pd.DataFrame:
     if len(tables["truth"]):
         rows += _ages(tables, settings) + _gaps(tables, settings)
         rows += _groups(tables, settings) + _slopes(tables, settings)
-    names = contracts.TRUTH_RECOVERY.names
+    names = TRUTH_RECOVERY.names
     return pd.DataFrame([{name: row.get(name) for name in names} for row in rows], columns=names)
 
 

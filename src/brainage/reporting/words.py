@@ -91,7 +91,7 @@ def count(n: int, one: str, many: str | None = None) -> str:
 def verdict(row: Any, otherwise: str = "not judged") -> str:
     """Return a scan's verdict and, where it is a person's word, that it is one.
 
-    `row` has verdict and decision, as :data:`brainage.contracts.QC`.
+    `row` has verdict and decision, as :data:`QC`.
     """
     if not isinstance(row["verdict"], str):
         return otherwise

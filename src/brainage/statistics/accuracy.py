@@ -9,14 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import (
-    ACCURACY,
-    CONFIDENCE,
-    GAPS,
-    PREDICTIONS,
-    SITE_PROBE,
-    VERDICTS_ON_RIDGE,
-)
+from brainage.contracts.columns import CONFIDENCE
+from brainage.contracts.probing import PREDICTIONS, SITE_PROBE
+from brainage.contracts.statistics import ACCURACY, GAPS, VERDICTS_ON_RIDGE
 from brainage.statistics.people import (
     counted,
     first_scans,
@@ -89,19 +84,19 @@ def measure_accuracy(
     Parameters
     ----------
     gaps
-        As :data:`brainage.contracts.GAPS`; `predicted_age` is the mean over seeds.
+        As :data:`GAPS`; `predicted_age` is the mean over seeds.
     predictions
-        As :data:`brainage.contracts.PREDICTIONS`; its fit rows say which sites were trained on,
+        As :data:`PREDICTIONS`; its fit rows say which sites were trained on,
         its seeds give the spread over seeds.
     out
-        As :data:`brainage.contracts.ACCURACY`. `external` people are of sites that no fit person
+        As :data:`ACCURACY`. `external` people are of sites that no fit person
         of their fold is of (only those of settings["external_sites"], where some are named),
         `internal` people of sites of fit people. Where there is ridge on voxels, every other
         experiment has its paired difference of absolute errors to it (`mae_minus_ridge`).
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
     site_probe
-        As :data:`brainage.contracts.SITE_PROBE`; with it experiments have the score of the OpenBHB
+        As :data:`SITE_PROBE`; with it experiments have the score of the OpenBHB
         challenge where there are external people (`challenge_score`).
     """
     table = read_table(gaps, GAPS)

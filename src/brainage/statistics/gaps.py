@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import GAPS, PREDICTIONS, REFERENCE
+from brainage.contracts.probing import PREDICTIONS
+from brainage.contracts.statistics import GAPS, REFERENCE
 from brainage.files import InputError
 from brainage.statistics.people import (
     LOW_ALPHA,
@@ -36,11 +37,11 @@ def compute_gaps(predictions: Path, out_gaps: Path, out_reference: Path) -> None
     Parameters
     ----------
     predictions
-        As :data:`brainage.contracts.PREDICTIONS`. A scan's prediction is the mean over seeds.
+        As :data:`PREDICTIONS`. A scan's prediction is the mean over seeds.
     out_gaps
-        As :data:`brainage.contracts.GAPS`. Scans without an age have no gap and no row.
+        As :data:`GAPS`. Scans without an age have no gap and no row.
     out_reference
-        As :data:`brainage.contracts.REFERENCE`: the constants, one row an experiment and fold.
+        As :data:`REFERENCE`: the constants, one row an experiment and fold.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def fit_reference(calibrate: pd.DataFrame) -> dict[str, object]:
     Returns
     -------
     dict
-        The columns of :data:`brainage.contracts.REFERENCE` but experiment and fold; alpha, beta
+        The columns of :data:`REFERENCE` but experiment and fold; alpha, beta
         and residual_sd are NaN where no line can be fitted, and `warning` says why.
     """
     people = first_scans(calibrate)

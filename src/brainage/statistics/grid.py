@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
-from brainage.contracts_grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.columns import CONFIDENCE
+from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.files import InputError
 from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
 from brainage.statistics.people import (
@@ -48,13 +49,13 @@ def measure_grid(
     Parameters
     ----------
     predictions, site_probe, diagnosis_scores
-        As :data:`brainage.contracts.PREDICTIONS`, :data:`brainage.contracts.SITE_PROBE` and
-        :data:`brainage.contracts.DIAGNOSIS_SCORES`, of all cells and of the experiments they are
+        As :data:`PREDICTIONS`, :data:`SITE_PROBE` and
+        :data:`DIAGNOSIS_SCORES`, of all cells and of the experiments they are
         of.
     out_accuracy, out_sites, out_diagnosis
-        As :data:`brainage.contracts.GRID_ACCURACY` (with the score of the OpenBHB challenge,
+        As :data:`GRID_ACCURACY` (with the score of the OpenBHB challenge,
         L_c = BAcc^0.3 * MAE, where there are external people and sites to tell apart),
-        :data:`brainage.contracts.GRID_SITES` and :data:`brainage.contracts.GRID_DIAGNOSIS`.
+        :data:`GRID_SITES` and :data:`GRID_DIAGNOSIS`.
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy``, ``external_sites`` and
         ``runs``.

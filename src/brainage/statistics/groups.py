@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, GROUPS
+from brainage.contracts.columns import CONFIDENCE
+from brainage.contracts.statistics import GROUPS
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
 from brainage.statistics.people import (
     Experiment,
@@ -43,9 +44,9 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
     Parameters
     ----------
     gaps
-        As :data:`brainage.contracts.GAPS`.
+        As :data:`GAPS`.
     out
-        As :data:`brainage.contracts.GROUPS`: for each experiment a mean for each group of
+        As :data:`GROUPS`: for each experiment a mean for each group of
         settings["groups"] and, for each pair, the difference in years and in SD.
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
@@ -57,7 +58,7 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
 
 
 def group_rows(experiment: Experiment, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of :data:`brainage.contracts.GROUPS` of one experiment."""
+    """Return the rows of :data:`GROUPS` of one experiment."""
     first = first_scans(experiment.scans)
     first = first[first["diagnosis"].isin(settings["groups"])]
     if first.empty:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, PERSON_SLOPES, SLOPES
+from brainage.contracts.columns import CONFIDENCE
+from brainage.contracts.statistics import PERSON_SLOPES, SLOPES
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
     PERSON,
@@ -42,13 +43,13 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
     Parameters
     ----------
     gaps
-        As :data:`brainage.contracts.GAPS`. Test people with a corrected gap at two times or more,
+        As :data:`GAPS`. Test people with a corrected gap at two times or more,
         at least settings["follow_up"] years apart, take part.
     out_slopes
-        As :data:`brainage.contracts.SLOPES`. A group of fewer than settings["least_slopes"] such
+        As :data:`SLOPES`. A group of fewer than settings["least_slopes"] such
         people is described by its mean slope without an interval, and not tested.
     out_persons
-        As :data:`brainage.contracts.PERSON_SLOPES`: everyone's own slope, also of people without
+        As :data:`PERSON_SLOPES`: everyone's own slope, also of people without
         a group.
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
@@ -109,7 +110,7 @@ def own_slopes(scans: pd.DataFrame) -> pd.DataFrame:
 def slope_rows(
     experiment: Experiment, scans: pd.DataFrame, own: pd.DataFrame, settings: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return the rows of :data:`brainage.contracts.SLOPES` of one experiment."""
+    """Return the rows of :data:`SLOPES` of one experiment."""
     if not scans["group"].isin(settings["groups"]).any():
         return []
     counts = own["group"].value_counts()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import GAPS
+from brainage.contracts.statistics import GAPS
 from brainage.tables import read_table
 
 PERSON = ["dataset", "participant_id"]
@@ -28,7 +28,7 @@ class Experiment:
     name
         Name of the experiment, or of a baseline.
     scans
-        One row a scan with the columns of :data:`brainage.contracts.GAPS` (the mean over folds
+        One row a scan with the columns of :data:`GAPS` (the mean over folds
         for people who were tested in several) and `folds`; rows in order of person and time.
     alphas
         Slope of the bias correction in each fold that has one.

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import CONFIDENCE, DIAGNOSIS_SCORES, ROC, ROC_CURVES
+from brainage.contracts.columns import CONFIDENCE
+from brainage.contracts.probing import DIAGNOSIS_SCORES
+from brainage.contracts.statistics import ROC, ROC_CURVES
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
 from brainage.statistics.people import (
@@ -47,11 +49,11 @@ def compute_roc(
     Parameters
     ----------
     gaps
-        As :data:`brainage.contracts.GAPS`.
+        As :data:`GAPS`.
     diagnosis_scores
-        As :data:`brainage.contracts.DIAGNOSIS_SCORES`; the mean over seeds and folds is used.
+        As :data:`DIAGNOSIS_SCORES`; the mean over seeds and folds is used.
     out_roc, out_curves
-        As :data:`brainage.contracts.ROC` and :data:`brainage.contracts.ROC_CURVES`. The estimate
+        As :data:`ROC` and :data:`ROC_CURVES`. The estimate
         of `added_value` is the likelihood ratio statistic (chi-square, one degree of freedom).
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.

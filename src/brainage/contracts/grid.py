@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainage.contracts import ESTIMATE, MODEL, N_PEOPLE, NOTE
+from brainage.contracts.columns import ESTIMATE, MODEL, N_PEOPLE, NOTE
 from brainage.tables import Column, Table
 
 _CELL = (
