@@ -1,14 +1,14 @@
 """How many defects of which strength quality control catches, and how often it is wrong.
 
-    python benchmarks/quality_control.py REAL [--simulated FOLDER] [--work FOLDER] [--half tuning]
+    python benchmarks/quality_control.py [REAL] [--simulated FOLDER] [--work FOLDER] [--half tuning]
 
-REAL and the simulated FOLDER are BIDS data sets. All their heads go through imaging, at 4 mm, and
-are judged: that gives the false alarms. Heads drawn from those that pass are then spoilt, one
-defect at one strength at a time (table DEFECTS below), go through imaging, and are judged each in
-the cohort of all other, untouched heads. Every second head of a cohort (in the order of names) is
-for tuning rules, the others are reported. The folder --work keeps what imaging made, so that a
-second run with other rules only judges. It prints tables and writes quality_control.tsv (a row for
-each spoilt head), sensitivity.tsv and false_alarms.tsv there.
+REAL and the simulated FOLDER are BIDS data sets, of which either may be left out. All their heads
+go through imaging, at 4 mm, and are judged: that gives the false alarms. Heads drawn from those
+that pass are then spoilt, one defect at one strength at a time (table DEFECTS below), go through
+imaging, and are judged each in the cohort of all other, untouched heads. Every second head of a
+cohort (in the order of names) is for tuning rules, the others are reported. The folder --work keeps
+what imaging made, so that a second run with other rules only judges. It prints tables and writes
+quality_control.tsv (a row for each spoilt head), sensitivity.tsv and false_alarms.tsv there.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ def markdown(frame: pd.DataFrame) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("real", type=Path)
+    arguments.add_argument("real", type=Path, nargs="?")
     arguments.add_argument("--simulated", type=Path)
     arguments.add_argument("--work", type=Path, default=Path("results/quality_control"))
     arguments.add_argument("--half", choices=("tuning", "reported", "both"), default="both")
@@ -266,7 +266,11 @@ def main() -> None:
     arguments.add_argument("--processes", type=int, default=1)
     args = arguments.parse_args()
     quality._brain = lru_cache(maxsize=2000)(quality._brain)  # the same cohort, again and again
-    given = [("real", args.real, args.heads, 1)]
+    if args.real is None and args.simulated is None:
+        arguments.error("name a folder of real heads, or --simulated FOLDER")
+    given = []
+    if args.real is not None:
+        given.append(("real", args.real, args.heads, 1))
     if args.simulated is not None:
         given.append(("simulated", args.simulated, args.simulated_heads, args.simulated_every))
     halves = ("tuning", "reported") if args.half == "both" else (args.half,)
