@@ -73,7 +73,7 @@ def test_training_is_the_same_either_way(toy, tmp_path, monkeypatch):
     from tests.learning.test_pretrain import run
 
     held = run(toy, tmp_path / "held", epochs=2)
-    monkeypatch.setattr(module, "_free_memory", lambda device: 0)
+    monkeypatch.setattr(module, "_room", lambda device: 0)
     assert run(toy, tmp_path / "fetched", epochs=2) == held
 
 

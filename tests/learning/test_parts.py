@@ -68,6 +68,17 @@ def test_with_batch_statistics_each_part_has_its_own():
     assert abs(worked_off(model, None)[0] - loss) > 1e-4
 
 
+def test_batch_statistics_shared_by_gpus_are_kept_as_well():
+    """On one process torch falls back to plain batch normalisation, its checks and all."""
+    found = []
+    for norm in (nn.BatchNorm3d(4), nn.SyncBatchNorm(4)):
+        loss, gradients, _, trained = worked_off(network(norm), 3)
+        found.append((loss, gradients, trained.state_dict()))
+    (loss, gradients, state), (shared_loss, shared_gradients, shared_state) = found
+    assert shared_loss == loss and torch.equal(shared_gradients, gradients)
+    assert all(torch.equal(shared_state[name], value) for name, value in state.items())
+
+
 def test_both_passes_draw_the_same_random_numbers():
     model = network(nn.Dropout(0.5))
     torch.manual_seed(3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,17 +12,20 @@ from torch import Tensor
 
 from brainage.learning.store import Store
 
-# Of the free memory; the rest is for the network. 20,000 brains at 1.5 mm are 42 GB, which
+# Of a GPU's free memory; the rest is for the network. 20,000 brains at 1.5 mm are 42 GB, which
 # fits a card of 80.
 _HELD_SHARE = 0.6
+# Elsewhere what is read from a file stays in the system's memory by itself, and does not count as
+# the job's; reading it again takes a hundredth of what a processor needs to augment it.
+_HELD_BYTES = 2 * 2**30
 
 
 class Brains:
     """Brains by position in a group, as stored (uint8).
 
-    Where they fit into the device's free memory they are held there. Else each batch is read
-    from the store's file while the one before is worked on: a side thread copies it into pinned
-    memory, and a stream of its own carries it to the GPU. Both ways give the same bits.
+    Where they leave room for the network they are held in the device's memory. Else each batch is
+    read from the store's file while the one before is worked on: a side thread copies it into
+    pinned memory, and a stream of its own carries it to the GPU. Both ways give the same bits.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ class Brains:
         self.shape = (len(channels), *store.brains.shape[1:])
         if hold is None:
             size = len(rows) * int(np.prod(self.shape))
-            hold = size < _HELD_SHARE * _free_memory(device)
+            hold = size < _room(device)
         self.held: Tensor | None = None
         if hold:
             self.held = torch.empty((len(rows), *self.shape), dtype=torch.uint8, device=device)
@@ -84,7 +85,7 @@ class Brains:
             yield volumes, torch.arange(len(volumes), device=self.device)
 
     def _fetched(self, batches: Iterable[np.ndarray]) -> Iterator[Tensor]:
-        with ThreadPoolExecutor(1, "brains") as thread:
+        with ThreadPoolExecutor(1, "brains", initializer=self._use_device) as thread:
             coming = None
             for positions in batches:
                 ready, coming = coming, thread.submit(self._send, positions)
@@ -92,6 +93,11 @@ class Brains:
                     yield self._arrived(ready.result())
             if coming is not None:
                 yield self._arrived(coming.result())
+
+    def _use_device(self) -> None:
+        """Keep a side thread off the first GPU, where it would take memory for nothing."""
+        if self.device.type == "cuda":
+            torch.cuda.set_device(self.device)
 
     def _read(self, positions: np.ndarray, pinned: bool) -> Tensor:
         volumes = torch.empty((len(positions), *self.shape), dtype=torch.uint8, pin_memory=pinned)
@@ -119,9 +125,8 @@ class Brains:
         return volumes
 
 
-def _free_memory(device: torch.device) -> int:
+def _room(device: torch.device) -> float:
+    """Bytes that brains may take."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    with contextlib.suppress(ValueError, OSError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    return 2**30
+        return _HELD_SHARE * torch.cuda.mem_get_info(device)[0]
+    return _HELD_BYTES

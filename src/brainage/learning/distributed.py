@@ -9,7 +9,7 @@ knows only its own share (GPUs share it).
 
 from __future__ import annotations
 
-import socket
+import pickle
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from brainage.files import InputError, written_whole
 
 
 class Alone:
@@ -75,35 +77,43 @@ class _Gather(torch.autograd.Function):
 
 
 def run(function: Callable[[Any, Any], Any], job: Any, processes: int) -> Any:
-    """Call ``function(job, team)`` in that many processes; returns what the first returns."""
+    """Call ``function(job, team)`` in that many processes; returns what the first returns.
+
+    Raises
+    ------
+    InputError
+        As raised in one of them; all others are ended then.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.pt"
-        torch.multiprocessing.spawn(
-            _work, args=(function, job, processes, _free_port(), result), nprocs=processes
-        )
-        return torch.load(result, weights_only=True)
+        place = Path(folder)
+        try:
+            torch.multiprocessing.spawn(
+                _work, args=(function, job, processes, place), nprocs=processes
+            )
+        except torch.multiprocessing.ProcessRaisedException:
+            for error in place.glob("error-*"):
+                raise pickle.loads(error.read_bytes()) from None
+            raise
+        return torch.load(place / "result.pt", weights_only=True)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _work(rank: int, function: Any, job: Any, processes: int, port: int, result: Path) -> None:
+def _work(rank: int, function: Any, job: Any, processes: int, place: Path) -> None:
     settings = getattr(job, "settings", {"device": "cpu"})
     uses_gpu = settings["device"] != "cpu" and torch.cuda.is_available()
     if uses_gpu:
         torch.cuda.set_device(rank % torch.cuda.device_count())
     torch.distributed.init_process_group(
         "nccl" if uses_gpu else "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
+        init_method=(place / "meeting").as_uri(),
         rank=rank,
         world_size=processes,
     )
     try:
         value = function(job, Team())
-        if rank == 0:
-            torch.save(value, result)
-    finally:
-        torch.distributed.destroy_process_group()
+    except InputError as error:
+        with written_whole(place / f"error-{rank}") as temporary:
+            temporary.write_bytes(pickle.dumps(error))
+        raise
+    if rank == 0:
+        torch.save(value, place / "result.pt")
+    torch.distributed.destroy_process_group()

@@ -96,9 +96,10 @@ def _running_statistics_kept(model: nn.Module) -> Iterator[None]:
         for module in model.modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm)
     ]
-    for norm, _, _ in norms:
+    for norm, _, count in norms:
         # Not track_running_stats: what is kept for the way back must be as in the first pass.
-        norm.momentum, norm.num_batches_tracked = 0.0, None
+        # A copy of the counter, as batch normalisation over several GPUs does not go without.
+        norm.momentum, norm.num_batches_tracked = 0.0, None if count is None else count.clone()
     try:
         yield
     finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import brainage
@@ -23,7 +23,7 @@ DESCRIPTION = "encoder.json"
 HISTORY = "history.tsv"
 
 # These change how the work is done and not what comes out (up to rounding on other devices).
-_NOT_RESULT = ("checkpoint_every",)
+_NOT_RESULT = ("checkpoint_every", "hold_brains")
 
 
 def pretrain(
@@ -108,13 +108,8 @@ def pretrain(
         steps=steps,
     )
     jobs = _jobs(job)
-    trained = [training.train(one) for one in jobs]
-    # Of one rate nothing is chosen, and no tune person is looked at for it.
-    errors = [history[-1]["tune_mae"] for _, history in trained] if len(jobs) > 1 else [0.0]
-    best = int(np.argmin(errors))
-    weights, history = trained[best]
-    tried = {one.settings["learning_rate"]: mae for one, mae in zip(jobs, errors, strict=True)}
-    _write(out, weights, history, jobs[best], data.info, (experiment, fold, seed), tried)
+    best, weights, history, tried = _best(jobs)
+    _write(out, weights, history, best, data.info, (experiment, fold, seed), tried)
     for one in jobs:
         checkpoint.remove(one.checkpoint)
 
@@ -137,10 +132,47 @@ def _jobs(job: training.Job) -> list[training.Job]:
             name=f"{job.name}, learning rate {rate:g}",
             settings={**job.settings, "learning_rate": rate, "tune_every": every},
             checkpoint=job.checkpoint.with_suffix(f".{number}.pt"),
-            made_for=f"{job.made_for} {rate!r}",
+            made_for={**job.made_for, "learning rate": repr(rate)},
         )
         for number, rate in enumerate(rates)
     ]
+
+
+def _best(
+    jobs: list[training.Job],
+) -> tuple[training.Job, dict[str, Any], list[dict[str, Any]], dict[float, float]]:
+    """Train all; return the one of least error on tune people, and the errors by learning rate.
+
+    A rate that diverges has an infinite error; it is no reason to lose the others.
+    """
+    if len(jobs) == 1:  # nothing is chosen, and no tune person is looked at for it
+        return jobs[0], *training.train(jobs[0]), {}
+    found: tuple[Any, ...] | None = None
+    failure: training.Diverged | None = None
+    tried: dict[float, float] = {}
+    for job in jobs:
+        error = math.inf
+        try:
+            weights, history = training.train(job)
+            error = _tune_error(history, job.settings["choose_epoch"])
+            if found is None or error < min(tried.values()):
+                found = (job, weights, history)
+        except training.Diverged as diverged:
+            print(diverged, file=sys.stderr)
+            failure = diverged
+        tried[job.settings["learning_rate"]] = error
+    if found is None:
+        assert failure is not None
+        raise failure
+    return *found, tried
+
+
+def _tune_error(history: list[dict[str, Any]], choose_epoch: str) -> float:
+    """Error on tune people of the weights that are written."""
+    looked = [row for row in history if not math.isnan(row["tune_loss"])]
+    if choose_epoch == "tune":
+        return min(looked, key=lambda row: row["tune_loss"])["tune_mae"]
+    return looked[-1]["tune_mae"]
 
 
 def _person(scan_id: str) -> tuple[str, str]:

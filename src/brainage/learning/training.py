@@ -45,6 +45,10 @@ class Job:
     steps: int | None = None  # optimiser steps an epoch; None: once through the fit people
 
 
+class Diverged(InputError):
+    """A training whose loss or weights are not finite any more."""
+
+
 def train(job: Job) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
     """Train, on as many processes as the settings say.
 
@@ -55,8 +59,25 @@ def train(job: Job) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
     """
     processes = int(job.settings["devices"])
     if processes > 1:
+        _require_enough(job, processes)
         return distributed.run(_train_one_process, job, processes)
     return _train_one_process(job, distributed.Alone())
+
+
+def _require_enough(job: Job, processes: int) -> None:
+    """Raise InputError where there are not enough GPUs or people for so many processes."""
+    gpus = torch.cuda.device_count()
+    if pick_device(job.settings["device"]).type == "cuda" and processes > gpus:
+        raise InputError(
+            f"learning.devices is {processes}, but there are {gpus} GPUs here; use devices: {gpus}"
+        )
+    whole = len(job.fit.people)
+    smallest = whole // math.ceil(whole / job.settings["batch_people"])
+    if smallest < processes:
+        raise InputError(
+            f"{job.name}: a batch has {smallest} people, fewer than learning.devices "
+            f"({processes}); use fewer devices or raise batch_people"
+        )
 
 
 def pick_device(name: str, rank: int = 0) -> torch.device:
@@ -73,6 +94,8 @@ def make_repeatable(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = False
+    # fp32 means fp32: some GPUs would round to 10 bits in convolutions, unasked.
+    torch.backends.cudnn.allow_tf32 = False
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
@@ -196,8 +219,9 @@ class _Run:
         shares = [np.tile(self.share(positions, r), settings["views"]) for r in range(team.size)]
         sizes = [len(share) for share in shares]
         ages = torch.from_numpy(self.job.fit.ages[np.concatenate(shares)]).to(self.device)
-        # Drawn evenly, a person comes once an epoch; else more often, and each time anew.
-        again = () if settings["sampling"] == "uniform" else (self.steps,)
+        # A person who can come more than once in an epoch is seen anew each time.
+        once = settings["sampling"] == "uniform" and self.job.steps is None
+        again = () if once else (self.steps,)
         brains, rows = stored
         keys = [
             (self.job.seed, epoch, int(position), number // len(rows), *again)
@@ -214,9 +238,7 @@ class _Run:
         loss = self.model.loss(team.gather(outputs, sizes), ages)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise InputError(
-                f"{self.job.name}: the loss became {value} in epoch {epoch}; {_REMEDY}"
-            )
+            raise Diverged(f"{self.job.name}: the loss became {value} in epoch {epoch}; {_REMEDY}")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         team.average_gradients(self.model.parameters())
@@ -229,15 +251,18 @@ class _Run:
         return value
 
     def require_finite_weights(self, epoch: int) -> None:
-        """Raise InputError where a weight is not finite: a finite loss can have such a gradient."""
+        """Raise Diverged where a weight is not finite: a finite loss can have such a gradient."""
         for name, value in self.model.state_dict().items():
             if not value.isfinite().all():
-                raise InputError(
+                raise Diverged(
                     f"{self.job.name}: {name} is not finite after epoch {epoch}; {_REMEDY}"
                 )
 
     def _brains(self, rows: np.ndarray) -> Brains:
-        return Brains(self.store, rows, self.device, channels=self.settings["channels"])
+        settings = self.settings
+        return Brains(
+            self.store, rows, self.device, settings["hold_brains"], channels=settings["channels"]
+        )
 
     def _volumes(self, stored: Tensor) -> Tensor:
         return augment.to_float(stored, self.settings["channels"])
@@ -313,6 +338,16 @@ def _move_average(average: dict[str, Tensor], module: nn.Module, decay: float) -
 
 
 def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    try:
+        return _train(job, team)
+    except torch.cuda.OutOfMemoryError:
+        raise InputError(
+            f"{job.name}: the GPU's memory is too small; set learning.micro_batch, hold_brains: "
+            "false, precision: bf16, or a smaller batch_people"
+        ) from None
+
+
+def _train(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
     run, settings = _Run(job, team), job.settings
     state = checkpoint.load(job.checkpoint, job.made_for)
     if state is not None:
@@ -346,6 +381,12 @@ def _train_one_process(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dic
         }
         if looks and (epoch % looks == 0 or epoch == settings["epochs"]):
             row["tune_loss"], row["tune_mae"] = run.look_at_tune()
+            if settings["choose_epoch"] == "tune" and row["tune_loss"] == 0:
+                raise InputError(
+                    f"{job.name}: the loss finds nothing to compare among the "
+                    f"{len(job.tune.people)} tune people, so that they cannot choose the epoch; "
+                    "raise splits.tune or learning.bandwidth, or use choose_epoch: last"
+                )
             if row["tune_loss"] < run.best_loss:
                 run.best_loss = row["tune_loss"]
                 if settings["choose_epoch"] == "tune":
