@@ -70,7 +70,7 @@ def test_what_goes_wrong_beside_is_raised_here(store):
 
 def test_training_is_the_same_either_way(toy, tmp_path, monkeypatch):
     from brainage.learning import brains as module
-    from tests.learning.test_pretrain import run
+    from tests.learning.trainings import run
 
     held = run(toy, tmp_path / "held", epochs=2)
     monkeypatch.setattr(module, "_room", lambda device: 0)

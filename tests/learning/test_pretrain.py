@@ -1,4 +1,4 @@
-"""Training end to end on toy brains: bytes, resume, roles, several processes."""
+"""Training end to end on toy brains: bytes, resume, roles."""
 
 import dataclasses
 import functools
@@ -16,35 +16,11 @@ import pytest
 import torch
 from torch import nn
 
-from brainage.config import defaults
 from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.contracts.learning import HISTORY
 from brainage.files import InputError
 from brainage.learning import augment, encoders, losses, people, pretrain, training
 from brainage.tables import read_table, write_table
-
-LEARNING = {**defaults("learning"), "checkpoint_every": 0}
-SMALL = {
-    **LEARNING,
-    "encoder": {"name": "small", "width": 0.25},
-    "epochs": 4,
-    "batch_people": 5,
-    "projection_dim": 8,
-    "device": "cpu",
-}
-OUTPUTS = (pretrain.WEIGHTS, pretrain.DESCRIPTION, pretrain.HISTORY)
-
-
-def run(toy, folder, code_hash="c", splits=None, **settings):
-    pretrain.pretrain(
-        toy.store, toy.scans, splits or toy.splits, folder / "out", folder / "checkpoints",
-        {**SMALL, **settings}, "toy", 0, 1, 1, code_hash,
-    )  # fmt: skip
-    return [(folder / "out" / name).read_bytes() for name in OUTPUTS]
-
-
-def read_history(folder):
-    return read_table(folder / "out" / pretrain.HISTORY, HISTORY)
+from tests.learning.trainings import SMALL, read_history, run
 
 
 @pytest.fixture(scope="module")
@@ -295,89 +271,10 @@ def test_channels_last_changes_nothing_but_rounding(toy, tmp_path, plain):
     assert weights_and_loss(tmp_path)[1] == pytest.approx(expected, rel=1e-3)
 
 
-def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
-    errors = {1e-9: 30.0, 1e-3: 4.0, 1e-2: 5.0}
-    monkeypatch.setattr(
-        training._Run, "look_at_tune", lambda self: (1.0, errors[self.settings["learning_rate"]])
-    )
-    rates = list(errors)
-    chosen = run(toy, tmp_path / "list", learning_rate=rates)
-    alone = run(toy, tmp_path / "one", learning_rate=1e-3)
-    assert chosen[0] == alone[0]
-    assert json.loads(chosen[1])["settings"]["learning_rate"] == 1e-3
-    history = read_history(tmp_path / "list")
-    assert set(history["rates_tried"]) == {"1e-09: 30.00; 0.001: 4.00; 0.01: 5.00"}
-    assert history["learning_rate"].max() <= 1e-3
-    assert not (tmp_path / "list" / "checkpoints").exists()
-    assert "rates_tried" not in read_history(tmp_path / "one").dropna(axis=1).columns
-
-
-def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, capsys):
-    original, seen = training._Run.step, []
-    settings = {"learning_rate": [1e-3, 1e-2], "tune_every": 4}
-    whole = run(toy, tmp_path / "whole", **settings)
-
-    def step(self, positions, stored, epoch, rate):
-        if self.settings["learning_rate"] == 1e-2 and epoch == 3 and not seen:
-            raise KeyboardInterrupt
-        return original(self, positions, stored, epoch, rate)
-
-    monkeypatch.setattr(training._Run, "step", step)
-    with pytest.raises(KeyboardInterrupt):
-        run(toy, tmp_path / "killed", **settings)
-
-    def counted(self, positions, stored, epoch, rate):
-        seen.append((self.settings["learning_rate"], epoch))
-        return original(self, positions, stored, epoch, rate)
-
-    monkeypatch.setattr(training._Run, "step", counted)
-    assert run(toy, tmp_path / "killed", **settings) == whole
-    assert set(seen) == {(1e-2, 3), (1e-2, 4)}
-    assert "starting anew" not in capsys.readouterr().err
-
-
-def test_a_rate_that_diverges_does_not_lose_the_others(toy, tmp_path, monkeypatch, capsys):
-    original = training._Run.step
-
-    def step(self, positions, stored, epoch, rate):
-        if self.settings["learning_rate"] in broken:
-            raise training.Diverged("the loss became nan")
-        return original(self, positions, stored, epoch, rate)
-
-    monkeypatch.setattr(training._Run, "step", step)
-    broken = {0.1}
-    run(toy, tmp_path / "one", learning_rate=[0.1, 1e-3])
-    assert "the loss became nan" in capsys.readouterr().err
-    history = read_history(tmp_path / "one")
-    assert history["rates_tried"].iloc[0].startswith("0.1: inf; 0.001: ")
-    broken = {0.1, 1e-3}
-    with pytest.raises(InputError, match="the loss became nan"):
-        run(toy, tmp_path / "none", learning_rate=[0.1, 1e-3])
-
-
-def test_a_rate_is_judged_by_the_epoch_that_is_written(toy, tmp_path, monkeypatch):
-    # The first rate's best epoch is its second; the last one is bad.
-    looks = {1e-3: [(3.0, 8.0), (1.0, 3.0), (2.0, 9.0), (2.5, 9.0)], 1e-4: [(2.0, 5.0)] * 4}
-    asked = {rate: iter(values) for rate, values in looks.items()}
-    monkeypatch.setattr(
-        training._Run, "look_at_tune", lambda self: next(asked[self.settings["learning_rate"]])
-    )
-    chosen = run(toy, tmp_path, learning_rate=[1e-3, 1e-4], choose_epoch="tune", tune_every=1)
-    assert json.loads(chosen[1])["settings"]["learning_rate"] == 1e-3
-    assert set(read_history(tmp_path)["rates_tried"]) == {"0.001: 3.00; 0.0001: 5.00"}
-
-
 def test_tune_people_that_cannot_be_compared_choose_nothing(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(training._Run, "look_at_tune", lambda self: (0.0, 5.0))
     with pytest.raises(InputError, match="nothing to compare among the 3 tune people"):
         run(toy, tmp_path, choose_epoch="tune")
-
-
-def test_rates_cannot_be_chosen_without_tune_people(toy, tmp_path):
-    splits = read_table(toy.splits, SPLITS)
-    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", SPLITS)
-    with pytest.raises(InputError, match="no tune people"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv", learning_rate=[0.1, 0.2])
 
 
 def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monkeypatch):
@@ -426,35 +323,3 @@ def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monk
         views.clear()
     # Five of ten people: one batch of five an epoch, or two as all ten have.
     assert steps == {None: 2, "toy": 4}
-
-
-@pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
-def test_schedules(schedule):
-    rising = {"warmup_epochs": 2, "learning_rate": 1.0}
-    settings = {**SMALL, **rising, "schedule": schedule, "epochs": 40}
-    rates = [training.learning_rate(settings, epoch) for epoch in range(41)]
-    assert rates[1] < rates[2] <= 1.0
-    expected = {"cosine": 0.0, "step": 0.9**4, "constant": 1.0}[schedule]
-    assert rates[40] == pytest.approx(expected, abs=1e-9)
-
-
-def test_what_several_processes_cannot_do_is_said_in_words(toy, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"a batch has 2 people, fewer than .* \(3\)"):
-        run(toy, tmp_path, devices=3, batch_people=2)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(InputError, match="devices is 2, but there are 1 GPUs"):
-        run(toy, tmp_path, devices=2, device="cuda")
-
-
-def test_an_error_in_one_of_several_processes_is_that_error(toy, tmp_path):
-    splits = read_table(toy.splits, SPLITS)
-    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", SPLITS)
-    with pytest.raises(InputError, match="the splits have no tune people"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv", devices=2, choose_epoch="tune")
-
-
-def test_two_processes_train(toy, tmp_path):
-    run(toy, tmp_path, devices=2, epochs=2, micro_batch=2, sampling="age")
-    history = read_history(tmp_path)
-    assert pd.notna(history["fit_loss"]).all()

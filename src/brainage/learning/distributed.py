@@ -91,8 +91,9 @@ def run(function: Callable[[Any, Any], Any], job: Any, processes: int) -> Any:
                 _work, args=(function, job, processes, place), nprocs=processes
             )
         except torch.multiprocessing.ProcessRaisedException:
-            for error in place.glob("error-*"):
-                raise pickle.loads(error.read_bytes()) from None
+            said = sorted(place.glob("error-*"))
+            if said:
+                raise pickle.loads(said[0].read_bytes()) from None
             raise
         return torch.load(place / "result.pt", weights_only=True)
 

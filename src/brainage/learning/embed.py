@@ -14,9 +14,9 @@ from torch import nn
 from brainage.contracts.learning import INDEX
 from brainage.files import InputError, read_json, written_whole
 from brainage.learning import augment, encoders
+from brainage.learning.devices import make_repeatable, pick_device
 from brainage.learning.pretrain import DESCRIPTION, WEIGHTS
 from brainage.learning.store import open_store
-from brainage.learning.training import make_repeatable, pick_device
 from brainage.tables import write_table
 
 _BATCH = 16

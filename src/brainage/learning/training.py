@@ -7,7 +7,6 @@ so a run that was killed goes on from its last checkpoint as if nothing had happ
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -19,12 +18,21 @@ import torch
 from torch import Tensor, nn
 
 from brainage.files import InputError
-from brainage.learning import augment, checkpoint, distributed, encoders, losses, parts, people
+from brainage.learning import (
+    augment,
+    checkpoint,
+    devices,
+    distributed,
+    encoders,
+    losses,
+    optimisation,
+    parts,
+    people,
+)
 from brainage.learning.brains import Brains
 from brainage.learning.people import Group
 from brainage.learning.store import open_store
 
-_STEP_EPOCHS, _STEP_FACTOR = 10, 0.9  # of schedule: step, as published
 _PROGRESS_SECONDS = 5.0  # between two lines on stderr
 _REMEDY = "lower learning_rate, raise temperature or bandwidth, or use precision: fp32"
 
@@ -58,45 +66,10 @@ def train(job: Job) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
         The encoder's weights, on the CPU, and the history: one dict an epoch.
     """
     processes = int(job.settings["devices"])
+    devices.require_enough(job.settings, len(job.fit.people), job.name)
     if processes > 1:
-        _require_enough(job, processes)
         return distributed.run(_train_one_process, job, processes)
     return _train_one_process(job, distributed.Alone())
-
-
-def _require_enough(job: Job, processes: int) -> None:
-    """Raise InputError where there are not enough GPUs or people for so many processes."""
-    gpus = torch.cuda.device_count()
-    if pick_device(job.settings["device"]).type == "cuda" and processes > gpus:
-        raise InputError(
-            f"learning.devices is {processes}, but there are {gpus} GPUs here; use devices: {gpus}"
-        )
-    whole = len(job.fit.people)
-    smallest = whole // math.ceil(whole / job.settings["batch_people"])
-    if smallest < processes:
-        raise InputError(
-            f"{job.name}: a batch has {smallest} people, fewer than learning.devices "
-            f"({processes}); use fewer devices or raise batch_people"
-        )
-
-
-def pick_device(name: str, rank: int = 0) -> torch.device:
-    """Return the device of that name; ``auto`` is a GPU where there is one."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("learning.device is cuda, but there is no GPU here; use auto or cpu")
-    if name == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", rank % torch.cuda.device_count())
-
-
-def make_repeatable(threads: int) -> None:
-    """Make torch give the same numbers each time, as far as the device can."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = False
-    # fp32 means fp32: some GPUs would round to 10 bits in convolutions, unasked.
-    torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
 
 
 class _Model(nn.Module):
@@ -121,34 +94,14 @@ class _Model(nn.Module):
         return self.function(outputs, ages, **self.options)
 
 
-def learning_rate(settings: dict[str, Any], epochs_done: float) -> float:
-    """Learning rate after `epochs_done` epochs, which may be a fraction."""
-    rate, warmup = settings["learning_rate"], settings["warmup_epochs"]
-    if epochs_done < warmup:
-        rate *= max(epochs_done / warmup, 0.01)
-    if settings["schedule"] == "cosine":
-        rate *= 0.5 * (1 + math.cos(math.pi * min(epochs_done / settings["epochs"], 1.0)))
-    elif settings["schedule"] == "step":
-        rate *= _STEP_FACTOR ** (int(epochs_done) // _STEP_EPOCHS)
-    return rate
-
-
-def _optimiser(settings: dict[str, Any], parameters: Any) -> torch.optim.Optimizer:
-    rate, decay = settings["learning_rate"], settings["weight_decay"]
-    if settings["optimiser"] == "sgd":
-        return torch.optim.SGD(parameters, lr=rate, momentum=0.9, weight_decay=decay)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimiser"]]
-    return kind(parameters, lr=rate, weight_decay=decay)
-
-
 class _Run:
     """State of a training run: what a checkpoint holds."""
 
     def __init__(self, job: Job, team: Any) -> None:
         settings = job.settings
-        make_repeatable(job.threads)
+        devices.make_repeatable(job.threads)
         self.job, self.team, self.settings = job, team, settings
-        self.device = pick_device(settings["device"], team.rank)
+        self.device = devices.pick_device(settings["device"], team.rank)
         self.store = open_store(job.store)
         self.brains = self._brains(job.fit.rows)
         with torch.random.fork_rng(devices=[]):
@@ -160,7 +113,7 @@ class _Run:
             torch.channels_last_3d if settings["channels_last"] else torch.contiguous_format
         )
         self.model.to(self.device, memory_format=self.memory_format)
-        self.optimiser = _optimiser(settings, self.model.parameters())
+        self.optimiser = optimisation.optimiser(settings, self.model.parameters())
         self.average = _copy(self.model.encoder) if settings["weight_averaging"] else None
         self.best: dict[str, Tensor] | None = None
         self.best_loss = math.inf
@@ -369,12 +322,12 @@ def _train(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]
         values = []
         arriving = run.brains.stream(run.share(positions) for positions in batches)
         for number, (positions, stored) in enumerate(zip(batches, arriving, strict=True)):
-            rate = learning_rate(settings, epoch - 1 + (number + 1) / len(batches))
+            rate = optimisation.learning_rate(settings, epoch - 1 + (number + 1) / len(batches))
             values.append(run.step(positions, stored, epoch, rate))
         run.require_finite_weights(epoch)
         row = {
             "epoch": epoch,
-            "learning_rate": learning_rate(settings, epoch - 1),
+            "learning_rate": optimisation.learning_rate(settings, epoch - 1),
             "fit_loss": float(np.average(values, weights=[len(part) for part in batches])),
             "tune_loss": math.nan,
             "tune_mae": math.nan,

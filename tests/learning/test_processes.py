@@ -1,0 +1,32 @@
+"""Training on several processes, end to end."""
+
+import pandas as pd
+import pytest
+import torch
+
+from brainage.contracts.cohort import SPLITS
+from brainage.files import InputError
+from brainage.tables import read_table, write_table
+from tests.learning.trainings import read_history, run
+
+
+def test_what_several_processes_cannot_do_is_said_in_words(toy, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"a batch has 2 people, fewer than .* \(3\)"):
+        run(toy, tmp_path, devices=3, batch_people=2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="devices is 2, but there are 1 GPUs"):
+        run(toy, tmp_path, devices=2, device="cuda")
+
+
+def test_an_error_in_one_of_several_processes_is_that_error(toy, tmp_path):
+    splits = read_table(toy.splits, SPLITS)
+    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", SPLITS)
+    with pytest.raises(InputError, match="the splits have no tune people"):
+        run(toy, tmp_path, splits=tmp_path / "splits.tsv", devices=2, choose_epoch="tune")
+
+
+def test_two_processes_train(toy, tmp_path):
+    run(toy, tmp_path, devices=2, epochs=2, micro_batch=2, sampling="age")
+    history = read_history(tmp_path)
+    assert pd.notna(history["fit_loss"]).all()
