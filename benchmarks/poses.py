@@ -41,15 +41,11 @@ settings: dict[str, Any]
 def registered(path: Path) -> tuple[Head, np.ndarray, np.ndarray]:
     """The head, the map from template to head, and the head on the template's grid."""
     head = read(path)
-    coarse, affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
+    coarse = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
     with tempfile.TemporaryDirectory() as folder:
-        last, bias = preprocess._register(
-            coarse, affine, template.for_registration, settings, Path(folder)
-        )
+        last, corrected = preprocess.register_head(head, coarse, template, settings, Path(folder))
         world = geometry.world_of_transform(str(last))
-    shape = head.data.shape
-    log_bias = geometry.resampled(np.log(bias), affine, shape, head.affine, mode="nearest")
-    source = geometry.blurred_to(head.data * np.exp(-log_bias), head.affine, template.size)
+    source = geometry.blurred_to(corrected, head.affine, template.size)
     grid = (template.head.shape, template.affine)
     return head, world, geometry.resampled(source, head.affine, *grid, world, order=3)
 

@@ -73,15 +73,8 @@ def _process(
     head: Head, template: Template, settings: dict[str, Any], folder: Path
 ) -> dict[str, float | None]:
     size = float(settings["voxel_size"])
-    coarse, coarse_affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
-    last, bias = _register(coarse, coarse_affine, template.for_registration, settings, folder)
-    log_bias = np.log(bias)
-    fine_bias = geometry.resampled(
-        log_bias, coarse_affine, head.data.shape, head.affine, mode="nearest"
-    )
-    corrected = head.data * np.exp(-fine_bias)
-    if size < align.FINE:
-        last = _settled(corrected, head, last, template, folder)
+    coarse = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
+    last, corrected = register_head(head, coarse, template, settings, folder)
     world = geometry.world_of_transform(str(last))
     back = np.linalg.inv(world)
     source = geometry.blurred_to(corrected, head.affine, size)
@@ -101,12 +94,12 @@ def _process(
     found = tissue.find_tissues(aligned, mask, template.priors)
     own_mask = mask_image > 0.5
 
-    air_head, air = measures.head_and_air(coarse, coarse_affine)
+    air_head, air = measures.head_and_air(*coarse)
     labels = geometry.resampled(
         found.labels, template.affine, head.data.shape, head.affine, back, order=0
     )
-    numbers = _frame(head, coarse_affine, air_head, air)
-    numbers |= measures.ghost_measures(coarse, air_head, air)
+    numbers = _frame(head, coarse[1], air_head, air)
+    numbers |= measures.ghost_measures(coarse[0], air_head, air)
     air_sd = numbers.pop("air_sd")
     numbers |= measures.tissue_measures(corrected, labels, air_sd)
     numbers |= measures.fit_measures(template.head, template.mask, scaled, mask, found, size, world)
@@ -134,6 +127,45 @@ def _process(
         folder / PICTURE, head.data, own_mask, head.affine, scaled, mask, template.head, size
     )
     return {name: None if value is None else _rounded(value) for name, value in numbers.items()}
+
+
+def register_head(
+    head: Head,
+    coarse: tuple[np.ndarray, np.ndarray],
+    template: Template,
+    settings: dict[str, Any],
+    folder: Path,
+) -> tuple[Path, np.ndarray]:
+    """Find the affine of a head onto the template, and its bias field.
+
+    Parameters
+    ----------
+    head
+        As read.
+    coarse
+        The head at about 4 mm and its affine, from :func:`brainage.imaging.geometry.coarser`.
+    template, settings, folder
+        As for :func:`preprocess_scan`.
+
+    Returns
+    -------
+    tuple
+        The ITK transform (.mat), from template points to head points, and the head without its
+        bias field.
+
+    Raises
+    ------
+    ScanFault
+        Where there is none.
+    """
+    last, bias = _register(*coarse, template.for_registration, settings, folder)
+    fine_bias = geometry.resampled(
+        np.log(bias), coarse[1], head.data.shape, head.affine, mode="nearest"
+    )
+    corrected = head.data * np.exp(-fine_bias)
+    if float(settings["voxel_size"]) < align.FINE:
+        last = _settled(corrected, head, last, template, folder)
+    return last, corrected
 
 
 def _register(
