@@ -53,11 +53,7 @@ def ours(
 
     align.bias_field = timed
     started = time.process_time()
-    last, bias = preprocess._register(coarse, affine, template.for_registration, settings, scratch)
-    if template.size < align.FINE:
-        bias = np.log(bias)
-        bias = geometry.resampled(bias, affine, head.data.shape, head.affine, mode="nearest")
-        last = preprocess._settled(head.data * np.exp(-bias), head, last, template, scratch)
+    last, _ = preprocess.register_head(head, (coarse, affine), template, settings, scratch)
     seconds = time.process_time() - started
     align.bias_field = whole
     return geometry.world_of_transform(str(last)), seconds, seconds - spent
