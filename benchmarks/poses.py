@@ -43,8 +43,7 @@ def registered(path: Path) -> tuple[Head, np.ndarray, np.ndarray]:
     head = read(path)
     coarse = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
     with tempfile.TemporaryDirectory() as folder:
-        last, corrected = preprocess.register_head(head, coarse, template, settings, Path(folder))
-        world = geometry.world_of_transform(str(last))
+        world, corrected = preprocess.register_head(head, coarse, template, settings, Path(folder))
     source = geometry.blurred_to(corrected, head.affine, template.size)
     grid = (template.head.shape, template.affine)
     return head, world, geometry.resampled(source, head.affine, *grid, world, order=3)

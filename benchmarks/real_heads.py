@@ -34,7 +34,7 @@ STEPS = (
     (align, "head_to_template", "affine of the head"),
     (align, "best_pose", "  of it: search of poses"),
     (align, "bias_field", "N4"),
-    (align, "brain_to_template", "affine of the brain"),
+    (preprocess, "settle", "affine settled (in several steps)"),
     (preprocess, "_stripped", "brain mask"),
     (strip, "deepbet_mask", "brain mask by deepbet"),
     (tissue, "find_tissues", "  tissues (in several steps)"),

@@ -53,10 +53,10 @@ def ours(
 
     align.bias_field = timed
     started = time.process_time()
-    last, _ = preprocess.register_head(head, (coarse, affine), template, settings, scratch)
+    world, _ = preprocess.register_head(head, (coarse, affine), template, settings, scratch)
     seconds = time.process_time() - started
     align.bias_field = whole
-    return geometry.world_of_transform(str(last)), seconds, seconds - spent
+    return world, seconds, seconds - spent
 
 
 def default(brain: np.ndarray, affine: np.ndarray, scratch: Path) -> tuple[np.ndarray, float]:

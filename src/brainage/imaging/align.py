@@ -14,23 +14,14 @@ from brainage.imaging.pose import Images, best_pose
 from brainage.imaging.reading import ScanFault
 
 # Mattes mutual information (blind to gain and contrast) on a regular share of the voxels.
-METRIC = "MI[{fixed},{moving},1,32,Regular,%s]"
-# The whole head finds the way: rigid first, as an affine alone stretched one real head in sixty
-# to fit a nodded pose. 8 mm are fine enough for it.
+METRIC = "MI[{fixed},{moving},1,32,Regular,{share}]"
+# Rigid first, as an affine alone stretched one real head in sixty to fit a nodded pose. Coarse
+# images are fine enough to find the way.
 HEAD_STAGES = (
-    {"kind": "Rigid", "share": 0.25, "stop": "50,1e-4,6", "smoothing": "2", "shrink": "4"},
-    {"kind": "Affine", "share": 0.25, "stop": "100,1e-5,8", "smoothing": "2", "shrink": "4"},
-    {"kind": "Affine", "share": 0.1, "stop": "20,1e-5,8", "smoothing": "1", "shrink": "2"},
+    {"kind": "Rigid", "stop": "50,1e-4,6"},
+    {"kind": "Affine", "stop": "100,1e-5,8"},
 )
-# The brain alone settles it: skull and scalp have sizes of their own.
-BRAIN_STAGES = (
-    {"kind": "Affine", "share": 0.1, "stop": "30x5,1e-5,8", "smoothing": "1x0", "shrink": "2x1"},
-)
-# The same at 2 mm: for results on a grid finer than FINE, in mm.
-BRAIN_STAGES_FINE = (
-    {"kind": "Affine", "share": 0.2, "stop": "30x5,1e-5,8", "smoothing": "1x0", "shrink": "2x1"},
-)
-FINE = 3.0
+SHARE, SMOOTHING, SHRINK = 0.25, 2, 4
 GRADIENT_STEP = 0.25
 
 # The bias of a coil is smooth: 12 mm voxels see it all (white matter as even as from 8 mm, in a
@@ -83,41 +74,6 @@ def head_to_template(
     return _register(images, affine_stages, scratch / "head_", start)
 
 
-def brain_to_template(
-    fixed: np.ndarray,
-    fixed_affine: np.ndarray,
-    moving: np.ndarray,
-    moving_affine: np.ndarray,
-    scratch: Path,
-    start: Path,
-    fine: bool = False,
-) -> Path:
-    """Go on from `start` with brains only: zero outside the brain in both images.
-
-    Parameters, return and errors as in :func:`head_to_template`; both images are cut to their
-    brain and a margin, which changes nothing but the time. `fine` is for images at 2 mm.
-    """
-    fixed, fixed_affine = _cut(fixed, fixed_affine)
-    moving, moving_affine = _cut(moving, moving_affine)
-    capped = np.minimum(moving, np.percentile(moving, 99.8))
-    images = (fixed, fixed_affine, capped, moving_affine)
-    stages = BRAIN_STAGES_FINE if fine else BRAIN_STAGES
-    return _register(images, stages, scratch / "brain_", start)
-
-
-def _cut(data: np.ndarray, affine: np.ndarray, margin: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    found = ndimage.find_objects((data > 0).astype(np.uint8))
-    if not found or found[0] is None:
-        raise ScanFault("no brain was found: almost no signal inside the carried brain mask")
-    starts = [max(0, part.start - margin) for part in found[0]]
-    place = tuple(
-        slice(start, part.stop + margin) for start, part in zip(starts, found[0], strict=True)
-    )
-    corner = np.eye(4)
-    corner[:3, 3] = starts
-    return data[place], affine @ corner
-
-
 def _register(
     images: Images,
     stages: tuple[dict[str, Any], ...],
@@ -132,9 +88,9 @@ def _register(
     begin = f"[{names['fixed']},{names['moving']},1]" if start is None else str(start)
     arguments = ["-d", "3", "-r", begin, "-u", "0", "-z", "1", "--float", "1", "-o", str(prefix)]
     for stage in stages:
-        arguments += ["-m", (METRIC % stage["share"]).format(**names)]
+        arguments += ["-m", METRIC.format(**names, share=SHARE)]
         arguments += ["-t", f"{stage['kind']}[{GRADIENT_STEP}]", "-c", f"[{stage['stop']}]"]
-        arguments += ["-s", stage["smoothing"], "-f", stage["shrink"], "-x", "[NA,NA]"]
+        arguments += ["-s", str(SMOOTHING), "-f", str(SHRINK), "-x", "[NA,NA]"]
     arguments += ["-v", "0"]
     try:
         ants.registration(arguments, None)

@@ -13,10 +13,10 @@ from brainage.imaging.reading import Head, ScanFault
 from brainage.imaging.tissue import Tissues, normalised
 
 # Intensities (on the scale of tissue.TARGETS) of brain: above CSF and bone, below fat ...
-BRIGHTNESS = (0.25, 0.95)
+BRIGHTNESS = (0.3, 0.95)
 # ... and above this share of grey matter, for heads whose CSF is as dark as bone.
 SHARE_OF_GREY = 0.6
-REACH = 5.0  # mm beyond the template's mask that brain may reach after an affine
+REACH = 4.0  # mm beyond the template's mask that brain may reach after an affine
 CORE = 4.0  # mm inside it where everything is brain
 OPENING = 2.0  # mm; thin sheets of dura fall off (only where voxels are small enough to see them)
 CLOSING = 6.0  # mm; sulci are filled ...
