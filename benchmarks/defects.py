@@ -269,23 +269,20 @@ def wrong_mask(spoil: Spoiler, strength: float) -> Iterator[None]:
 @contextlib.contextmanager
 def misregistered(millimetres: float) -> Iterator[None]:
     """Imaging goes on with a transform that is off by that much, in a direction of the head's."""
-    register = preprocess._register
+    register = preprocess.register_head
 
     def moved(
-        coarse: np.ndarray,
-        affine: np.ndarray,
+        head: Head,
+        coarse: tuple[np.ndarray, np.ndarray],
         template: Template,
         settings: dict[str, Any],
         folder: Path,
-    ) -> tuple[Any, ...]:
-        last, *others = register(coarse, affine, template, settings, folder)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        world, corrected = register(head, coarse, template, settings, folder)
         person = folder.name.split("_run-")[0]  # the same direction at each strength
         random = np.random.default_rng(zlib.crc32(person.encode()))
-        world = geometry.world_of_transform(str(last))
         world[:3, 3] += millimetres * _direction(random)
-        place = folder / "moved.mat"
-        geometry.write_transform(world, str(place))
-        return (place, *others)
+        return world, corrected
 
-    with mock.patch.object(preprocess, "_register", moved):
+    with mock.patch.object(preprocess, "register_head", moved):
         yield

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
+from threadpoolctl import threadpool_limits
 
 from brainage.imaging import geometry
 from brainage.imaging.reading import ScanFault
@@ -72,6 +73,14 @@ def test_two_starts_end_at_one_place(template: Template) -> None:
     ]
     for end in ends[1:]:
         assert error(end, ends[0], template) < 1.0  # they began 17 mm apart and more
+
+
+def test_the_same_bytes_whatever_the_threads(template: Template) -> None:
+    ends = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            ends.append(settle(template, template.head, template.affine, pose(6.0, 5.0)))
+    assert ends[0].tobytes() == ends[1].tobytes()
 
 
 def test_an_empty_head_is_a_fault(template: Template) -> None:

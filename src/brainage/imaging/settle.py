@@ -19,9 +19,6 @@ STEPS = 30
 # mm at REACH mm from the middle: a smaller step moves nothing that can be seen.
 SMALLEST_STEP = 0.01
 REACH = 50.0
-# The template's intensity is explained by powers of the head's up to this one, so that a scanner's
-# contrast does not pull at the brain's size, as it does where images are only correlated.
-DEGREE = 3
 
 
 def settle(
@@ -33,8 +30,8 @@ def settle(
 ) -> np.ndarray:
     """Go on with an affine until nothing moves any more.
 
-    The variance of the template that a polynomial of the head's intensity leaves unexplained (the
-    correlation ratio of Roche et al. 1998, MICCAI, with a polynomial) is made smallest by
+    The variance of the template that a cubic polynomial of the head's intensity leaves unexplained
+    (after the correlation ratio of Roche et al. 1998, MICCAI) is made smallest by
     Gauss-Newton steps from the template's side (Baker and Matthews 2004, IJCV 56:221), the
     polynomial projected out (Golub and Pereyra 1973, SIAM J Numer Anal 10:413). ANTs' own
     optimiser stops up to 3 mm apart on one head in two poses; this one within 0.3 mm.
@@ -94,36 +91,41 @@ def _converged(
     affine: np.ndarray,
     world: np.ndarray,
 ) -> np.ndarray:
-    """Gauss-Newton steps at one level; a step that makes it worse is halved."""
-    points = np.argwhere(near) @ grid[:3, :3].T + grid[:3, 3]
-    centre = points.mean(axis=0)
-    terms = np.column_stack([(points - centre) / REACH, np.ones(len(points))]).astype(np.float32)
-    per_mm = slopes[:, near].T @ (np.linalg.inv(grid[:3, :3]) * stride).astype(np.float32)
-    change = (per_mm[:, :, None] * terms[:, None, :]).reshape(len(points), 12)
-    values = fixed[near]
-    squares = change.T @ change
+    """Gauss-Newton steps at one level; a step that makes it worse is halved.
+
+    Sums are einsum's, in float64: those of BLAS depend on its number of threads.
+    """
+    points = np.einsum("ij,nj->in", grid[:3, :3], np.argwhere(near)) + grid[:3, 3:]
+    centre = points.mean(axis=1, keepdims=True)
+    terms = np.concatenate([(points - centre) / REACH, np.ones_like(points[:1])])
+    per_mm = np.einsum("ji,jn->in", np.linalg.inv(grid[:3, :3]) * stride, slopes[:, near])
+    change = (per_mm[:, None] * terms[None]).reshape(12, -1)
+    values = fixed[near].astype(float)
+    squares = _products(change, change)
     least, best, share = np.inf, world, 1.0
     for _ in range(STEPS):
-        powers = _powers(geometry.resampled(moving, affine, near.shape, grid, world)[near])
-        rest = values - powers @ (powers.T @ values)
-        left = float(np.square(rest, dtype=np.float64).sum())
+        seen = geometry.resampled(moving, affine, near.shape, grid, world)[near]
+        scaled = (seen / max(float(seen.max()), 1e-9)).astype(float)
+        powers = np.stack([np.ones_like(scaled), scaled, scaled**2, scaled**2 * scaled])
+        inverse = np.linalg.pinv(_products(powers, powers))
+        weights = inverse @ np.einsum("in,n->i", powers, values)
+        rest = values - np.einsum("i,in->n", weights, powers)
+        left = float(np.einsum("n,n->", rest, rest))
         if left < least:
             least, best, share = left, world, 1.0
-            across = powers.T @ change
-            normal = (squares - across.T @ across).astype(float)
-            step = -np.linalg.solve(normal, (change.T @ rest).astype(float)).reshape(3, 4)
+            across = _products(powers, change)
+            normal = squares - across.T @ inverse @ across
+            step = -np.linalg.solve(normal, np.einsum("in,n->i", change, rest)).reshape(3, 4)
         else:
             share /= 2
         if share * np.abs(step).max() < SMALLEST_STEP:
             break
         turned = np.eye(4)
         turned[:3, :3] += share * step[:, :3] / REACH
-        turned[:3, 3] = share * step[:, 3] + centre - turned[:3, :3] @ centre
+        turned[:3, 3:] = share * step[:, 3:] + centre - turned[:3, :3] @ centre
         world = best @ np.linalg.inv(turned)
     return best
 
 
-def _powers(values: np.ndarray) -> np.ndarray:
-    """Orthonormal powers of intensity, from 0 to DEGREE."""
-    scaled = values / max(float(values.max()), 1e-9)
-    return np.linalg.qr(np.stack([scaled**power for power in range(DEGREE + 1)], axis=1))[0]
+def _products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.einsum("in,jn->ij", one, other)
