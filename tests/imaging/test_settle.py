@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from brainage.imaging import geometry
 from brainage.imaging.reading import ScanFault
-from brainage.imaging.settle import settle
+from brainage.imaging.settle import BRAIN_LEVELS, settle
 from brainage.imaging.template import Template, load_template
 
 
@@ -59,7 +59,9 @@ def test_finds_the_pose_whatever_the_contrast(template: Template, contrast, allo
         )
         > 0.5
     )
-    found = settle(template, np.where(brain, head, 0), template.affine, found, brain=True)
+    found = settle(
+        template, np.where(brain, head, 0), template.affine, found, BRAIN_LEVELS, brain=True
+    )
     assert error(found, truth, template) < allowed
 
 

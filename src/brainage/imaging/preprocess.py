@@ -11,7 +11,7 @@ import numpy as np
 from brainage.derivatives import BRAIN, MASK, PICTURE, TRANSFORM
 from brainage.imaging import align, geometry, measures, nonlinear, picture, strip, tissue
 from brainage.imaging.reading import Head, ScanFault, read
-from brainage.imaging.settle import settle
+from brainage.imaging.settle import BRAIN_LEVELS, INSIDE_LEVELS, settle
 from brainage.imaging.template import REGISTRATION_SIZE, Template
 from brainage.imaging.writing import write_image
 
@@ -173,8 +173,22 @@ def register_head(
     aligned = _aligned(corrected, head, world, at)
     found = tissue.find_tissues(aligned, at.mask, at.priors)
     brain = np.where(_own_mask(aligned, found, at), aligned, 0)
-    world = world @ settle(at, brain, at.affine, np.eye(4), brain=True)
-    return world, corrected
+    rest = settle(at, brain, at.affine, np.eye(4), BRAIN_LEVELS, brain=True)
+
+    def likeness(rest: np.ndarray) -> float:
+        grid = (at.head.shape, at.affine)
+        return _likeness(geometry.resampled(aligned, at.affine, *grid, rest), at)
+
+    if likeness(rest) < likeness(np.eye(4)):  # no brain was cut out, but a skull
+        rest = settle(at, aligned, at.affine, np.eye(4), INSIDE_LEVELS)
+        rest = max(rest, np.eye(4), key=likeness)
+    return world @ rest, corrected
+
+
+def _likeness(aligned: np.ndarray, template: Template) -> float:
+    """Correlation with the template inside its brain; 0 where there is none."""
+    inside = template.mask
+    return float(np.nan_to_num(np.corrcoef(aligned[inside], template.head[inside])[0, 1]))
 
 
 def _register(
@@ -217,16 +231,20 @@ def _register_once(
     The bias field is found on the template's grid: on one of the head's own it would be another
     for the same head in another pose.
     """
+    grid = (template.head.shape, template.affine)
     first = align.head_to_template(template.head, template.affine, coarse, affine, folder, search)
     start = geometry.world_of_transform(str(first))
-    world = settle(template, coarse, affine, start)
-    aligned = geometry.resampled(coarse, affine, template.head.shape, template.affine, world)
+
+    def likeness(world: np.ndarray) -> float:
+        return _likeness(geometry.resampled(coarse, affine, *grid, world), template)
+
+    # Smoothed so much, an unusual head may fit better in a wrong place.
+    world = max(settle(template, coarse, affine, start), start, key=likeness)
+    aligned = geometry.resampled(coarse, affine, *grid, world)
     log_bias = np.zeros_like(aligned)
     if settings["n4"]:
         log_bias = np.log(align.bias_field(aligned, template.mask, template.affine))
-    result = (aligned * np.exp(-log_bias))[template.mask]
-    likeness = np.corrcoef(result, template.head[template.mask])[0, 1]
-    return float(np.nan_to_num(likeness)), world, log_bias
+    return likeness(world), world, log_bias
 
 
 def _aligned(corrected: np.ndarray, head: Head, world: np.ndarray, at: Template) -> np.ndarray:

@@ -15,6 +15,7 @@ from brainage.imaging.template import Template
 # of their own.
 HEAD_LEVELS = ((3.0, 30.0, 2), (1.5, 30.0, 2), (0.75, 8.0, 1))
 BRAIN_LEVELS = ((1.5, 8.0, 2), (0.5, 8.0, 1))
+INSIDE_LEVELS = ((1.5, -8.0, 2), (0.5, 2.0, 1))  # for a head whose brain cannot be cut out yet
 STEPS = 30
 # mm at REACH mm from the middle: a smaller step moves nothing that can be seen.
 SMALLEST_STEP = 0.01
@@ -26,6 +27,7 @@ def settle(
     moving: np.ndarray,
     affine: np.ndarray,
     start: np.ndarray,
+    levels: tuple[tuple[float, float, int], ...] = HEAD_LEVELS,
     brain: bool = False,
 ) -> np.ndarray:
     """Go on with an affine until nothing moves any more.
@@ -44,6 +46,8 @@ def settle(
         The head and its 4 x 4 affine.
     start
         4 x 4 map from template points to head points, in world mm, a few mm off.
+    levels
+        One of the tuples above.
     brain
         Whether `moving` is zero outside the brain: the template's brain is its counterpart then.
 
@@ -64,7 +68,7 @@ def settle(
     fixed = np.where(template.mask, template.head, 0) if brain else template.head
     sizes = template.size / geometry.spacing(affine)
     world = start
-    for sigma, around, stride in BRAIN_LEVELS if brain else HEAD_LEVELS:
+    for sigma, around, stride in levels:
         smooth = ndimage.gaussian_filter(fixed, sigma)
         seen = ndimage.gaussian_filter(moving, sigma * sizes)
         near = template.depth > -around
