@@ -18,7 +18,7 @@ from brainage.imaging.writing import write_image
 # Brains are stored as whole numbers of this step: finer than the noise of any scan.
 STEP = 1.0 / 255.0
 # A first start whose correlation with the template inside its brain ends lower than this is
-# followed by a search (125 real heads: 0.53 or more where it was found, 0.3 where it was not).
+# followed by a search (25 real heads: 0.50 or more; where it was not found: 0.3 or less).
 GOOD_START = 0.45
 # mm: results on a grid finer than this have their affine settled at 2 mm too.
 FINE = 3.0
@@ -39,7 +39,7 @@ def preprocess_scan(
     """Run one scan through the whole room.
 
     Steps: read and check; affine of a 4 mm copy to the whole-head template; N4 inside the
-    template's brain; the affine settled inside the brain, for fine results at 2 mm too; resample
+    template's brain; the affine settled by the brain alone, at 2 mm for fine results; resample
     once (cubic) to the template's grid; tissues and intensity scale; brain mask; measures;
     picture. With ``registration: syn`` the aligned brain is warped onto the template's,
     and the head resampled through both at once; what is measured in the head's own space stays
