@@ -36,7 +36,7 @@ def settle(
     (after the correlation ratio of Roche et al. 1998, MICCAI) is made smallest by
     Gauss-Newton steps from the template's side (Baker and Matthews 2004, IJCV 56:221), the
     polynomial projected out (Golub and Pereyra 1973, SIAM J Numer Anal 10:413). ANTs' own
-    optimiser stops up to 3 mm apart on one head in two poses; this one within 0.3 mm.
+    optimiser stopped up to 2 mm apart on one head in two poses; this one within 0.4 mm.
 
     Parameters
     ----------
