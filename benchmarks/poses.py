@@ -2,7 +2,8 @@
 
     python benchmarks/poses.py FOLDER [--heads 10] [--poses 20] [--voxel-size 2]
 
-FOLDER is a BIDS data set. Each head is put into random poses, up to 45 degrees about any axis, up
+FOLDER is a BIDS data set. Heads are sorted by name, and every second one may be used: whatever is
+tuned may look at the others. Each head is put into random poses, up to 45 degrees about any axis, up
 to 60 mm off centre, stored in any of the 48 orientations: once by its header alone (voxels
 untouched) and once by cubic resampling. Inside the template's brain mask the registered head is
 correlated with that of the unmoved head, and the two transforms are compared point by point over
@@ -29,6 +30,7 @@ from brainage.imaging.reading import Head, read
 from brainage.imaging.template import REGISTRATION_SIZE, Template, load_template
 
 LARGEST_ANGLE, LARGEST_SHIFT = 45.0, 60.0
+SEED = 2027  # 2026 drew the poses that registration was made better on
 ORIENTATIONS = [
     np.array([[axis, sign] for axis, sign in zip(axes, signs, strict=True)])
     for axes in itertools.permutations(range(3))
@@ -87,7 +89,7 @@ def one(task: tuple[int, Path, int]) -> list[tuple[str, str, float, float]]:
     head, world, still = registered(path)
     points = np.argwhere(template.mask)[:: max(1, template.mask.sum() // 3000)]
     points = template.affine @ np.column_stack([points, np.ones(len(points))]).T
-    random = np.random.default_rng([2026, number])
+    random = np.random.default_rng([SEED, number])
     centre = (world @ points)[:3].mean(axis=1)
     rows = []
     for _ in range(poses):
@@ -117,7 +119,7 @@ def main() -> None:
     settings = {"voxel_size": args.voxel_size, "n4": True}
     import_ants()
     template = load_template(settings)
-    paths = sorted(args.folder.glob("sub-*/**/*_T1w.nii.gz"))
+    paths = sorted(args.folder.glob("sub-*/**/*_T1w.nii.gz"))[1::2]
     paths = paths[:: max(1, len(paths) // args.heads)][: args.heads]
     tasks = [(number, path, args.poses) for number, path in enumerate(paths)]
     fork = multiprocessing.get_context("fork")
