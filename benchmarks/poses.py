@@ -2,9 +2,9 @@
 
     python benchmarks/poses.py FOLDER [--heads 10] [--poses 20] [--voxel-size 2]
 
-FOLDER is a BIDS data set. Heads are sorted by name, and every second one may be used: whatever is
-tuned may look at the others. Each head is put into random poses, up to 45 degrees about any axis, up
-to 60 mm off centre, stored in any of the 48 orientations: once by its header alone (voxels
+FOLDER is a BIDS data set. Heads are sorted by name, and only every second one is used: whatever is
+tuned may look at the others. Each head is put into random poses, up to 45 degrees about any axis,
+up to 60 mm off centre, stored in any of the 48 orientations: once by its header alone (voxels
 untouched) and once by cubic resampling. Inside the template's brain mask the registered head is
 correlated with that of the unmoved head, and the two transforms are compared point by point over
 the brain, in mm.
@@ -24,9 +24,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from brainage.imaging import geometry, preprocess
+from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.reading import Head, read
+from brainage.imaging.register import on_template, register_head
 from brainage.imaging.template import REGISTRATION_SIZE, Template, load_template
 
 LARGEST_ANGLE, LARGEST_SHIFT = 45.0, 60.0
@@ -45,10 +46,8 @@ def registered(path: Path) -> tuple[Head, np.ndarray, np.ndarray]:
     head = read(path)
     coarse = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
     with tempfile.TemporaryDirectory() as folder:
-        world, corrected = preprocess.register_head(head, coarse, template, settings, Path(folder))
-    source = geometry.blurred_to(corrected, head.affine, template.size)
-    grid = (template.head.shape, template.affine)
-    return head, world, geometry.resampled(source, head.affine, *grid, world, order=3)
+        world, corrected = register_head(head, coarse, template, settings, Path(folder))
+    return head, world, on_template(corrected, head, world, template)
 
 
 def random_pose(random: np.random.Generator, centre: np.ndarray) -> np.ndarray:

@@ -25,7 +25,16 @@ import nibabel
 import numpy as np
 
 from brainage.derivatives import MASK
-from brainage.imaging import align, measures, picture, preprocess, strip, tissue
+from brainage.imaging import (
+    align,
+    bias,
+    measures,
+    picture,
+    preprocess,
+    register,
+    strip,
+    tissue,
+)
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.template import Template, load_template
 
@@ -33,8 +42,8 @@ STEPS = (
     (preprocess, "read", "read and check"),
     (align, "head_to_template", "affine of the head"),
     (align, "best_pose", "  of it: search of poses"),
-    (align, "bias_field", "N4"),
-    (preprocess, "settle", "affine settled (in several steps)"),
+    (bias, "bias_field", "N4"),
+    (register, "refine_affine", "affine refined (in several steps)"),
     (preprocess, "_stripped", "brain mask"),
     (strip, "deepbet_mask", "brain mask by deepbet"),
     (tissue, "find_tissues", "  tissues (in several steps)"),

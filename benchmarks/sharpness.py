@@ -27,9 +27,10 @@ import numpy as np
 
 from brainage.code_hash import room_hash
 from brainage.files import written_whole
-from brainage.imaging import align, geometry, preprocess
+from brainage.imaging import bias, geometry
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.reading import Head, read
+from brainage.imaging.register import register_head
 from brainage.imaging.template import REGISTRATION_SIZE, Template, load_template
 
 template: Template
@@ -41,7 +42,7 @@ def ours(
 ) -> tuple[np.ndarray, float, float]:
     """Map from template to head, CPU seconds with N4, and without."""
     spent = 0.0
-    whole = align.bias_field
+    whole = bias.bias_field
 
     def timed(*given: Any) -> np.ndarray:
         nonlocal spent
@@ -51,11 +52,11 @@ def ours(
         finally:
             spent += time.process_time() - started
 
-    align.bias_field = timed
+    bias.bias_field = timed
     started = time.process_time()
-    world, _ = preprocess.register_head(head, (coarse, affine), template, settings, scratch)
+    world, _ = register_head(head, (coarse, affine), template, settings, scratch)
     seconds = time.process_time() - started
-    align.bias_field = whole
+    bias.bias_field = whole
     return world, seconds, seconds - spent
 
 
@@ -77,9 +78,9 @@ def read_head(image: Path, reference: Path) -> tuple[Head, np.ndarray, np.ndarra
     mask = (np.asanyarray(stored.dataobj) > 0).astype(np.float32)
     coarse, affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
     coarse_mask = geometry.coarser(mask, stored.affine, REGISTRATION_SIZE)[0] > 0.5
-    bias = np.log(align.bias_field(coarse, coarse_mask, affine))
-    bias = geometry.resampled(bias, affine, head.data.shape, head.affine, mode="nearest")
-    brain = head.data * np.exp(-bias) * mask
+    log_bias = np.log(bias.bias_field(coarse, coarse_mask, affine))
+    log_bias = geometry.resampled(log_bias, affine, head.data.shape, head.affine, mode="nearest")
+    brain = head.data * np.exp(-log_bias) * mask
     return head, brain / brain[mask > 0].mean(), coarse, affine
 
 

@@ -52,6 +52,11 @@ class Head:
     header: object
     voxel_hash: str
 
+    @property
+    def edge(self) -> float:
+        """Edge of a cube as large as a voxel, in mm."""
+        return float(np.cbrt(np.prod(np.linalg.norm(self.affine[:3, :3], axis=0))))
+
     def to_original(self, data: np.ndarray) -> np.ndarray:
         """Turn an array on the grid of `data` back to the axes of the file."""
         import nibabel

@@ -44,8 +44,10 @@ def refined_mask(data: np.ndarray, tissues: Tissues, depth: np.ndarray, size: fl
     Returns
     -------
     numpy.ndarray
-        bool, on the same grid.
+        bool, on the same grid; the template's own mask where the tissues give no edge to follow.
     """
+    if not tissues.ordered:
+        return depth > 0
     room = ndimage.find_objects((depth > -REACH - CLOSING - size).astype(np.uint8))[0]
     inner = depth[room]
     values = normalised(data[room], np.ones(inner.shape, dtype=bool), tissues)
