@@ -42,7 +42,7 @@ STEPS = (
     (preprocess, "read", "read and check"),
     (align, "head_to_template", "affine of the head"),
     (align, "best_pose", "  of it: search of poses"),
-    (bias, "bias_field", "N4"),
+    (bias, "log_bias_field", "N4"),
     (register, "refine_affine", "affine refined (in several steps)"),
     (preprocess, "_stripped", "brain mask"),
     (strip, "deepbet_mask", "brain mask by deepbet"),

@@ -78,9 +78,7 @@ def test_noise_lowers_snr_and_cnr_and_raises_cjv(template: Template) -> None:
 def test_fit_measures_of_the_template_itself(template: Template) -> None:
     found = find_tissues(template.head, template.mask, template.priors)
     world = np.diag([1.1, 1.1, 1.1, 1.0])
-    result = measures.fit_measures(
-        template.head, template.mask, template.head, template.mask, found, template.size, world
-    )
+    result = measures.fit_measures(template, template.head, template.mask, found, world)
     assert result["template_correlation"] == pytest.approx(1)
     assert result["template_overlap"] == 1
     assert result["scale"] == pytest.approx(1.1)
@@ -95,8 +93,8 @@ def test_a_mask_beside_the_brain_leaves_out_its_core(template: Template) -> None
     shares = []
     for voxels in (0, 1, 3):
         mask = np.roll(template.mask, voxels, axis=0)
-        args = (template.head, template.mask, template.head, mask, found, template.size)
-        shares.append(measures.fit_measures(*args, np.eye(4))["core_in_mask"])
+        fit = measures.fit_measures(template, template.head, mask, found, np.eye(4))
+        shares.append(fit["core_in_mask"])
     assert shares[0] == 1
     assert shares[2] < shares[1] <= 1
     assert shares[2] < 0.95

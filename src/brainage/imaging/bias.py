@@ -16,7 +16,7 @@ N4_ITERATIONS = [30, 20, 20]
 N4_TOLERANCE = 1e-3
 
 
-def bias_field(data: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def log_bias_field(data: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Estimate the bias field inside `mask` by N4 (Tustison et al. 2010, IEEE TMI 29:1310).
 
     Parameters
@@ -27,8 +27,8 @@ def bias_field(data: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.nda
     Returns
     -------
     numpy.ndarray
-        Multiplicative field on the grid of `data`, with a geometric mean of 1 inside the mask;
-        beyond the mask's box the field of the nearest voxel.
+        Logarithm of the multiplicative field on the grid of `data`, float32, with a mean of 0
+        inside the mask; beyond the mask's box that of the nearest voxel.
 
     Raises
     ------
@@ -65,4 +65,4 @@ def bias_field(data: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np.nda
     around = [
         (part.start, length - part.stop) for part, length in zip(place, data.shape, strict=True)
     ]
-    return np.exp(np.pad(log_field, around, mode="edge")).astype(np.float32)
+    return np.pad(log_field, around, mode="edge").astype(np.float32)

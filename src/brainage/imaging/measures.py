@@ -11,6 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.imaging import geometry
+from brainage.imaging.template import Template
 from brainage.imaging.tissue import TISSUES, Tissues
 
 GHOSTS = ("ghosting_left_right", "ghosting_front_back", "ghosting_up_down")
@@ -190,28 +191,24 @@ def tissue_measures(
 
 
 def fit_measures(
-    template_head: np.ndarray,
-    template_mask: np.ndarray,
+    template: Template,
     brain: np.ndarray,
     mask: np.ndarray,
     tissues: Tissues,
-    size: float,
     world: np.ndarray,
 ) -> dict[str, float | None]:
     """Measures of mask and registration, on the template's grid.
 
     Parameters
     ----------
-    template_head, template_mask
-        The template and its brain.
+    template
+        On whose grid all of it lies.
     brain
         Normalised image of the head on the template's grid (not masked).
     mask
         The scan's own brain mask there.
     tissues
         What was found inside it.
-    size
-        Edge of a voxel in mm.
     world
         4 x 4 affine from template to head.
 
@@ -233,13 +230,14 @@ def fit_measures(
     u, singular, v = np.linalg.svd(linear)
     turn = u @ v
     angle = float(np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))))
-    core = (ndimage.distance_transform_edt(template_mask) - 0.5) * size > CORE
-    both = 2.0 * float((mask & template_mask).sum()) / float(mask.sum() + template_mask.sum())
+    core = template.depth > CORE
+    inside = template.mask
+    both = 2.0 * float((mask & inside).sum()) / float(mask.sum() + inside.sum())
     counts = np.bincount(tissues.labels[mask], minlength=4)[1:4] / max(1, int(mask.sum()))
-    a, b = brain[template_mask].astype(np.float64), template_head[template_mask].astype(np.float64)
+    a, b = brain[inside].astype(np.float64), template.head[inside].astype(np.float64)
     constant = a.std() == 0
     return {
-        "brain_volume_ml": float(mask.sum()) * size**3 * abs(determinant) / 1000.0,
+        "brain_volume_ml": float(mask.sum()) * template.size**3 * abs(determinant) / 1000.0,
         "icvs_csf": float(counts[0]),
         "icvs_gm": float(counts[1]),
         "icvs_wm": float(counts[2]),

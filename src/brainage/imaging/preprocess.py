@@ -99,7 +99,7 @@ def _process(
     numbers |= measures.ghost_measures(coarse[0], air_head, air)
     air_sd = numbers.pop("air_sd")
     numbers |= measures.tissue_measures(corrected, labels, air_sd)
-    numbers |= measures.fit_measures(template.head, template.mask, scaled, mask, found, size, world)
+    numbers |= measures.fit_measures(template, scaled, mask, found, world)
     numbers |= measures.view_measures(head.data, head.affine, template.mask, template.affine, world)
     if settings["registration"] == "syn":
         at = template.for_registration
@@ -111,9 +111,7 @@ def _process(
         scaled = tissue.normalised(through, np.ones_like(template.mask), first_found)
         numbers |= nonlinear.write(bent, found, world, template, settings, folder)
         mask = bent.carried(mask.astype(np.float32), template.affine, *grid) > 0.5
-        after = measures.fit_measures(
-            template.head, template.mask, scaled, mask, found, size, world
-        )
+        after = measures.fit_measures(template, scaled, mask, found, world)
         numbers |= {name: after[name] for name in nonlinear.OF_FIT}
 
     brain = np.where(mask, scaled, 0)[template.box]

@@ -162,5 +162,5 @@ def _from_one_start(
     log_bias = np.zeros_like(aligned)
     if settings["n4"]:
         # On a grid of the head's own it would be another for the same head in another pose.
-        log_bias = np.log(bias.bias_field(aligned, template.mask, template.affine))
+        log_bias = bias.log_bias_field(aligned, template.mask, template.affine)
     return likeness, world, log_bias
