@@ -238,7 +238,7 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
                     flagged, failed = these["verdict"] != "pass", these["verdict"] == "fail"
                     line[f"{name} flagged"] = f"{flagged.sum()}/{len(these)}"
                     line[f"{name} failed"] = f"{failed.sum()}/{len(these)}"
-                counts = Counter(name for text in chosen["measures"] for name in text.split())
+                counts = Counter(name for text in chosen["measures"] for name in text.split(", "))
                 line["flagged by"] = ", ".join(f"{n} {c}" for n, c in counts.most_common(3))
                 result.append(line)
     return pd.DataFrame(result)
@@ -291,7 +291,7 @@ def main() -> None:
                     verdict, reason = verdict_of(cohort, row)
                     rows.append({"cohort": name, "half": cohort.half(row["of"]), **row.to_dict(),
                                  "verdict": verdict, "reason": reason,
-                                 "measures": " ".join(flagging(verdict, reason))})  # fmt: skip
+                                 "measures": ", ".join(flagging(verdict, reason))})  # fmt: skip
                 done = [row["verdict"] for row in rows[-len(chosen) :]]
                 print(f"{name}: {defect.name}, {strength}: {Counter(done)}", flush=True)
     every, untouched_heads = pd.DataFrame(rows), pd.DataFrame(alarms)
