@@ -44,3 +44,46 @@ def test_a_second_channel_is_seen(name):
     one, other = torch.rand(2, 1, 2, 38, 47, 40)
     other[:, 0] = one[:, 0]
     assert not torch.allclose(encoder(one), encoder(other))
+
+
+def on_a_gpu(network, monkeypatch):
+    """Let the layer that has a way of its own on a GPU take it here."""
+    monkeypatch.setattr(encoders._FirstConv, "forward", encoders._FirstConv.in_blocks)
+    return network.to(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("name", encoders.NAMES)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_layer_for_gpus_computes_the_same(name, channels, monkeypatch):
+    torch.manual_seed(1)
+    network = encoders.build(name, width=0.25, channels=channels).double().eval()
+    volumes = torch.rand(2, channels, 38, 47, 41, dtype=torch.float64)
+    results = []
+    for prepare in (lambda network, _: network, on_a_gpu):
+        network.zero_grad()
+        features = prepare(network, monkeypatch)(volumes)
+        features.square().sum().backward()
+        results.append([features.detach(), *(p.grad.clone() for p in network.parameters())])
+    for plain, own in zip(*results, strict=True):
+        assert torch.allclose(plain, own, rtol=1e-9, atol=1e-12 * float(plain.abs().max()))
+
+
+@pytest.mark.parametrize("kernel, margin", [(7, 3), (5, 2), (5, 0), (3, 1)])
+@pytest.mark.parametrize("shape", [(12, 13, 15), (7, 8, 9)])
+def test_the_first_convolution_in_blocks(kernel, margin, shape):
+    layer = torch.nn.Conv3d(1, 3, kernel, 2, margin).double()
+    layer.__class__ = encoders._FirstConv
+    volumes = torch.rand(2, 1, *shape, dtype=torch.float64)
+    assert torch.allclose(layer.in_blocks(volumes), layer(volumes), rtol=0, atol=1e-12)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", encoders.NAMES)
+def test_a_gpu_computes_what_a_processor_does(name):
+    torch.backends.cudnn.allow_tf32 = False
+    network = encoders.build(name, width=0.25).eval()
+    volumes = torch.rand(2, 1, 38, 47, 40)
+    here = network(volumes)
+    network.to("cuda", memory_format=torch.channels_last_3d)
+    there = network(volumes.cuda().contiguous(memory_format=torch.channels_last_3d)).cpu()
+    assert torch.allclose(here, there, rtol=1e-3, atol=1e-4 * float(here.abs().max()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,9 @@ class Brains:
             for positions in batches:
                 yield self.held, torch.from_numpy(positions).to(self.device)
             return
-        for volumes in self._fetched(batches):
-            yield volumes, torch.arange(len(volumes), device=self.device)
+        with closing(self._fetched(batches)) as fetched:  # its thread ends when this does
+            for volumes in fetched:
+                yield volumes, torch.arange(len(volumes), device=self.device)
 
     def _fetched(self, batches: Iterable[np.ndarray]) -> Iterator[Tensor]:
         with ThreadPoolExecutor(1, "brains", initializer=self._use_device) as thread:

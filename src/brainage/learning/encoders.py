@@ -43,16 +43,53 @@ def build(name: str, width: float = 1.0, channels: int = 1) -> nn.Module:
         raise InputError(f"encoder.name is {name!r}; it must be one of {', '.join(NAMES)}")
     if not width > 0:
         raise InputError(f"encoder.width is {width}; it must be above 0")
-    if name == "small":
-        return Small(width, channels)
-    if name == "alexnet3d":
-        return AlexNet3D(width, channels)
-    make = _resnet18 if name == "resnet18" else _densenet121
-    return make(width, channels)
+    make = {
+        "small": Small,
+        "alexnet3d": AlexNet3D,
+        "resnet18": _resnet18,
+        "densenet121": _densenet121,
+    }[name]
+    network = make(width, channels)
+    # The class alone: weights, their names and what they were drawn from stay as they are.
+    first = next(layer for layer in network.modules() if isinstance(layer, nn.Conv3d))
+    first.__class__ = _FirstConv
+    return network
 
 
 def _scaled(channels: int, width: float, step: int = 4) -> int:
     return max(step, round(channels * width / step) * step)
+
+
+class _FirstConv(nn.Conv3d):
+    """The first convolution of a network: stride 2, an odd kernel, very few channels in.
+
+    GPUs have no fast kernel for that. The same sums are a convolution of stride 1 in which the
+    voxels of a block of 2 x 2 x 2 are channels, and the blocks that a kernel covers along the
+    last axis are channels too: for so many they have one.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.in_blocks(x) if x.is_cuda else super().forward(x)
+
+    def in_blocks(self, x: Tensor) -> Tensor:
+        """Compute what ``forward`` of the plain convolution does, but for rounding."""
+        kernel, margin = self.kernel_size[0], self.padding[0]
+        blocks = (kernel + 1) // 2  # that the kernel covers along each axis
+        pad: list[int] = []
+        for side in reversed(x.shape[2:]):
+            steps = (side + 2 * margin - kernel) // 2 + 1
+            pad += [margin, 2 * (steps + blocks - 1) - side - margin]
+        x = _blocks_as_channels(functional.pad(x, pad)).unfold(3, blocks, 1)
+        weight = _blocks_as_channels(functional.pad(self.weight, [0, 1] * 3))
+        x = x.flatten(4).permute(0, 4, 1, 2, 3)
+        weight = weight.transpose(3, 4).flatten(3)[:, :, :, None].permute(0, 4, 1, 2, 3)
+        return functional.conv3d(x, weight, self.bias)
+
+
+def _blocks_as_channels(x: Tensor) -> Tensor:
+    """Turn (n, channels, x, y, z) into (n, x / 2, y / 2, z / 2, 8 channels)."""
+    x = x.unflatten(4, (-1, 2)).unflatten(3, (-1, 2)).unflatten(2, (-1, 2))
+    return x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4)
 
 
 class _Residual(nn.Module):
