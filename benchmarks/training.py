@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from brainage.config import defaults
 from brainage.learning import brains as brains_module
-from brainage.learning import distributed, people, store, training
+from brainage.learning import distributed, store, training
 from brainage.learning.people import Group
 
 
@@ -155,14 +155,10 @@ def main() -> None:
             name="benchmark", store=folder, fit=fit, tune=fit, settings=settings, seed=1,
             threads=args.threads, checkpoint=folder / "none.pt", made_for={},
         )  # fmt: skip
-        batches: list[np.ndarray] = []
-        while len(batches) < args.steps + 1:
-            batches += [
-                part
-                for part in people.batches(fit, args.people, 1, len(batches))
-                if len(part) == args.people
-            ]
-        batches = batches[: args.steps + 1]
+        random = np.random.default_rng(1)
+        batches = [
+            random.choice(args.scans, args.people, replace=False) for _ in range(args.steps + 1)
+        ]
         lines, flops, device = [], 0.0, torch.device("cpu")
         for way in args.ways:
             run = training._Run(job, distributed.Alone())
