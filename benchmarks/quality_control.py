@@ -238,7 +238,8 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
                     flagged, failed = these["verdict"] != "pass", these["verdict"] == "fail"
                     line[f"{name} flagged"] = f"{flagged.sum()}/{len(these)}"
                     line[f"{name} failed"] = f"{failed.sum()}/{len(these)}"
-                counts = Counter(name for text in chosen["measures"] for name in text.split(", "))
+                named = ", ".join(text for text in chosen["measures"] if text)
+                counts = Counter(named.split(", ") if named else [])
                 line["flagged by"] = ", ".join(f"{n} {c}" for n, c in counts.most_common(3))
                 result.append(line)
     return pd.DataFrame(result)

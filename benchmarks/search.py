@@ -28,35 +28,37 @@ FIXED = 30.0  # penalty of a second ridge, to compare encoders and not luck in i
 
 
 def configurations(path: Path) -> list[dict[str, Any]]:
-    """All of the list, with every key of the section learning."""
+    """All of the list, with every key of the section learning, checked as the workflow does it."""
     import yaml
 
-    from brainage.config import defaults
+    from brainage.config import complete
 
     given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    found = []
-    for entry in given["configurations"]:
-        settings = defaults("learning")
-        for change in (given["base"], entry.get("learning", {})):
-            for key, value in change.items():
-                if isinstance(value, dict) and key == "augmentation":
-                    value = {**settings[key], **value}
-                settings[key] = value
-        settings["encoder"] = {"width": 1.0, **settings["encoder"]}
-        for seed in entry.get("seeds", [1]):
-            found.append(
-                {
-                    "name": entry["name"],
-                    "voxel_size": float(entry.get("voxel_size", given["voxel_size"])),
-                    "seed": seed,
-                    "settings": settings,
-                }
-            )
-    return found
+    entries = {f"number-{n}": entry for n, entry in enumerate(given["configurations"])}
+    config = complete(
+        {
+            "bids": ".",
+            "datasets": {"heads": {"kind": "bids"}},
+            "learning": given["base"],
+            "experiments": {name: entry.get("learning", {}) for name, entry in entries.items()},
+            "report": {"main_experiment": "number-0"},
+        },
+        [path],
+    )
+    return [
+        {
+            "name": entry["name"],
+            "voxel_size": float(entry.get("voxel_size", given["voxel_size"])),
+            "seed": seed,
+            "settings": config["experiments"][name],
+        }
+        for name, entry in entries.items()
+        for seed in entry.get("seeds", [1])
+    ]
 
 
 def people_of(results: Path) -> Any:
-    """The fit people of the first fold, by age."""
+    """The fit people of the first fold."""
     from brainage.contracts.cohort import SPLITS
     from brainage.learning import people
     from brainage.learning.store import open_store
@@ -163,6 +165,8 @@ def main() -> None:
     from brainage.learning.store import open_store
 
     stores = {round(open_store(p / "learning/store").voxel_size, 3): str(p) for p in args.results}
+    if len(stores) < len(args.results):
+        parser.error("two RESULTS have the same voxel size")
     done = set()
     if args.out.is_file():
         done = {key_of(json.loads(line)) for line in args.out.read_text().splitlines()}
@@ -170,16 +174,19 @@ def main() -> None:
     for one in configurations(args.configurations):
         if args.device:
             one["settings"] = {**one["settings"], "device": args.device}
-        if key_of(one) not in done and one["voxel_size"] in stores:
+        if one["voxel_size"] not in stores:
+            print(f"{one['name']}: left out, no RESULTS is at {one['voxel_size']} mm")
+        elif key_of(one) not in done:
             tasks.append((one, stores[one["voxel_size"]]))
     context = multiprocessing.get_context("spawn")
     with context.Pool(args.workers) as pool, args.out.open("a", encoding="utf-8") as out:
         for found in pool.imap_unordered(try_out, tasks, chunksize=1):
-            out.write(json.dumps(found) + "\n")
-            out.flush()
-            words = found.get("error") or (
-                f"{found['mae']:.2f} (fixed {found['mae_fixed']:.2f}), {found['seconds']:.0f} s"
-            )
+            if "error" in found:  # not kept, so that the next call tries it again
+                words = found["error"]
+            else:
+                out.write(json.dumps(found) + "\n")
+                out.flush()
+                words = f"{found['mae']:.2f} (fixed {found['mae_fixed']:.2f})"
             print(f"{found['name']}, {found['voxel_size']} mm, seed {found['seed']}: {words}")
 
 

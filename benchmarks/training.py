@@ -9,8 +9,9 @@ forward, loss, backward, optimiser. A line for brains held on the device and one
 from the file beside the work. "Scans" are views, as the network sees them. Waiting is the time in
 which training could not go on for want of brains: on the CPU's clock, and on a GPU also what the
 stream that trains waited for the copy. Arithmetic is counted by torch's FLOP counter on the network
-forward and backward (the augmentation is left out of it, not of the time), and set beside a large
-matrix product of the same kind on the same device.
+forward and backward (the augmentation is left out of it, not of the time; on a GPU the zeros that
+the first convolution is padded with are counted), and set beside a large matrix product of the same
+kind on the same device.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,6 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from brainage.config import defaults
-from brainage.learning import brains as brains_module
 from brainage.learning import distributed, store, training
 from brainage.learning.people import Group
 
@@ -161,9 +162,10 @@ def main() -> None:
         ]
         lines, flops, device = [], 0.0, torch.device("cpu")
         for way in args.ways:
-            run = training._Run(job, distributed.Alone())
+            run = None  # the one before gives its memory back
+            held = {**settings, "hold_brains": way == "held"}
+            run = training._Run(replace(job, settings=held), distributed.Alone())
             device = run.device
-            run.brains = brains_module.Brains(run.store, fit.rows, device, hold=way == "held")
             run.model.train()
             if not flops:
                 flops = flops_of_a_step(run, batches[0][: min(4, args.people)])

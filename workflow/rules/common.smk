@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -143,9 +144,12 @@ def learning(wildcards):
 
 
 def gpus(wildcards):
-    """GPUs of a training run."""
+    """GPUs of a training run: where there are none, as many may run at once as there are cores."""
     own = learning(wildcards)
-    return 0 if own["device"] == "cpu" else own["devices"]
+    none_here = workflow.local_exec and not shutil.which("nvidia-smi")
+    if own["device"] == "cpu" or (own["device"] == "auto" and none_here):
+        return 0
+    return own["devices"]
 
 
 # Files that several rules share, by the name that their commands call them.
