@@ -38,7 +38,7 @@ def log_bias_field(data: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> np
     ants = import_ants()
     inside = mask & (data > 0)
     if inside.sum() < 200:
-        raise ScanFault("no brain was found: almost no signal inside the carried brain mask")
+        raise ScanFault("no brain was found: almost no signal inside the template's")
     place = ndimage.find_objects(inside.astype(np.uint8))[0]
     place = tuple(
         slice(max(0, part.start - 1), min(length, part.stop + 1))

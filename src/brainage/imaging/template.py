@@ -13,7 +13,7 @@ from scipy import ndimage
 from brainage.files import InputError, sha256
 from brainage.imaging import geometry
 
-REGISTRATION_SIZE = 4.0  # mm: affines found at 4 mm carry masks as well as those found at 2 mm
+REGISTRATION_SIZE = 4.0  # mm: where the whole head is registered and N4 runs
 # mm: the edge of the brain is followed at this size, whatever the grid of the results; masks of
 # real heads drawn at 4 mm were a hundredth of Dice worse.
 STRIPPING_SIZE = 2.0
