@@ -1,5 +1,6 @@
 """What a user gives wrongly ends before any work, with one message that says what to do."""
 
+import shutil
 import subprocess
 import sys
 
@@ -137,3 +138,21 @@ def test_a_warp_brings_regional_volumes_and_grey_matter_into_the_plan(folder):
     assert "--regions 'results/imaging/regions.tsv'" in done.stdout
     assert "--channels brain grey_matter" in done.stdout
     assert "learning/store/grey_matter.npy" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("device", "card", "wanted"),
+    [("auto", True, 1), ("auto", False, 0), ("cuda", False, 1), ("cpu", True, 0)],
+)
+def test_trainings_ask_for_a_gpu_where_they_will_use_one(folder, monkeypatch, device, card, wanted):
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "bash").symlink_to(shutil.which("bash"))
+    if card:
+        (programs / "nvidia-smi").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    done = plan(folder, CONFIG + f"learning: {{device: {device}}}\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+    plans = done.stdout.split("\nrule ")
+    asked = {f"gpu={wanted}" in rule for rule in plans if rule.startswith(("pretrain:", "embed:"))}
+    assert asked == {True}
