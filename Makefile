@@ -1,6 +1,6 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
-# make ixi-grid [BIDS=FOLDER]   every loss on real heads in five folds, resumable
+# make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
 
 SHELL := /bin/bash
