@@ -5,6 +5,7 @@ import pytest
 from brainage.files import InputError
 from brainage.reporting import study as page_module
 from brainage.reporting import study_grid, study_tables
+from brainage.reporting.person_choice import chosen_people
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
@@ -238,3 +239,14 @@ def test_the_report_says_why_there_is_no_ridge_on_regional_volumes(study, settin
     assert "imaging.registration: syn" in reasons()[name]
     assert "no labels" in reasons(registration="syn", template="mine.nii")[name]
     assert name not in reasons(registration="syn")
+
+
+def test_persons_pages_are_named_where_there_are_some(study, settings, tmp_path):
+    beside = {**study, "people": tmp_path / "people"}
+    write_study_page(beside, tmp_path / "page", settings)
+    text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
+    chosen = chosen_people(Tables(beside), settings)
+    assert f'<a href="people/index.html">Reports of {len(chosen)} people</a>' in text
+    settings["report"]["people"] = "none"
+    write_study_page(beside, tmp_path / "none", settings)
+    assert "people/index.html" not in (tmp_path / "none" / "index.html").read_text(encoding="utf-8")

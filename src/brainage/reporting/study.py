@@ -18,6 +18,7 @@ from brainage.reporting import (
     words,
 )
 from brainage.reporting import tables as tb
+from brainage.reporting.person_choice import chosen_people
 from brainage.reporting.tables import PERSON, Tables
 from brainage.reporting.truth import recover
 from brainage.tables import write_table
@@ -49,6 +50,7 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
     sentence, key = headline(tables, settings)
     found = recover(tables, settings)
     truth = study_truth.truth(found, settings) if len(found) else None
+    pages_of = chosen_people(tables, settings) if results.get("people") else []
     contents = [
         ("read", "How to read this page", True),
         ("off", "What it cannot show", bool(off)),
@@ -87,7 +89,7 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         remarks=read_json(results["remarks"]) if results.get("remarks") else [],
         rates_table=study_tables.learning_rates(tables, settings),
         truth=truth,
-        people_pages=bool(results.get("people")),
+        people_pages=words.count(len(pages_of), "person", "people") if pages_of else "",
         methods=methods.paragraphs(settings, pages.software()),
     )
 
