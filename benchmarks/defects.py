@@ -271,15 +271,9 @@ def misregistered(millimetres: float) -> Iterator[None]:
     """Imaging goes on with a transform that is off by that much, in a direction of the head's."""
     register = preprocess.register_head
 
-    def moved(
-        head: Head,
-        coarse: tuple[np.ndarray, np.ndarray],
-        template: Template,
-        settings: dict[str, Any],
-        folder: Path,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        world, corrected = register(head, coarse, template, settings, folder)
-        person = folder.name.split("_run-")[0]  # the same direction at each strength
+    def moved(*given: Any) -> tuple[np.ndarray, np.ndarray]:
+        world, corrected = register(*given)
+        person = given[-1].name.split("_run-")[0]  # the same direction at each strength
         random = np.random.default_rng(zlib.crc32(person.encode()))
         world[:3, 3] += millimetres * _direction(random)
         return world, corrected

@@ -96,7 +96,8 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
     one, results = task
     settings, started = one["settings"], time.perf_counter()
     whole = people_of(Path(results))
-    store = open_store(Path(results) / "learning/store")
+    folder_of_store = Path(results) / "learning/store"
+    store = open_store(folder_of_store)
     everyone = part(whole, np.arange(len(whole.people)))
     ages = everyone.ages.astype(float)
     inner = np.empty(len(ages), dtype=int)
@@ -109,7 +110,7 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
             fit = np.flatnonzero(inner != fold)
             with tempfile.TemporaryDirectory() as folder:
                 job = training.Job(
-                    name=f"{one['name']}, inner fold {fold}", store=store_path(results),
+                    name=f"{one['name']}, inner fold {fold}", store=folder_of_store,
                     fit=part(whole, fit), tune=part(whole, fit[:0]), settings=settings,
                     seed=one["seed"], threads=1, checkpoint=Path(folder) / "none.pt", made_for={},
                 )  # fmt: skip
@@ -144,10 +145,6 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
         "ages": ages.round(2).tolist(),
         "predicted": predicted.round(3).tolist(),
     }
-
-
-def store_path(results: str) -> Path:
-    return Path(results) / "learning/store"
 
 
 def key_of(one: dict[str, Any]) -> str:
