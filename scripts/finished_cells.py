@@ -1,5 +1,8 @@
 """Print the accuracy of every experiment whose folds are all trained, before the others are.
 
+A second table has the main experiment's absolute errors minus those of each other, paired by
+person, and the errors in the first fold alone.
+
     PYTHONPATH=src python scripts/finished_cells.py CONFIG RESULTS [OUT]
 
 A seed counts when all its folds are there, an experiment when one of its seeds does. The tables go
@@ -12,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from brainage.config import complete
@@ -19,7 +23,7 @@ from brainage.contracts.probing import PREDICTIONS
 from brainage.contracts.statistics import ACCURACY
 from brainage.files import InputError
 from brainage.probing.gather import gather
-from brainage.statistics.accuracy import measure_accuracy
+from brainage.statistics.accuracy import bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
 from brainage.tables import read_table
 
@@ -78,8 +82,47 @@ def table(config: dict[str, Any], results: Path, out: Path) -> str:
         cells = [name, str(len(paths[name]) // folds), str(mae["n"]), _interval(mae), spread]
         cells += [_number(value[metric]["estimate"]) for metric in ("r", "r2")]
         lines.append(f"| {' | '.join([*cells, *paired])} |")
+    lines += _against_main(config, out / "predictions.tsv", settings)
     lost = [name for name in config["runs"] if name not in paths]
     return "\n".join(lines + ([f"\nNot finished: {', '.join(lost)}."] if lost else []))
+
+
+def _against_main(config: dict[str, Any], predictions: Path, settings: dict[str, Any]) -> list[str]:
+    """Lines of the second table; none where the main experiment is not finished."""
+    rows = read_table(predictions, PREDICTIONS)
+    rows = rows[(rows["role"] == "test") & rows["age"].notna()]
+    main, first = config["report"]["main_experiment"], rows["seed"].min()
+    if main not in set(rows["experiment"]):
+        return []
+    every, one_seed = _errors(rows), _errors(rows[rows["seed"] == first])
+    in_fold = _errors(rows[rows["fold"] == rows["fold"].min()]).mean()
+    lines = [
+        f"\n{main} minus each other, absolute errors (years) paired by person [95 %]; "
+        f"in the first fold alone {main} is off by {_number(in_fold[main])}:\n",
+        f"| other | all seeds | seed {first} alone | MAE of the other in the first fold |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name in [name for name in every if name != main]:
+        cells = []
+        for errors in (every, one_seed):
+            if name not in errors or main not in errors:
+                cells.append("–")
+                continue
+            pair = errors[[main, name]].dropna()
+            difference = (pair[main] - pair[name]).to_numpy()
+            low, high = bootstrap_interval(
+                lambda _, paired: paired.mean(-1), difference, difference, settings
+            )
+            cells.append(_interval({"estimate": difference.mean(), "low": low, "high": high}))
+        lines.append(f"| {name} | {' | '.join(cells)} | {_number(in_fold[name])} |")
+    return lines
+
+
+def _errors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Absolute error of each person (rows) by each experiment, from the mean over its seeds."""
+    keys = ["experiment", "dataset", "participant_id"]
+    ages = rows.groupby([*keys, "scan_id"])[["age", "predicted_age"]].mean()
+    return (ages["predicted_age"] - ages["age"]).abs().groupby(keys).mean().unstack("experiment")
 
 
 def _number(value: float) -> str:

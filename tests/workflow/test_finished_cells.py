@@ -57,5 +57,16 @@ def test_only_what_is_whole_is_in_the_table(tmp_path):
     write("lexp", 2, 1)
     rows = {line.split(" | ")[0].strip("| "): line for line in printed(tmp_path).stdout.split("\n")}
     assert "| 2 | 30 |" in rows["lexp"]
+    own, ridge = (
+        pd.concat(pd.read_csv(path, sep="\t") for path in sorted(folder.glob("*/predictions.tsv")))
+        for folder in (tmp_path / "results" / "probing" / name for name in ("lexp", "ridge_voxels"))
+    )
+    errors = []
+    for predicted in (own, ridge):
+        tested = predicted[predicted["role"] == "test"].groupby("scan_id")
+        ages = tested[["age", "predicted_age"]].mean()
+        errors.append((ages["predicted_age"] - ages["age"]).abs())
+    difference = f"{(errors[0] - errors[1]).mean():.2f}".replace("-", "−")
+    assert f"| ridge_voxels | {difference} [" in rows["ridge_voxels"]
     table = pd.read_csv(tmp_path / "results" / "finished" / "predictions.tsv", sep="\t")
     assert set(table["experiment"]) == {"lexp", "ridge_voxels"}
