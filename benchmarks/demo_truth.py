@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainage.contracts.reporting import TRUTH_RECOVERY
-from brainage.files import InputError, written_whole
-from brainage.tables import read_table
+from brainage.core.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.files import InputError, written_whole
+from brainage.core.tables import read_table
 
 TABLE = Path(__file__).with_suffix(".tsv")
 

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from brainage.config import defaults
-from brainage.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.config import defaults
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES
 from brainage.statistics.groups import group_rows
 from brainage.statistics.longitudinal import followed_up, own_slopes, slope_rows
 from brainage.statistics.people import Experiment, in_order

@@ -24,7 +24,7 @@ import nibabel
 import numpy as np
 import torch
 
-from brainage.config import defaults
+from brainage.core.config import defaults
 from brainage.imaging.template import load_template
 from brainage.learning import augment
 from brainage.learning.brains import Brains

@@ -28,14 +28,14 @@ import defects
 import numpy as np
 import pandas as pd
 
-from brainage.code_hash import room_hash
 from brainage.cohort.index import index_scans
-from brainage.config import complete, defaults
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import MEASURES, QC
-from brainage.derivatives import MASK, derivative
+from brainage.core.code_hash import room_hash
+from brainage.core.config import complete, defaults
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import MEASURES, QC
+from brainage.core.derivatives import MASK, derivative
+from brainage.core.tables import read_table, write_table
 from brainage.imaging import chunk, quality
-from brainage.tables import read_table, write_table
 
 STRENGTHS = ("weak", "medium", "strong")
 SEED = "2026"

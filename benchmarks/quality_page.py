@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import QC
-from brainage.derivatives import PICTURE, derivative
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import QC
+from brainage.core.derivatives import PICTURE, derivative
+from brainage.core.tables import write_table
 from brainage.reporting.quality_page import MEASURE_NAMES, write_quality_page
-from brainage.tables import write_table
 
 SETTINGS = {
     "report": {"title": "Simulated scans"},

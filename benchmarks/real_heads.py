@@ -24,7 +24,7 @@ from typing import Any
 import nibabel
 import numpy as np
 
-from brainage.derivatives import MASK
+from brainage.core.derivatives import MASK
 from brainage.imaging import (
     align,
     bias,

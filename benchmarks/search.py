@@ -3,7 +3,7 @@
     python benchmarks/search.py benchmarks/search.yaml RESULTS ... --out FILE [--workers 2]
 
 Each RESULTS is a folder of a run of config/ixi-grid.yaml at a voxel size of its own whose store and
-splits are made. The fit people of its first fold are split in three inner folds alike in age. Every
+splits are made. The training people of its first fold are split in three inner folds alike in age. Every
 configuration of the list is pretrained within each inner fold, and age is read from the frozen
 encoder by ridge regression for the people held out; the test people of the fold are not touched.
 The list has names and what differs from the section `learning` of its entry `base`; `voxel_size`
@@ -31,7 +31,7 @@ def configurations(path: Path) -> list[dict[str, Any]]:
     """All of the list, with every key of the section learning, checked as the workflow does it."""
     import yaml
 
-    from brainage.config import complete
+    from brainage.core.config import complete
 
     given = yaml.safe_load(path.read_text(encoding="utf-8"))
     entries = {f"number-{n}": entry for n, entry in enumerate(given["configurations"])}
@@ -58,11 +58,11 @@ def configurations(path: Path) -> list[dict[str, Any]]:
 
 
 def people_of(results: Path) -> Any:
-    """The fit people of the first fold."""
-    from brainage.contracts.cohort import SPLITS
+    """The training people of the first fold."""
+    from brainage.core.contracts.cohort import SPLITS
+    from brainage.core.tables import read_table
     from brainage.learning import people
     from brainage.learning.store import open_store
-    from brainage.tables import read_table
 
     splits = results / "cohort/splits.tsv"
     experiment = read_table(splits, SPLITS)["experiment"].iloc[0]
@@ -88,7 +88,7 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
     """Train one configuration in the three inner folds."""
     import torch
 
-    from brainage.config import defaults
+    from brainage.core.config import defaults
     from brainage.learning import augment, devices, encoders, training
     from brainage.learning.store import open_store
     from brainage.probing.ridge import StandardisedRidge, choose
@@ -111,7 +111,7 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
             with tempfile.TemporaryDirectory() as folder:
                 job = training.Job(
                     name=f"{one['name']}, inner fold {fold}", store=folder_of_store,
-                    fit=part(whole, fit), tune=part(whole, fit[:0]), settings=settings,
+                    train=part(whole, fit), validation=part(whole, fit[:0]), settings=settings,
                     seed=one["seed"], threads=1, checkpoint=Path(folder) / "none.pt", made_for={},
                 )  # fmt: skip
                 weights, _ = training.train(job)

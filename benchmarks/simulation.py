@@ -3,7 +3,7 @@
     python benchmarks/simulation.py [--folder FOLDER] [--voxel-size 4]
 
 simulates the demo cohort (unless FOLDER holds it already), and takes some minutes on one core.
-Nothing here tunes anything: the effects stand in cohort/effects.py and cohort/plan.py.
+Nothing here tunes anything: the effects stand in simulation/effects.py and simulation/plan.py.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from brainage.cohort import acquisition, effects, heads, plan, simulate, template
+from brainage.simulation import acquisition, effects, heads, plan, simulate, template
 
 SETTINGS = {
     "people": {"healthy": 176, "external": 36, "clinical": 72},

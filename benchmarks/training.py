@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from brainage.config import defaults
+from brainage.core.config import defaults
 from brainage.learning import distributed, store, training
 from brainage.learning.people import Group
 
@@ -37,9 +37,9 @@ def write_store(folder: Path, shape: tuple[int, ...], scans: int) -> None:
     """Write a store of noise, brain by brain."""
     import pandas as pd
 
-    from brainage.contracts.learning import INDEX
-    from brainage.files import write_json
-    from brainage.tables import write_table
+    from brainage.core.contracts.learning import INDEX
+    from brainage.core.files import write_json
+    from brainage.core.tables import write_table
 
     volumes = np.lib.format.open_memmap(
         folder / store.BRAINS, mode="w+", dtype=np.uint8, shape=(scans, *shape)
@@ -153,7 +153,7 @@ def main() -> None:
         write_store(folder, tuple(args.shape), args.scans)
         fit = group_of(args.scans)
         job = training.Job(
-            name="benchmark", store=folder, fit=fit, tune=fit, settings=settings, seed=1,
+            name="benchmark", store=folder, train=fit, validation=fit, settings=settings, seed=1,
             threads=args.threads, checkpoint=folder / "none.pt", made_for={},
         )  # fmt: skip
         random = np.random.default_rng(1)

@@ -10,7 +10,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from brainage.config import schema  # noqa: E402
+from brainage.core.config import schema  # noqa: E402
 
 HEAD = """# Every key of the config
 
@@ -21,7 +21,7 @@ the line and what is allowed.
 
 On the command line, `--config bids=FOLDER` gives the folder of the data set whose `path` is empty.
 
-*Made by `make manual` from `src/brainage/config.schema.yaml`; do not edit.*
+*Made by `make manual` from `src/brainage/core/config.schema.yaml`; do not edit.*
 """
 
 

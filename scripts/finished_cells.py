@@ -18,14 +18,14 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from brainage.config import complete
-from brainage.contracts.probing import PREDICTIONS
-from brainage.contracts.statistics import ACCURACY
-from brainage.files import InputError
+from brainage.core.config import complete
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.contracts.statistics import ACCURACY
+from brainage.core.files import InputError
+from brainage.core.tables import read_table
 from brainage.probing.gather import gather
 from brainage.statistics.accuracy import bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
-from brainage.tables import read_table
 
 BASELINES = ("ridge_voxels", "mean")
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from brainage import __version__, commands
-from brainage.files import InputError
+from brainage.core.files import InputError
 
 # Faults of the disk that a user can mend.
 DISK = {

@@ -9,15 +9,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from brainage.files import write_json
+from brainage.core.files import write_json
 
 Arguments = argparse.Namespace
 
 
 def simulate(args: Arguments) -> None:
     """Write a whole simulated BIDS data set with its truth table beside it."""
-    from brainage.cohort.plan import make_plan
-    from brainage.cohort.simulate import write_images, write_tables
+    from brainage.simulation.plan import make_plan
+    from brainage.simulation.simulate import write_images, write_tables
 
     settings = {
         "people": {"healthy": args.healthy, "external": args.external, "clinical": args.clinical},
@@ -36,7 +36,7 @@ def simulate(args: Arguments) -> None:
 
 def dicom(args: Arguments) -> None:
     """Convert the T1w series of a folder of DICOM to a BIDS folder without identifiers."""
-    from brainage.cohort.dicom import convert_dicom
+    from brainage.dicom.convert_folder import convert_dicom
 
     for line in convert_dicom(args.folder, args.bids_folder, args.people, args.processes):
         print(line)
@@ -44,16 +44,16 @@ def dicom(args: Arguments) -> None:
 
 def simulate_tables(args: Arguments) -> None:
     """Write the tables of the simulated cohort, and its truth beside it."""
-    from brainage.cohort.simulate import write_tables
+    from brainage.simulation.simulate import write_tables
 
     write_tables(args.settings, args.folder, args.truth, args.name)
 
 
 def simulate_images(args: Arguments) -> None:
     """Write the heads of some people of the simulated cohort."""
-    from brainage.cohort.plan import make_plan
-    from brainage.cohort.simulate import write_images
-    from brainage.files import sha256, write_text
+    from brainage.core.files import sha256, write_text
+    from brainage.simulation.plan import make_plan
+    from brainage.simulation.simulate import write_images
 
     write_images(args.settings, args.folder, args.people)
     plan = make_plan(args.settings)
@@ -79,7 +79,7 @@ def split(args: Arguments) -> None:
 
 def preprocess(args: Arguments) -> None:
     """Take raw heads to brains on the template's grid, a forked child for each scan."""
-    from brainage.code_hash import room_hash
+    from brainage.core.code_hash import room_hash
     from brainage.imaging.chunk import preprocess_scans
 
     scans = [(name, Path(path)) for name, _, path in (pair.partition("=") for pair in args.scans)]
@@ -95,7 +95,7 @@ def preprocess(args: Arguments) -> None:
 
 def quality(args: Arguments) -> None:
     """Give each scan a verdict with its reason: qc.tsv."""
-    from brainage.derivatives import write_description
+    from brainage.core.derivatives import write_description
     from brainage.imaging.quality import assess
 
     # Not by the chunks, which run side by side: a file has one writer.
@@ -124,7 +124,7 @@ def store(args: Arguments) -> None:
 
 def pretrain(args: Arguments) -> None:
     """Train one encoder; goes on from its checkpoint where there is one."""
-    from brainage.code_hash import room_hash
+    from brainage.core.code_hash import room_hash
     from brainage.learning.pretrain import pretrain as train
 
     train(
@@ -201,7 +201,7 @@ def probe_diagnosis(args: Arguments) -> None:
 
 def gather(args: Arguments) -> None:
     """Put the same table of all training runs together."""
-    from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
+    from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
     from brainage.probing.gather import gather as join
 
     tables = {
@@ -213,7 +213,7 @@ def gather(args: Arguments) -> None:
 
 
 def gaps(args: Arguments) -> None:
-    """Correct the brain-age gap by constants of calibrate people."""
+    """Correct the brain-age gap by constants of calibration people."""
     from brainage.statistics.gaps import compute_gaps
 
     compute_gaps(args.predictions, args.out, args.reference)

@@ -2,10 +2,10 @@ import pytest
 
 from brainage.cohort.chunks import chunk_scans
 from brainage.cohort.index import index_scans
-from brainage.cohort.simulate import write_tables
-from brainage.config import complete
-from brainage.files import InputError
-from tests.cohort.test_bids import make
+from brainage.core.config import complete
+from brainage.core.files import InputError
+from brainage.simulation.simulate import write_tables
+from tests.datasets.test_bids import make
 
 
 def config(folder, **sections):

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from brainage.cohort.splits import PERSON, usable_people, write_splits
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.contracts.imaging import QC
-from brainage.files import InputError
-from brainage.tables import read_table, write_table
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.contracts.imaging import QC
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 
 CONFIG = {
     "seed": 1,
@@ -20,10 +20,10 @@ CONFIG = {
         "folds": 4,
         "external_sites": ["E"],
         "test_sites": ["G"],
-        "tune": 0.1,
-        "calibrate": 0.25,
+        "validation": 0.1,
+        "calibration": 0.25,
         "internal_test": 0.15,
-        "least_fit": 10,
+        "min_train": 10,
     },
 }
 
@@ -79,9 +79,9 @@ def test_holdout_gives_each_person_one_role_and_keeps_sites_apart(tmp_path):
     assert set(joined.loc[joined["site"].isin(["E", "G"]), "role"]) == {"test"}
     assert set(joined.loc[joined["diagnosis"] == "AD", "role"]) == {"test"}
     inside = joined[joined["site"].isin(["A", "B"])]["role"].value_counts(normalize=True)
-    assert inside["calibrate"] == pytest.approx(0.25, abs=0.02)
-    assert inside["fit"] == pytest.approx(0.5, abs=0.02)
-    assert set(joined.loc[joined["role"] == "calibrate", "site"]) == {"A", "B"}
+    assert inside["calibration"] == pytest.approx(0.25, abs=0.02)
+    assert inside["train"] == pytest.approx(0.5, abs=0.02)
+    assert set(joined.loc[joined["role"] == "calibration", "site"]) == {"A", "B"}
     # The person with a lower bound for an age has no role that learns from ages.
     assert "sub-0" not in set(joined.loc[joined["role"] != "test", "participant_id"])
 
@@ -96,7 +96,7 @@ def test_in_folds_everyone_is_test_once(tmp_path):
     assert sorted(tested["participant_id"]) == sorted(scans["participant_id"].unique())
     for _, fold in one.groupby("fold"):
         assert not fold.duplicated(PERSON).any()
-        assert {"fit", "tune", "calibrate", "test"} == set(fold["role"])
+        assert {"train", "validation", "calibration", "test"} == set(fold["role"])
 
 
 def test_failed_and_unusable_scans_give_no_role(tmp_path):
@@ -120,8 +120,8 @@ def test_who_converts_later_is_not_healthy():
 
 
 def test_too_few_people_and_lost_scans_are_errors(tmp_path):
-    with pytest.raises(InputError, match=r"needed are 500 \(key splits\.least_fit\)"):
-        run(tmp_path, cohort(), {**CONFIG, "splits": {**CONFIG["splits"], "least_fit": 500}})
+    with pytest.raises(InputError, match=r"needed are 500 \(key splits\.min_train\)"):
+        run(tmp_path, cohort(), {**CONFIG, "splits": {**CONFIG["splits"], "min_train": 500}})
     scans = cohort()
     qc = pd.DataFrame({"scan_id": scans["scan_id"][1:], "verdict": "pass", "reason": None})
     with pytest.raises(InputError, match="d_sub-0_ses-1 is in one of"):
@@ -145,7 +145,7 @@ def test_cells_of_the_grid_have_nested_parts_of_fit_and_the_same_others(tmp_path
         for name in ("lexp", "half", "small"):
             own = splits[(splits["experiment"] == name) & (splits["seed"] == seed)]
             own = own.set_index("participant_id")["role"]
-            fit[name], others[name] = set(own.index[own == "fit"]), own[own != "fit"].to_dict()
+            fit[name], others[name] = set(own.index[own == "train"]), own[own != "train"].to_dict()
         assert fit["small"] < fit["half"] < fit["lexp"]
         assert len(fit["half"]) == round(len(fit["lexp"]) / 2)
         assert others["small"] == others["half"] == others["lexp"]
@@ -165,7 +165,7 @@ def test_a_cell_may_be_of_one_data_set_and_must_be_large_enough(tmp_path):
     scans.loc[other, "dataset"] = "other"
     splits = run(tmp_path, scans, with_cells(other={"datasets": ["other"]}))
     own = splits[splits["experiment"] == "other"]
-    assert set(own.loc[own["role"] == "fit", "dataset"]) == {"other"}
+    assert set(own.loc[own["role"] == "train", "dataset"]) == {"other"}
     assert set(own.loc[own["role"] == "test", "dataset"]) == {"d", "other"}
     with pytest.raises(InputError, match=r"grid: tiny has 2 people to fit with in fold 0"):
         run(tmp_path, scans, with_cells(tiny={"fraction": 0.03}))

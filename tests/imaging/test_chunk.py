@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.imaging import MEASURES
-from brainage.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
+from brainage.core.contracts.imaging import MEASURES
+from brainage.core.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
+from brainage.core.tables import read_table
 from brainage.imaging import chunk, geometry, preprocess
 from brainage.imaging.template import Template
-from brainage.tables import read_table
 from tests.imaging.conftest import pose, write_head
 
 MOVED = pose((12, -6, 9), (14, -11, 8))

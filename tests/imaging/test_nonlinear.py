@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from brainage.derivatives import BRAIN, GREY_MATTER, OF_WARP, REGIONS, WARP, derivative
+from brainage.core.derivatives import BRAIN, GREY_MATTER, OF_WARP, REGIONS, WARP, derivative
 from brainage.imaging import chunk, nonlinear, regions, warp
 from brainage.imaging.reading import ScanFault
 from brainage.imaging.template import Template

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.config import defaults
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import MEASURES, QC
-from brainage.derivatives import BRAIN, derivative
-from brainage.files import InputError
+from brainage.core.config import defaults
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import MEASURES, QC
+from brainage.core.derivatives import BRAIN, derivative
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.imaging.quality import assess
-from brainage.tables import read_table, write_table
 
 SHAPE = (12, 12, 12)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.imaging import QC
-from brainage.contracts.imaging import REGIONS as TABLE
-from brainage.derivatives import REGIONS, derivative
-from brainage.files import InputError
+from brainage.core.contracts.imaging import QC
+from brainage.core.contracts.imaging import REGIONS as TABLE
+from brainage.core.derivatives import REGIONS, derivative
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.imaging import regions
 from brainage.imaging.template import Template
-from brainage.tables import read_table, write_table
 
 
 def test_labels_have_names_and_lie_in_the_brain(template: Template) -> None:

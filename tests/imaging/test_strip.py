@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.imaging import strip
 from brainage.imaging.template import Template
 from brainage.imaging.tissue import find_tissues

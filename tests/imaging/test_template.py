@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.imaging.template import Template, load_template, template_hash
 
 

@@ -11,7 +11,7 @@ from tests.learning.toys import brain, scan_row, write_brain, write_tables
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory) -> SimpleNamespace:
-    """Tables, derivatives and store of 16 people: 10 fit (one scanned twice), 3 tune, 3 test."""
+    """Tables, derivatives and store of 16 people: 10 fit (one scanned twice), 3 validation, 3 test."""
     from brainage.learning import store
 
     folder: Path = tmp_path_factory.mktemp("toy")
@@ -22,7 +22,7 @@ def toy(tmp_path_factory) -> SimpleNamespace:
     for seed, row in enumerate(rows):
         write_brain(folder / "derivatives", row["scan_id"], brain(row["age"], seed))
     roles = {
-        name: "tune" if i % 5 == 2 else "test" if i % 5 == 4 else "fit"
+        name: "validation" if i % 5 == 2 else "test" if i % 5 == 4 else "train"
         for i, name in enumerate(names)
     }
     write_tables(folder, rows, roles)

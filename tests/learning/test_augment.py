@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from brainage.config import defaults
+from brainage.core.config import defaults
 from brainage.learning import augment
 from tests.learning.toys import brain
 

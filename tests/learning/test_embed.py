@@ -4,11 +4,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from brainage.config import defaults
-from brainage.contracts.learning import INDEX
-from brainage.files import InputError
+from brainage.core.config import defaults
+from brainage.core.contracts.learning import INDEX
+from brainage.core.files import InputError
+from brainage.core.tables import read_table
 from brainage.learning import embed, pretrain, store
-from brainage.tables import read_table
 from tests.learning.toys import write_grey
 
 SETTINGS = {

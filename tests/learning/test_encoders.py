@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.learning import encoders
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from brainage.config import defaults, schema
+from brainage.core.config import defaults, schema
 from brainage.learning import losses
 from tests.learning.loops import VARIANTS, expected, kernel_options, value
 

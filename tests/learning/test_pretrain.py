@@ -16,10 +16,10 @@ import pytest
 import torch
 from torch import nn
 
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.files import InputError
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.learning import augment, encoders, losses, people, pretrain, training
-from brainage.tables import read_table, write_table
 from tests.learning.trainings import SMALL, read_history, run
 
 
@@ -43,8 +43,8 @@ def test_training_learns(toy, tmp_path, loss):
     # Everybody in every batch: the loss of five people says more of who they are than of learning.
     run(toy, tmp_path, loss=loss, epochs=20, learning_rate=3e-3, batch_people=10)
     history = read_history(tmp_path)
-    assert history["fit_loss"].iloc[-3:].mean() < history["fit_loss"].iloc[:2].mean()
-    assert history["tune_mae"].isna().all()
+    assert history["train_loss"].iloc[-3:].mean() < history["train_loss"].iloc[:2].mean()
+    assert history["validation_mae"].isna().all()
 
 
 @pytest.mark.parametrize("stop_at", [1, 3])
@@ -124,8 +124,8 @@ def test_a_checkpoint_of_another_training_is_not_used(
         return original(self, positions, stored, epoch, rate)
 
     def of_other_data(*arguments):
-        fit, tune = people.read_groups(*arguments)
-        return dataclasses.replace(fit, ages=fit.ages + 1), tune
+        fit, validation = people.read_groups(*arguments)
+        return dataclasses.replace(fit, ages=fit.ages + 1), validation
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training._Run, "step", step)
@@ -150,23 +150,23 @@ def test_half_a_checkpoint_is_not_used(toy, tmp_path, plain, capsys):
 
 def test_test_people_change_nothing(toy, tmp_path, plain):
     table = read_table(toy.splits, SPLITS)
-    table = table[table["role"].isin(["fit", "tune"])]
+    table = table[table["role"].isin(["train", "validation"])]
     write_table(table, tmp_path / "splits.tsv", SPLITS)
     assert run(toy, tmp_path, splits=tmp_path / "splits.tsv") == plain
 
 
 def test_tune_people_choose_the_epoch_only_when_asked(toy, tmp_path, plain):
-    run(toy, tmp_path / "watch", tune_every=2)
+    run(toy, tmp_path / "watch", validation_every=2)
     assert (tmp_path / "watch" / "out" / pretrain.WEIGHTS).read_bytes() == plain[0]
     history = read_history(tmp_path / "watch")
-    assert history["tune_loss"].notna().tolist() == [False, True, False, True]
-    run(toy, tmp_path / "choose", choose_epoch="tune", learning_rate=0.3)
-    assert read_history(tmp_path / "choose")["tune_mae"].notna().all()
+    assert history["validation_loss"].notna().tolist() == [False, True, False, True]
+    run(toy, tmp_path / "choose", choose_epoch="validation", learning_rate=0.3)
+    assert read_history(tmp_path / "choose")["validation_mae"].notna().all()
 
 
 def test_a_person_with_two_roles_is_refused(toy, tmp_path):
     table = toy.splits.read_text().rstrip("\n")
-    line = next(text for text in table.split("\n") if text.endswith("fit"))
+    line = next(text for text in table.split("\n") if text.endswith("train"))
     (tmp_path / "splits.tsv").write_text(table + "\n" + line[:-3] + "test\n")
     with pytest.raises(InputError, match=r"two roles|one key"):
         run(toy, tmp_path, splits=tmp_path / "splits.tsv")
@@ -174,8 +174,8 @@ def test_a_person_with_two_roles_is_refused(toy, tmp_path):
 
 def test_too_few_people(toy, tmp_path):
     table = read_table(toy.splits, SPLITS)
-    write_table(table[table["role"] != "fit"], tmp_path / "splits.tsv", SPLITS)
-    with pytest.raises(InputError, match="0 fit people"):
+    write_table(table[table["role"] != "train"], tmp_path / "splits.tsv", SPLITS)
+    with pytest.raises(InputError, match="0 training people"):
         run(toy, tmp_path, splits=tmp_path / "splits.tsv")
 
 
@@ -218,7 +218,7 @@ def weights_and_loss(folder):
     from safetensors.torch import load_file
 
     weights = load_file(folder / "out" / pretrain.WEIGHTS)
-    return weights, read_history(folder)["fit_loss"].to_numpy()
+    return weights, read_history(folder)["train_loss"].to_numpy()
 
 
 def without_batch_statistics(width, channels):
@@ -272,9 +272,9 @@ def test_channels_last_changes_nothing_but_rounding(toy, tmp_path, plain):
 
 
 def test_tune_people_that_cannot_be_compared_choose_nothing(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(training._Run, "look_at_tune", lambda self: (0.0, 5.0))
-    with pytest.raises(InputError, match="nothing to compare among the 3 tune people"):
-        run(toy, tmp_path, choose_epoch="tune")
+    monkeypatch.setattr(training._Run, "evaluate_validation", lambda self: (0.0, 5.0))
+    with pytest.raises(InputError, match="nothing to compare among the 3 validation people"):
+        run(toy, tmp_path, choose_epoch="validation")
 
 
 def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monkeypatch):
@@ -299,7 +299,7 @@ def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monk
     assert set(np.bincount(owners, minlength=10)) <= {2, 3}
 
     splits = read_table(toy.splits, SPLITS)
-    drop = splits[splits["role"] == "fit"].index[::2]
+    drop = splits[splits["role"] == "train"].index[::2]
     part = splits.drop(drop).assign(experiment="part")
     write_table(pd.concat([splits, part]), tmp_path / "splits.tsv", SPLITS)
     steps = {}

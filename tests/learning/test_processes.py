@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 import torch
 
-from brainage.contracts.cohort import SPLITS
-from brainage.files import InputError
-from brainage.tables import read_table, write_table
+from brainage.core.contracts.cohort import SPLITS
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from tests.learning.trainings import read_history, run
 
 
@@ -21,12 +21,12 @@ def test_what_several_processes_cannot_do_is_said_in_words(toy, tmp_path, monkey
 
 def test_an_error_in_one_of_several_processes_is_that_error(toy, tmp_path):
     splits = read_table(toy.splits, SPLITS)
-    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", SPLITS)
-    with pytest.raises(InputError, match="the splits have no tune people"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv", devices=2, choose_epoch="tune")
+    write_table(splits[splits["role"] != "validation"], tmp_path / "splits.tsv", SPLITS)
+    with pytest.raises(InputError, match="the splits have no validation people"):
+        run(toy, tmp_path, splits=tmp_path / "splits.tsv", devices=2, choose_epoch="validation")
 
 
 def test_two_processes_train(toy, tmp_path):
     run(toy, tmp_path, devices=2, epochs=2, micro_batch=2, sampling="age")
     history = read_history(tmp_path)
-    assert pd.notna(history["fit_loss"]).all()
+    assert pd.notna(history["train_loss"]).all()

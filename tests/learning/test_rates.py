@@ -1,20 +1,22 @@
-"""Learning rates: the schedules, and the search for one on tune people."""
+"""Learning rates: the schedules, and the search for one on validation people."""
 
 import json
 
 import pytest
 
-from brainage.contracts.cohort import SPLITS
-from brainage.files import InputError
+from brainage.core.contracts.cohort import SPLITS
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.learning import optimisation, training
-from brainage.tables import read_table, write_table
 from tests.learning.trainings import SMALL, read_history, run
 
 
 def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
     errors = {1e-9: 30.0, 1e-3: 4.0, 1e-2: 5.0}
     monkeypatch.setattr(
-        training._Run, "look_at_tune", lambda self: (1.0, errors[self.settings["learning_rate"]])
+        training._Run,
+        "evaluate_validation",
+        lambda self: (1.0, errors[self.settings["learning_rate"]]),
     )
     rates = list(errors)
     chosen = run(toy, tmp_path / "list", learning_rate=rates)
@@ -30,7 +32,7 @@ def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
 
 def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, capsys):
     original, seen = training._Run.step, []
-    settings = {"learning_rate": [1e-3, 1e-2], "tune_every": 4}
+    settings = {"learning_rate": [1e-3, 1e-2], "validation_every": 4}
     whole = run(toy, tmp_path / "whole", **settings)
 
     def step(self, positions, stored, epoch, rate):
@@ -76,17 +78,21 @@ def test_a_rate_is_judged_by_the_epoch_that_is_written(toy, tmp_path, monkeypatc
     looks = {1e-3: [(3.0, 8.0), (1.0, 3.0), (2.0, 9.0), (2.5, 9.0)], 1e-4: [(2.0, 5.0)] * 4}
     asked = {rate: iter(values) for rate, values in looks.items()}
     monkeypatch.setattr(
-        training._Run, "look_at_tune", lambda self: next(asked[self.settings["learning_rate"]])
+        training._Run,
+        "evaluate_validation",
+        lambda self: next(asked[self.settings["learning_rate"]]),
     )
-    chosen = run(toy, tmp_path, learning_rate=[1e-3, 1e-4], choose_epoch="tune", tune_every=1)
+    chosen = run(
+        toy, tmp_path, learning_rate=[1e-3, 1e-4], choose_epoch="validation", validation_every=1
+    )
     assert json.loads(chosen[1])["settings"]["learning_rate"] == 1e-3
     assert set(read_history(tmp_path)["rates_tried"]) == {"0.001: 3.00; 0.0001: 5.00"}
 
 
 def test_rates_cannot_be_chosen_without_tune_people(toy, tmp_path):
     splits = read_table(toy.splits, SPLITS)
-    write_table(splits[splits["role"] != "tune"], tmp_path / "splits.tsv", SPLITS)
-    with pytest.raises(InputError, match="no tune people"):
+    write_table(splits[splits["role"] != "validation"], tmp_path / "splits.tsv", SPLITS)
+    with pytest.raises(InputError, match="no validation people"):
         run(toy, tmp_path, splits=tmp_path / "splits.tsv", learning_rate=[0.1, 0.2])
 
 

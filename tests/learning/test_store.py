@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from brainage.derivatives import BRAIN, derivative
-from brainage.files import InputError
+from brainage.core.derivatives import BRAIN, derivative
+from brainage.core.files import InputError
 from brainage.learning import store
 from tests.learning.toys import brain, scan_row, write_brain, write_grey, write_tables
 

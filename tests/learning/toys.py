@@ -4,10 +4,10 @@ import nibabel
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.contracts.imaging import QC
-from brainage.derivatives import BRAIN, GREY_MATTER, derivative
-from brainage.tables import write_table
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.contracts.imaging import QC
+from brainage.core.derivatives import BRAIN, GREY_MATTER, derivative
+from brainage.core.tables import write_table
 
 VOXEL = 12.0
 

@@ -1,9 +1,9 @@
 """A small training on the toy brains, and what it leaves."""
 
-from brainage.config import defaults
-from brainage.contracts.learning import HISTORY
+from brainage.core.config import defaults
+from brainage.core.contracts.learning import HISTORY
+from brainage.core.tables import read_table
 from brainage.learning import pretrain
-from brainage.tables import read_table
 
 LEARNING = {**defaults("learning"), "checkpoint_every": 0}
 SMALL = {

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.config import defaults
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.contracts.learning import INDEX
-from brainage.tables import write_table
+from brainage.core.config import defaults
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.contracts.learning import INDEX
+from brainage.core.tables import write_table
 
 SETTINGS: dict[str, Any] = {
     **defaults("probing"),
@@ -71,9 +71,9 @@ def study(folder: Path, seed: int = 1, **people: Any) -> Study:
     """
     rng = np.random.default_rng(seed)
     people = people or {
-        "fit": (60, "fit", "CN", "AB", 1),
-        "tune": (15, "tune", "CN", "AB", 1),
-        "calibrate": (20, "calibrate", "CN", "AB", 1),
+        "train": (60, "train", "CN", "AB", 1),
+        "validation": (15, "validation", "CN", "AB", 1),
+        "calibration": (20, "calibration", "CN", "AB", 1),
         "test": (20, "test", "CN", "AB", 1),
         "controls": (30, "test", "CN", "X", 2),
         "patients": (30, "test", "AD", "X", 2),

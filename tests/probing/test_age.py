@@ -1,15 +1,15 @@
-"""The age probe: joined by key, fitted on fit people alone, and leaks refused."""
+"""The age probe: joined by key, fitted on training people alone, and leaks refused."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.learning import person_hash
-from brainage.contracts.probing import PREDICTIONS
-from brainage.files import InputError, write_json
+from brainage.core.contracts.learning import person_hash
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.files import InputError, write_json
+from brainage.core.tables import read_table
 from brainage.probing.age import probe_age
 from brainage.probing.people import refuse_seen_people
-from brainage.tables import read_table
 
 from .simulated import RUN, SETTINGS, Study, study
 
@@ -28,9 +28,9 @@ def test_every_scan_is_predicted_and_follows_age(tmp_path):
     assert np.abs(test["predicted_age"] - test["age"]).mean() < 6
     assert table["role"].value_counts().to_dict() == {
         "test": 140,
-        "fit": 60,
-        "calibrate": 20,
-        "tune": 15,
+        "train": 60,
+        "calibration": 20,
+        "validation": 15,
     }
 
 
@@ -38,7 +38,7 @@ def test_ages_of_others_change_nothing(tmp_path):
     made = study(tmp_path)
     before = predicted(made)["predicted_age"]
     role = made.splits.set_index("participant_id")["role"]
-    others = made.scans["participant_id"].map(role).isin(["calibrate", "test"])
+    others = made.scans["participant_id"].map(role).isin(["calibration", "test"])
     made.scans.loc[others, "age"] = 100 - made.scans.loc[others, "age"]
     after = predicted(made)["predicted_age"]
     pd.testing.assert_series_equal(before, after)
@@ -53,8 +53,8 @@ def test_noise_predicts_nobody(tmp_path):
 
 
 def test_few_tune_people_fall_back_to_folds(tmp_path, capsys):
-    table = predicted(study(tmp_path), least_tune=16)
-    assert "15 tune people" in capsys.readouterr().err
+    table = predicted(study(tmp_path), min_validation=16)
+    assert "15 validation people" in capsys.readouterr().err
     test = table[table["role"] == "test"]
     assert np.abs(test["predicted_age"] - test["age"]).mean() < 6
 
@@ -100,7 +100,7 @@ def test_two_roles_are_refused(tmp_path):
         (lambda m: setattr(m, "embeddings", m.embeddings[:-1]), "names row"),
         (lambda m: m.embeddings.__setitem__((3, 2), np.nan), "not finite"),
         (lambda m: m.splits.__setitem__("seed", 9), "no rows for experiment"),
-        (lambda m: m.scans.__setitem__("age", np.nan), "0 fit people"),
+        (lambda m: m.scans.__setitem__("age", np.nan), "0 training people"),
     ],
 )
 def test_what_does_not_match_is_refused(tmp_path, spoil, words):
@@ -130,7 +130,7 @@ def test_an_encoder_that_saw_a_test_persons_age_is_refused(tmp_path):
     made = study(tmp_path)
     paths = made.write()
     roles = made.splits.set_index("participant_id")["role"]
-    fit, test = (roles.index[roles == role][0] for role in ("fit", "test"))
+    fit, test = (roles.index[roles == role][0] for role in ("train", "test"))
     dataset = made.splits["dataset"].iloc[0]
     encoder = tmp_path / "encoder.json"
     write_json(encoder, {"training": {"people_hashes": [person_hash(dataset, fit)]}})

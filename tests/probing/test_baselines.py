@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import PREDICTIONS
-from brainage.files import InputError
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.files import InputError
+from brainage.core.tables import read_table
 from brainage.probing.baselines import predict_baseline
-from brainage.tables import read_table
 
 from .simulated import SETTINGS, Study, study
 
@@ -25,7 +25,7 @@ def predicted(made: Study, kind: str, regions=None, **changes) -> pd.DataFrame:
 def test_mean_is_the_median_of_fit_people(tmp_path):
     made = study(tmp_path)
     table = predicted(made, "mean")
-    median = table.loc[table["role"] == "fit", "age"].median()
+    median = table.loc[table["role"] == "train", "age"].median()
     assert table["predicted_age"].to_numpy() == pytest.approx(np.full(len(table), median))
     assert set(table["experiment"]) == {"mean"} and len(table) == len(made.scans)
 

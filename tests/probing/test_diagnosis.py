@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.tables import read_table
 from brainage.probing.diagnosis import probe_diagnosis
-from brainage.tables import read_table
 
 from .simulated import RUN, SETTINGS, Study, study
 
@@ -41,7 +41,7 @@ def test_noise_is_not_found(tmp_path):
 
 def test_too_few_people_give_no_rows(tmp_path):
     people = {
-        "fit": (30, "fit", "CN", "A", 1),
+        "train": (30, "train", "CN", "A", 1),
         "controls": (30, "test", "CN", "X", 1),
         "patients": (9, "test", "AD", "X", 1),
     }
@@ -50,7 +50,7 @@ def test_too_few_people_give_no_rows(tmp_path):
 
 def test_groups_of_different_sites_give_no_rows(tmp_path):
     people = {
-        "fit": (30, "fit", "CN", "A", 1),
+        "train": (30, "train", "CN", "A", 1),
         "controls": (30, "test", "CN", "X", 1),
         "patients": (30, "test", "AD", "Y", 1),
     }
@@ -58,5 +58,5 @@ def test_groups_of_different_sites_give_no_rows(tmp_path):
 
 
 def test_no_diagnosis_gives_no_rows(tmp_path):
-    people = {"fit": (30, "fit", None, "A", 1), "test": (30, "test", None, "X", 1)}
+    people = {"train": (30, "train", None, "A", 1), "test": (30, "test", None, "X", 1)}
     assert len(scored(study(tmp_path, **people))) == 0

@@ -3,10 +3,10 @@
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import SITE_PROBE
-from brainage.files import InputError
+from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.probing.gather import gather
-from brainage.tables import read_table, write_table
 
 
 def table_of(fold: int) -> pd.DataFrame:

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import SITE_PROBE
+from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.tables import read_table
 from brainage.probing.site import probe_site
-from brainage.tables import read_table
 
 from .simulated import RUN, SETTINGS, Study, study
 
@@ -44,14 +44,14 @@ def test_age_alone_tells_sites_of_different_ages(tmp_path):
 
 
 def test_one_site_gives_no_rows(tmp_path):
-    made = study(tmp_path, fit=(30, "fit", "CN", "A", 1), test=(20, "test", "CN", "AB", 1))
+    made = study(tmp_path, fit=(30, "train", "CN", "A", 1), test=(20, "test", "CN", "AB", 1))
     assert len(probed(made)) == 0
 
 
 @pytest.mark.parametrize(("least", "rows"), [(5, 3), (6, 0)])
 def test_sites_with_few_people_do_not_count(tmp_path, least, rows):
-    people = {"fit": (30, "fit", None, "AB", 1), "test": (10, "test", None, "AB", 1)}
-    assert len(probed(study(tmp_path, **people), least_at_site=least)) == rows
+    people = {"train": (30, "train", None, "AB", 1), "test": (10, "test", None, "AB", 1)}
+    assert len(probed(study(tmp_path, **people), min_at_site=least)) == rows
 
 
 def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
@@ -59,7 +59,7 @@ def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
     whole = probed(made, store=True)
     # Trained on site A only: by its own roles there would be one site and nothing to tell.
     site = made.scans.drop_duplicates("participant_id").set_index("participant_id")["site"]
-    fit_at_b = (made.splits["role"] == "fit") & (made.splits["participant_id"].map(site) == "B")
+    fit_at_b = (made.splits["role"] == "train") & (made.splits["participant_id"].map(site) == "B")
     part = made.splits[~fit_at_b].assign(experiment="lexp.all.0.5")
     made.splits = pd.concat([made.splits, part])
     run = {**RUN, "experiment": "lexp.all.0.5"}

@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from brainage.contracts.cohort import SCANS, SPLITS, TRUTH
-from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.contracts.imaging import QC
-from brainage.contracts.learning import HISTORY
-from brainage.contracts.probing import SITE_PROBE
-from brainage.contracts.statistics import (
+from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
+from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.core.contracts.imaging import QC
+from brainage.core.contracts.learning import HISTORY
+from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.contracts.statistics import (
     ACCURACY,
     GAPS,
     GROUPS,
@@ -28,7 +28,7 @@ from brainage.contracts.statistics import (
     ROC_CURVES,
     SLOPES,
 )
-from brainage.tables import read_table, write_table
+from brainage.core.tables import read_table, write_table
 from tests.conftest import lacking
 from tests.reporting.fake_results import SETTINGS, write_results
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS, SPLITS, TRUTH
-from brainage.contracts.imaging import QC
-from brainage.contracts.learning import HISTORY
-from brainage.contracts.probing import SITE_PROBE
-from brainage.contracts.statistics import GAPS, REFERENCE
-from brainage.derivatives import PICTURE, derivative
-from brainage.tables import Table, write_table
+from brainage.core.contract import Table
+from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
+from brainage.core.contracts.imaging import QC
+from brainage.core.contracts.learning import HISTORY
+from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.contracts.statistics import GAPS, REFERENCE
+from brainage.core.derivatives import PICTURE, derivative
+from brainage.core.tables import write_table
 from tests.reporting.fake_statistics import (
     ALPHA,
     ERRORS,
@@ -185,7 +186,7 @@ def write_results(
     draw = rng.permutation(len(inside))
     share = draw / max(len(inside), 1)
     roles[inside] = np.select(
-        [share < 0.1, share < 0.35, share < 0.45], ["tune", "calibrate", "test"], "fit"
+        [share < 0.1, share < 0.35, share < 0.45], ["validation", "calibration", "test"], "train"
     )
     first = first.assign(role=roles)
     good = good.merge(first[["participant_id", "role"]], on="participant_id")
@@ -201,9 +202,9 @@ def write_results(
             "seed": 1,
             "epoch": epoch,
             "learning_rate": 1e-3,
-            "fit_loss": scale * (0.6 + 1.5 * np.exp(-epoch / 4)) + rng.normal(0, 0.02),
-            "tune_loss": scale * (0.7 + 1.4 * np.exp(-epoch / 4)) + rng.normal(0, 0.03),
-            "tune_mae": 4.5 + 9 * np.exp(-epoch / 3) + rng.normal(0, 0.2),
+            "train_loss": scale * (0.6 + 1.5 * np.exp(-epoch / 4)) + rng.normal(0, 0.02),
+            "validation_loss": scale * (0.7 + 1.4 * np.exp(-epoch / 4)) + rng.normal(0, 0.03),
+            "validation_mae": 4.5 + 9 * np.exp(-epoch / 3) + rng.normal(0, 0.2),
         }
         for name, scale in (("lexp", 1.0), ("y_aware", 1.4), ("l1", 6.0))
         for epoch in range(1, 13)
@@ -211,7 +212,7 @@ def write_results(
     write("history", history, HISTORY)
 
     gaps = []
-    used = good[good["role"].isin(["calibrate", "test"])]
+    used = good[good["role"].isin(["calibration", "test"])]
     person_noise = {p: rng.normal() for p in used["participant_id"].unique()}
     for name, error in ERRORS.items():
         part = used.assign(experiment=name, fold=0, seeds=1, seed_sd=None, in_age_range=True)
@@ -229,7 +230,7 @@ def write_results(
         gaps.append(part)
     gaps = pd.concat(gaps, ignore_index=True)
     write("gaps", gaps, GAPS)
-    calibrated = used[used["role"] == "calibrate"]
+    calibrated = used[used["role"] == "calibration"]
     reference = pd.DataFrame(
         {
             "experiment": name,

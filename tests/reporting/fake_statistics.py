@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.contracts.statistics import ACCURACY, GROUPS, PERSON_SLOPES, ROC, ROC_CURVES, SLOPES
+from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.core.contracts.statistics import (
+    ACCURACY,
+    GROUPS,
+    PERSON_SLOPES,
+    ROC,
+    ROC_CURVES,
+    SLOPES,
+)
 
 Tables = dict[str, tuple[pd.DataFrame, Any]]  # by the name of the file, with the contract
 ALPHA = 0.82
@@ -221,7 +228,7 @@ def grid_tables() -> Tables:
                 "experiment": experiment,
                 "datasets": "all",
                 "fraction": fraction,
-                "fit_people": 160 * fraction,
+                "train_people": 160 * fraction,
                 "seeds": 2,
                 "model": "made up",
                 "note": None,

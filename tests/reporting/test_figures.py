@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from brainage.files import InputError
+from brainage.core.files import InputError
+from brainage.core.tables import read_table
 from brainage.reporting import figures
-from brainage.tables import read_table
 from tests.reporting.conftest import empty
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "workflow" / "report"
@@ -73,7 +73,7 @@ def test_reasons_are_the_true_ones(edited, settings, tmp_path):
 
 
 def test_error_of_a_site_is_that_of_its_healthy_test_people(study, settings, tmp_path):
-    from brainage.contracts.statistics import GAPS
+    from brainage.core.contracts.statistics import GAPS
 
     figures.draw("age_by_site", study, tmp_path / "figure.svg", settings)
     gaps = read_table(study["gaps"], GAPS)

@@ -6,13 +6,13 @@ import subprocess
 import pandas as pd
 import pytest
 
-from brainage.contracts.cohort import SPLITS
-from brainage.contracts.statistics import GAPS
-from brainage.derivatives import PICTURE, derivative
-from brainage.files import InputError
+from brainage.core.contracts.cohort import SPLITS
+from brainage.core.contracts.statistics import GAPS
+from brainage.core.derivatives import PICTURE, derivative
+from brainage.core.files import InputError
+from brainage.core.tables import read_table
 from brainage.reporting.person import write_person_pages
 from brainage.reporting.person_words import NOT_RULED_OUT
-from brainage.tables import read_table
 from tests.reporting.conftest import check_page, empty, files_of
 from tests.reporting.fake_results import picture
 
@@ -56,7 +56,7 @@ def local_site(frame):
 
 
 def many_at_one_site(frame):
-    """Put all calibrate people at one site."""
+    """Put all calibration people at one site."""
     rows = frame["participant_id"].str.startswith("sub-H")
     frame.loc[rows, "site"] = "H1"
     return frame
@@ -180,7 +180,7 @@ def test_age_outside_the_reference_is_flagged_and_not_compared(edited, write):
 
 def test_fewer_than_forty_give_no_range(edited, write):
     def few(frame):
-        people = sorted(set(frame.loc[frame["role"] == "calibrate", "participant_id"]))
+        people = sorted(set(frame.loc[frame["role"] == "calibration", "participant_id"]))
         return frame[~frame["participant_id"].isin(people[39:])]
 
     page = write(edited(gaps=few), ["sub-C001"])["demo_sub-C001"]
@@ -205,7 +205,7 @@ def test_no_line_across_a_change_of_scanner(edited, write):
 
 def test_people_who_trained_the_model_get_no_number(study, write):
     splits = read_table(study["splits"], SPLITS)
-    for role, words in (("fit", "used to train"), ("calibrate", "healthy reference itself")):
+    for role, words in (("train", "used to train"), ("calibration", "healthy reference itself")):
         name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
         page = write(study, [name])[f"demo_{name}"]
         assert words in page.text

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from brainage import cli
-from brainage.config import defaults
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import MEASURES, QC
-from brainage.decisions import read_decisions
-from brainage.derivatives import PICTURE, derivative
+from brainage.core.config import defaults
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import MEASURES, QC
+from brainage.core.decisions import read_decisions
+from brainage.core.derivatives import PICTURE, derivative
+from brainage.core.tables import read_table, write_table
 from brainage.reporting.quality_page import write_quality_page
-from brainage.tables import read_table, write_table
 from tests.imaging.test_quality import cohort
 from tests.reporting.conftest import check_page
 from tests.reporting.fake_results import SETTINGS, picture

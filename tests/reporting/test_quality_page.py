@@ -5,10 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import QC
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import QC
+from brainage.core.tables import read_table, write_table
 from brainage.reporting.quality_page import _short, write_quality_page
-from brainage.tables import read_table, write_table
 from tests.reporting.conftest import check_page, empty, files_of
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.reporting import study as page_module
 from brainage.reporting import study_grid, study_tables
 from brainage.reporting.person_choice import chosen_people

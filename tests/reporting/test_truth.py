@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from brainage.contracts.cohort import SCANS, TRUTH
-from brainage.contracts.reporting import TRUTH_RECOVERY
-from brainage.contracts.statistics import GAPS, GROUPS
+from brainage.core.contracts.cohort import SCANS, TRUTH
+from brainage.core.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.contracts.statistics import GAPS, GROUPS
+from brainage.core.tables import read_table
 from brainage.reporting import truth
-from brainage.tables import read_table
 from tests.reporting.conftest import empty
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.config import defaults
-from brainage.contracts.probing import PREDICTIONS
+from brainage.core.config import defaults
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.tables import write_table
 from brainage.statistics.people import Experiment, in_order
-from brainage.tables import write_table
 from tests.conftest import lacking
 
 SETTINGS: dict[str, Any] = {
@@ -91,11 +91,11 @@ def predictions_of(
 
 
 def study(rng: np.random.Generator, **groups: dict[str, Any]) -> pd.DataFrame:
-    """Fit and calibrate people at two training sites, and test people of the groups given."""
+    """Fit and calibration people at two training sites, and test people of the groups given."""
     training = {"sites": ("A", "B"), "ages": (20.0, 85.0)}
     parts = [
-        scans_of("CN", 20, rng, role="fit", **training),
-        scans_of("CN", 60, rng, role="calibrate", **training),
+        scans_of("CN", 20, rng, role="train", **training),
+        scans_of("CN", 60, rng, role="calibration", **training),
     ]
     parts += [scans_of(group, rng=rng, **details) for group, details in groups.items()]
     return pd.concat(parts, ignore_index=True)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import SITE_PROBE
-from brainage.contracts.statistics import ACCURACY
+from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.contracts.statistics import ACCURACY
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.accuracy import METRICS, bootstrap_interval, measure_accuracy
 from brainage.statistics.gaps import compute_gaps
-from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 

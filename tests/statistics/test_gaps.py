@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import PREDICTIONS
-from brainage.contracts.statistics import GAPS, REFERENCE
-from brainage.files import InputError
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.contracts.statistics import GAPS, REFERENCE
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.gaps import compute_gaps
-from brainage.tables import read_table, write_table
 
 from .simulated import predictions_of, scans_of, study, written
 
@@ -45,7 +45,7 @@ def test_constants_come_from_calibrate_people_alone(tmp_path):
     scans = study(np.random.default_rng(2), CN={"people": 30})
     _, before = computed(predictions_of(scans), tmp_path)
     table = predictions_of(scans)
-    others = table["role"] != "calibrate"
+    others = table["role"] != "calibration"
     table.loc[others, "predicted_age"] += 25
     _, after = computed(table, tmp_path)
     pd.testing.assert_frame_equal(before, after)
@@ -53,7 +53,7 @@ def test_constants_come_from_calibrate_people_alone(tmp_path):
 
 def test_constants_count_each_person_once(tmp_path):
     rng = np.random.default_rng(3)
-    scans = scans_of("CN", 30, rng, role="calibrate", visits=3, ages=(20, 80))
+    scans = scans_of("CN", 30, rng, role="calibration", visits=3, ages=(20, 80))
     first = scans[scans["years_since_first"] == 0]
     gaps, several = computed(predictions_of(scans), tmp_path)
     _, once = computed(predictions_of(first), tmp_path)
@@ -73,14 +73,14 @@ def test_ages_outside_the_reference_are_flagged(tmp_path):
     gaps, reference = computed(predictions_of(scans), tmp_path)
     assert reference["age_high"].iloc[0] < 86
     assert not gaps.loc[gaps["role"] == "test", "in_age_range"].any()
-    assert gaps.loc[gaps["role"] == "calibrate", "in_age_range"].all()
+    assert gaps.loc[gaps["role"] == "calibration", "in_age_range"].all()
 
 
 def test_too_few_calibrate_people_give_no_correction(tmp_path):
     rng = np.random.default_rng(6)
-    scans = pd.concat([scans_of("CN", 9, rng, role="calibrate"), scans_of("CN", 5, rng)])
+    scans = pd.concat([scans_of("CN", 9, rng, role="calibration"), scans_of("CN", 5, rng)])
     gaps, reference = computed(predictions_of(scans), tmp_path)
-    assert "9 calibrate people" in reference["warning"].iloc[0]
+    assert "9 calibration people" in reference["warning"].iloc[0]
     assert gaps["gap_cole"].isna().all() and gaps["gap"].notna().all()
 
 
@@ -112,7 +112,7 @@ def test_refusals(tmp_path):
     refused(pd.concat([table, table.iloc[[-1]]]), "for one key")
     refused(table.iloc[:-1], "1 seeds")
     two_roles = table.copy()
-    two_roles.loc[two_roles.index[-1], "role"] = "calibrate"
+    two_roles.loc[two_roles.index[-1], "role"] = "calibration"
     refused(two_roles, "one role")
     other_age = table.copy()
     other_age.loc[other_age.index[-1], "age"] += 1

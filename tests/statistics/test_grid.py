@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.contracts.probing import DIAGNOSIS_SCORES, SITE_PROBE
-from brainage.files import InputError
+from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES, SITE_PROBE
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.grid import measure_grid, resamples
-from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 
@@ -26,8 +26,8 @@ def scans():
 def predictions(scans, noise=9.0):
     whole = predictions_of(scans, seeds=2, seed_noise=noise)
     part = predictions_of(scans, seeds=2, seed_noise=noise, experiment="lexp.all.0.5", alpha=0.6)
-    few = sorted(part.loc[part["role"] == "fit", "participant_id"].unique())[::2]
-    return pd.concat([whole, part[(part["role"] != "fit") | part["participant_id"].isin(few)]])
+    few = sorted(part.loc[part["role"] == "train", "participant_id"].unique())[::2]
+    return pd.concat([whole, part[(part["role"] != "train") | part["participant_id"].isin(few)]])
 
 
 def site_probe():
@@ -80,9 +80,9 @@ def test_every_number_by_hand(scans, tmp_path):
     assert row["seed_high"] == pytest.approx(errors.max())
     assert row["low"] < row["estimate"] < row["high"] and row["n"] == 30 and row["sites"] == 2
     assert "says nothing of other sites" in row["note"]
-    fit = part[part["role"] == "fit"]["participant_id"].nunique()
-    assert row["fit_people"] == fit
-    assert accuracy.loc[("lexp", "external", "mae"), "fit_people"] in (2 * fit, 2 * fit - 1)
+    fit = part[part["role"] == "train"]["participant_id"].nunique()
+    assert row["train_people"] == fit
+    assert accuracy.loc[("lexp", "external", "mae"), "train_people"] in (2 * fit, 2 * fit - 1)
     assert accuracy.loc[("lexp", "all", "mae"), "n"] == 50
     score = accuracy.loc[("lexp.all.0.5", "external", "challenge_score"), "estimate"]
     assert score == pytest.approx(errors.mean() * 0.63**0.3)
@@ -116,7 +116,7 @@ def test_all_cells_have_the_same_people(scans, tmp_path):
 
 def test_a_site_that_one_cell_was_trained_on_is_external_for_none(scans, tmp_path):
     table = predictions(scans)
-    more = scans[scans["role"] == "fit"].head(4).assign(site="E", participant_id="sub-more")
+    more = scans[scans["role"] == "train"].head(4).assign(site="E", participant_id="sub-more")
     more["scan_id"] = [f"demo_sub-more_ses-{i}" for i in range(len(more))]
     table = pd.concat([table, predictions_of(more.head(1), seeds=2)])
     accuracy, *_ = measured(table, scores_of(scans, np.random.default_rng(3)), tmp_path)
@@ -141,6 +141,6 @@ def test_sites_are_drawn_before_people():
 
 def test_too_few_people_for_a_diagnosis_are_told(scans, tmp_path):
     scores = scores_of(scans, np.random.default_rng(5))
-    *_, diagnosis = measured(predictions(scans), scores, tmp_path, least_roc=21)
+    *_, diagnosis = measured(predictions(scans), scores, tmp_path, min_roc=21)
     assert diagnosis["estimate"].isna().all()
     assert "20 people in the smaller group, needed are 21" in diagnosis["note"].iloc[0]

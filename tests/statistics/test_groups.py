@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.statistics import GROUPS
+from brainage.core.contracts.statistics import GROUPS
+from brainage.core.tables import read_table
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.groups import compare_groups, group_rows, holm
 from brainage.statistics.linear import robust_fit
-from brainage.tables import read_table
 
 from .simulated import SETTINGS, experiment_of, predictions_of, scans_of, study, written
 

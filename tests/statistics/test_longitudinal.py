@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.statistics import PERSON_SLOPES, SLOPES
+from brainage.core.contracts.statistics import PERSON_SLOPES, SLOPES
+from brainage.core.tables import read_table
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.longitudinal import (
     fit_slopes,
@@ -13,7 +14,6 @@ from brainage.statistics.longitudinal import (
     slope_rows,
     welch,
 )
-from brainage.tables import read_table
 
 from .simulated import SETTINGS, experiment_of, predictions_of, r_output, scans_of, study, written
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import DIAGNOSIS_SCORES
-from brainage.contracts.statistics import ROC, ROC_CURVES
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.contracts.statistics import ROC, ROC_CURVES
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.logistic import added_term
 from brainage.statistics.roc import compute_roc, roc_rows
-from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, experiment_of, predictions_of, scans_of, study, written
 

@@ -4,14 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS
-from brainage.contracts.statistics import ACCURACY, GROUPS, PERSON_SLOPES, ROC, ROC_CURVES, SLOPES
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS
+from brainage.core.contracts.statistics import (
+    ACCURACY,
+    GROUPS,
+    PERSON_SLOPES,
+    ROC,
+    ROC_CURVES,
+    SLOPES,
+)
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.accuracy import measure_accuracy
 from brainage.statistics.gaps import compute_gaps
 from brainage.statistics.groups import compare_groups
 from brainage.statistics.longitudinal import fit_slopes
 from brainage.statistics.roc import compute_roc
-from brainage.tables import read_table, write_table
 
 from .simulated import SETTINGS, predictions_of, scans_of, study, written
 
@@ -39,7 +46,7 @@ def everything(table: pd.DataFrame, folder) -> dict[str, pd.DataFrame]:
 
 
 def plain(rng: np.random.Generator, group: str | None, sites: tuple[str, ...]) -> pd.DataFrame:
-    parts = [("fit", 30), ("calibrate", 20), ("test", 20)]
+    parts = [("train", 30), ("calibration", 20), ("test", 20)]
     return pd.concat(
         [scans_of(group, n, rng, role=role, sites=sites, ages=(20, 80)) for role, n in parts]
     )
@@ -68,7 +75,7 @@ def test_no_diagnosis_no_sex_no_site(tmp_path):
 def test_no_calibrate_people(tmp_path):
     visits = {"people": 25, "visits": 2}
     scans = study(np.random.default_rng(3), CN=visits, AD=visits)
-    found = everything(predictions_of(scans[scans["role"] != "calibrate"]), tmp_path)
+    found = everything(predictions_of(scans[scans["role"] != "calibration"]), tmp_path)
     assert found["groups"]["note"].str.contains("no gap on Cole's scale").all()
     assert np.isfinite(found["accuracy"]["estimate"]).any()
     gap = found["roc"].query("score == 'gap'")

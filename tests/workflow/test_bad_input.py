@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.cohort.test_bids import make
 from tests.conftest import ROOT
+from tests.datasets.test_bids import make
 
 
 def plan(folder, config, *more):

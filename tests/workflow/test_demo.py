@@ -2,11 +2,11 @@
 
 import pytest
 
-from brainage.contracts.cohort import SPLITS, TRUTH
-from brainage.contracts.imaging import QC
-from brainage.contracts.reporting import TRUTH_RECOVERY
-from brainage.contracts.statistics import ACCURACY
-from brainage.tables import read_table
+from brainage.core.contracts.cohort import SPLITS, TRUTH
+from brainage.core.contracts.imaging import QC
+from brainage.core.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.contracts.statistics import ACCURACY
+from brainage.core.tables import read_table
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "results"

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from brainage.contracts.probing import PREDICTIONS
-from brainage.tables import write_table
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.tables import write_table
 from tests.conftest import ROOT
 from tests.statistics.simulated import predictions_of, study
 

@@ -8,10 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import QC
-from brainage.derivatives import MASK, derivative
-from brainage.tables import read_table
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import QC
+from brainage.core.derivatives import MASK, derivative
+from brainage.core.tables import read_table
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.workflow

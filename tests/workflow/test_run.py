@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from brainage.contracts.imaging import QC
-from brainage.files import sha256
-from brainage.tables import read_table
+from brainage.core.contracts.imaging import QC
+from brainage.core.files import sha256
+from brainage.core.tables import read_table
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.workflow

@@ -16,7 +16,7 @@ rule simulate_tables:
     params:
         settings=simulation,
         folder=subpath(output.participants, parent=True),
-        code=code("cohort/simulate.py"),
+        code=code("simulation/simulate.py"),
     shell:
         "python -m brainage simulate-tables {params.folder:q} --name {wildcards.dataset}"
         " --truth {output.truth:q} --settings {params.settings:q} 2>&1 | tee {log}"
@@ -41,7 +41,7 @@ rule simulate_images:
         settings=simulation,
         people=chunk_people,
         folder=lambda wildcards: results(f"simulated/{wildcards.dataset}"),
-        code=code("cohort/simulate.py"),
+        code=code("simulation/simulate.py"),
     shell:
         "python -m brainage simulate-images {params.folder:q} --list {output:q}"
         " --settings {params.settings:q} --people {params.people} 2>&1 | tee {log}"
@@ -65,7 +65,7 @@ rule index:
         settings=settings(
             "results", "datasets", "cohort", "splits", "statistics", listing=LISTING["listing"]
         ),
-        code=code("cohort/index.py"),
+        code=code("cohort/index.py", "datasets/bids.py", "simulation/plan.py"),
     shell:
         "python -m brainage index {output.scans:q} --remarks {output.remarks:q}"
         " --settings {params.settings:q} 2>&1 | tee {log}"

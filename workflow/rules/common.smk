@@ -13,10 +13,10 @@ os.environ.update(PYTHONPATH=f"{workflow.basedir}/src")
 sys.path.insert(0, f"{workflow.basedir}/src")
 sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
-from brainage.code_hash import room_hash
+from brainage.core.code_hash import room_hash
 from brainage.cohort.chunks import chunk_scans
-from brainage.config import complete
-from brainage.files import InputError
+from brainage.core.config import complete
+from brainage.core.files import InputError
 
 
 def _stop(error):
@@ -50,7 +50,7 @@ if (
 BASELINES = ["ridge_voxels", *(["ridge_regions"] if REGIONS else []), "mean"]
 MAIN = config["report"]["main_experiment"]
 RUNS = config["runs"]
-# Cells of the grid: experiments on a part of the fit people.
+# Cells of the grid: experiments on a part of the training people.
 CELLS = [name for name, run in RUNS.items() if run["of"] != name]
 GRID = CELLS and [*dict.fromkeys(RUNS[name]["of"] for name in CELLS), *CELLS]
 FOLDS = list(range(config["splits"]["folds"])) if config["splits"]["scheme"] == "folds" else [0]

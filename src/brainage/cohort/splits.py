@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.contracts.imaging import QC
-from brainage.files import InputError
-from brainage.tables import read_table, write_table
-
-PERSON = ["dataset", "participant_id"]
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.contracts.imaging import QC
+from brainage.core.files import InputError
+from brainage.core.subjects import PERSON, first_scans, site_factor, usable
+from brainage.core.tables import read_table, write_table
 
 
 def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> None:
@@ -21,9 +20,9 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
 
     Only people with at least one usable scan (not set aside, QC not failed) get a role. Within
     `holdout`, people of `external_sites` and of `test_sites` are test, and the healthy of the
-    other sites are shared out among fit, tune, calibrate and (internal) test; patients are always
+    other sites are shared out among train, validation, calibration and (internal) test; patients are always
     test. Within `folds`, each person is test once, and the others are shared out. A cell of the
-    grid has the same roles, but part of the fit people only; the others have no row there.
+    grid has the same roles, but part of the training people only; the others have no row there.
 
     Parameters
     ----------
@@ -39,7 +38,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     InputError
         There are too few people to fit, or a scan is in one table and not in the other.
     """
-    people = usable_people(read_table(scans, SCANS), read_table(qc, QC), config["cohort"])
+    people = usable_people(read_table(scans, SCANS), read_table(qc, QC))
     settings = config["splits"]
     rng = np.random.default_rng(config["seed"])
     if settings["scheme"] == "folds":
@@ -48,10 +47,10 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
         drawn = [_holdout(people, settings, rng)]
     rows = []
     for fold, roles in enumerate(drawn):
-        if (roles == "fit").sum() < settings["least_fit"]:
+        if (roles == "train").sum() < settings["min_train"]:
             raise InputError(
-                f"splits: fold {fold} has {(roles == 'fit').sum()} healthy people to fit with, "
-                f"needed are {settings['least_fit']} (key splits.least_fit)"
+                f"splits: fold {fold} has {(roles == 'train').sum()} healthy people to fit with, "
+                f"needed are {settings['min_train']} (key splits.min_train)"
             )
         one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
         for name, run in config["runs"].items():
@@ -61,46 +60,30 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                     continue
                 # The same draw for every cell of a seed, so that smaller parts lie in larger ones.
                 drawing = np.random.default_rng([config["seed"], fold, seed])
-                left = part_of_fit(people[roles == "fit"], run, drawing)
-                if len(left) < settings["least_fit"]:
+                left = part_of_train(people[roles == "train"], run, drawing)
+                if len(left) < settings["min_train"]:
                     raise InputError(
                         f"grid: {name} has {len(left)} people to fit with in fold {fold}, needed "
-                        f"are {settings['least_fit']} (key splits.least_fit); enlarge its fraction"
+                        f"are {settings['min_train']} (key splits.min_train); enlarge its fraction"
                     )
-                rows[-1] = rows[-1][(rows[-1]["role"] != "fit") | rows[-1].index.isin(left)]
+                rows[-1] = rows[-1][(rows[-1]["role"] != "train") | rows[-1].index.isin(left)]
     write_table(pd.concat(rows, ignore_index=True), out, SPLITS)
 
 
-def usable_people(scans: pd.DataFrame, qc: pd.DataFrame, cohort: dict[str, Any]) -> pd.DataFrame:
-    """One row a person with a usable scan: site and age at the first one, healthy or not.
-
-    A person is healthy when every diagnosis on record is a healthy one: nobody who converts
-    later counts. Where no scan of the cohort has a diagnosis everyone counts as healthy.
-    """
-    if set(scans["scan_id"]) != set(qc["scan_id"]):
-        lost = sorted(set(scans["scan_id"]) ^ set(qc["scan_id"]))[0]
-        raise InputError(f"{lost} is in one of scans.tsv and qc.tsv only; run the workflow again")
-    verdict = qc.set_index("scan_id")["verdict"]
-    scans = scans.assign(
-        usable=scans["set_aside"].isna() & (scans["scan_id"].map(verdict) != "fail")
-    )
-    if scans["diagnosis"].notna().any():
-        scans["healthy"] = scans["diagnosis"].isin(cohort["healthy"])
-    else:
-        scans["healthy"] = True
-    healthy = scans.groupby(PERSON)["healthy"].all().rename("healthy")
-    usable = scans[scans["usable"]].sort_values([*PERSON, "years_since_first", "scan_id"])
-    first = usable.drop_duplicates(PERSON)[[*PERSON, "site", "age", "sex", "age_top_coded"]]
-    return first.join(healthy, on=PERSON).reset_index(drop=True)
+def usable_people(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
+    """One row a person with a usable scan: site and age at the first one, always healthy or not."""
+    first = first_scans(scans[usable(scans, qc)])
+    columns = [*PERSON, "site", "age", "sex", "age_top_coded", "always_healthy"]
+    return first[columns].reset_index(drop=True)
 
 
 def _holdout(people: pd.DataFrame, settings: dict[str, Any], rng: np.random.Generator) -> pd.Series:
     apart = people["site"].isin([*settings["external_sites"], *settings["test_sites"]])
     roles = pd.Series("", index=people.index, dtype=object)
-    roles[apart | ~people["healthy"]] = "test"
-    shares = {role: settings[role] for role in ("tune", "calibrate")}
+    roles[apart | ~people["always_healthy"]] = "test"
+    shares = {role: settings[role] for role in ("validation", "calibration")}
     shares["test"] = settings["internal_test"]
-    inside = people.index[~apart & people["healthy"]]
+    inside = people.index[~apart & people["always_healthy"]]
     roles[inside] = _share_out(people.loc[inside], shares, rng)
     return roles
 
@@ -110,11 +93,11 @@ def _folds(
 ) -> list[pd.Series]:
     order = _by_site_and_age(people, rng)
     fold_of = pd.Series(np.arange(len(order)) % settings["folds"], index=order).sort_index()
-    shares = {role: settings[role] for role in ("tune", "calibrate")}
+    shares = {role: settings[role] for role in ("validation", "calibration")}
     drawn = []
     for fold in range(settings["folds"]):
         roles = pd.Series("", index=people.index, dtype=object)
-        test = (fold_of == fold) | ~people["healthy"]
+        test = (fold_of == fold) | ~people["always_healthy"]
         roles[test] = "test"
         roles[~test] = _share_out(people[~test], shares, rng)
         drawn.append(roles)
@@ -124,14 +107,14 @@ def _folds(
 def _share_out(
     people: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
 ) -> pd.Series:
-    """Give roles in the stated shares, alike in site and age; who is left is fit.
+    """Give roles in the stated shares, alike in site and age; who is left is train.
 
     People are ordered by site and age, and each role takes from that order at even steps, so
     that every role spans the ages of every site.
     """
     order = _by_site_and_age(people, rng)
     wanted = np.array([*shares.values()])
-    names = [*shares, "fit"]
+    names = [*shares, "train"]
     # Largest remainder along the order: at each person the role that is most behind its share.
     targets = np.append(wanted, 1 - wanted.sum())
     given = np.zeros(len(names))
@@ -145,7 +128,7 @@ def _share_out(
     return result.mask(people["age_top_coded"] & (result != "test"), "")
 
 
-def part_of_fit(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator) -> pd.Index:
+def part_of_train(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator) -> pd.Index:
     """Draw the people that a cell of the grid is fitted on.
 
     They are taken from the order of site and age in the order of the bit-reversal permutation
@@ -155,7 +138,7 @@ def part_of_fit(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator
     Parameters
     ----------
     fit
-        The fit people of all data sets: dataset, site and age.
+        The training people of all data sets: dataset, site and age.
     run
         `datasets` (None: all) and `fraction`.
     rng
@@ -164,7 +147,7 @@ def part_of_fit(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator
     Returns
     -------
     pandas.Index
-        Of `fit`: round(fraction * people of those data sets), at least one where there is one.
+        Of `train`: round(fraction * people of those data sets), at least one where there is one.
     """
     if run["datasets"] is not None:
         fit = fit[fit["dataset"].isin(run["datasets"])]
@@ -180,5 +163,5 @@ def part_of_fit(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator
 def _by_site_and_age(people: pd.DataFrame, rng: np.random.Generator) -> pd.Index:
     """Index ordered by site, then age, people of about one age shuffled."""
     jitter = people["age"] + rng.uniform(-2, 2, len(people))
-    frame = pd.DataFrame({"site": people["site"].fillna(""), "age": jitter})
+    frame = pd.DataFrame({"site": site_factor(people), "age": jitter})
     return frame.sort_values(["site", "age"]).index

@@ -25,13 +25,13 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts.imaging import MEASURES
-from brainage.derivatives import BRAIN, MASK, OF_WARP, PICTURE, QUALITY, TRANSFORM, derivative
-from brainage.files import sha256, write_json
+from brainage.core.contracts.imaging import MEASURES
+from brainage.core.derivatives import BRAIN, MASK, OF_WARP, PICTURE, QUALITY, TRANSFORM, derivative
+from brainage.core.files import sha256, write_json
+from brainage.core.tables import write_table
 from brainage.imaging import nonlinear, preprocess, strip
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.template import Template, load_template, template_hash
-from brainage.tables import write_table
 
 IMAGES = (BRAIN, MASK, TRANSFORM, PICTURE)
 NOT_OF_THE_IMAGE = ("chunk_size", "template", "template_mask")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from brainage.derivatives import GREY_MATTER, REGIONS, WARP
-from brainage.files import write_text
+from brainage.core.derivatives import GREY_MATTER, REGIONS, WARP
+from brainage.core.files import write_text
 from brainage.imaging import regions
 from brainage.imaging.reading import ScanFault
 from brainage.imaging.template import Template

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from brainage.derivatives import BRAIN, MASK, PICTURE, TRANSFORM
+from brainage.core.derivatives import BRAIN, MASK, PICTURE, TRANSFORM
 from brainage.imaging import geometry, measures, nonlinear, picture, strip, tissue
 from brainage.imaging.reading import Head, ScanFault, read
 from brainage.imaging.register import on_template, register_head

@@ -20,12 +20,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import MEASURES, QC, VERDICTS
-from brainage.decisions import read_decisions
-from brainage.derivatives import BRAIN, derivative
-from brainage.files import InputError
-from brainage.tables import read_table, write_table
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import MEASURES, QC, VERDICTS
+from brainage.core.decisions import read_decisions
+from brainage.core.derivatives import BRAIN, derivative
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def assess(
     frame = _joined([Path(path) for path in tables], people, Path(scans))
     folder = Path(out).parent if folder is None else Path(folder)
     frame["cohort_correlation"] = _cohort_correlation(frame, folder, settings)
-    frame["brain_volume_ratio"] = _volume_ratio(frame, people, int(settings["minimum_site_scans"]))
+    frame["brain_volume_ratio"] = _volume_ratio(frame, people, int(settings["min_site_scans"]))
     fails: dict[str, list[str]] = {scan_id: [] for scan_id in frame["scan_id"]}
     warns: dict[str, list[str]] = {scan_id: [] for scan_id in frame["scan_id"]}
     for scan_id, fault in zip(frame["scan_id"], frame["fault"], strict=True):
@@ -141,11 +141,11 @@ def _decided(result: pd.DataFrame, decisions: str | None) -> pd.DataFrame:
     )
     if decisions is None:
         return result
-    said = read_decisions(decisions, result["scan_id"])
+    said = read_decisions(decisions, set(result["scan_id"]))
     otherwise = 0
-    for at in result.index[result["scan_id"].isin(said.index)]:
+    for at in result.index[result["scan_id"].isin(list(said))]:
         row = result.loc[at]
-        decision, comment = said.loc[row["scan_id"], ["decision", "comment"]]
+        decision, comment = said[row["scan_id"]]
         verdict, reason = _word(row, decision, comment)
         result.at[at, "verdict"], result.at[at, "reason"] = verdict, reason
         result.at[at, "decision"], result.at[at, "comment"] = decision, comment
@@ -206,7 +206,7 @@ def _cohort_correlation(
     the scan itself left out; voxels count where at least half of those brains have tissue.
     """
     usable = [not isinstance(fault, str) for fault in frame["fault"]]
-    limit = float(settings["minimum_template_correlation"])
+    limit = float(settings["min_template_correlation"])
     similar = frame.get("template_correlation", pd.Series(np.nan, index=frame.index)) >= limit
     counted = [bool(a and b) for a, b in zip(usable, similar, strict=True)]
     total: np.ndarray | None = None
@@ -310,7 +310,7 @@ def _check_limits(
     for column, words in limits:
         if column not in frame:
             continue
-        limit = float(settings[f"minimum_{column}"])
+        limit = float(settings[f"min_{column}"])
         for scan_id, value in zip(frame["scan_id"], frame[column], strict=True):
             if value is not None and value < limit:
                 fails[scan_id].append(f"{words} {value:.2f} is below {limit:g}")
@@ -328,7 +328,7 @@ def _check_lie(frame: pd.DataFrame, settings: dict[str, Any], warns: dict[str, l
     Slices counted the wrong way are a turn and a mirror image. The template is symmetric, so where
     the turned head is registered well its brain can be used; but left and right are swapped.
     """
-    limit = float(settings["maximum_rotation"])
+    limit = float(settings["max_rotation"])
     for scan_id, angle in zip(
         frame["scan_id"], frame.get("rotation_degrees", [np.nan] * len(frame)), strict=True
     ):
@@ -349,7 +349,7 @@ def _check_outliers(
     site = sites.reindex(frame["scan_id"]).to_numpy()
     # Scans that fail a limit would widen the spread that the others are measured by.
     sound = np.array([not fails[scan_id] for scan_id in frame["scan_id"]])
-    minimum = int(settings["minimum_site_scans"])
+    minimum = int(settings["min_site_scans"])
     # Those scans are judged all the same: that says why they look as they do.
     judgeable = np.array([not isinstance(fault, str) for fault in frame["fault"]])
     groups: list[tuple[str, np.ndarray, np.ndarray]] = []  # name, scans judged, scans compared

@@ -11,7 +11,7 @@ from brainage.imaging import geometry
 from brainage.imaging.reading import ScanFault
 from brainage.imaging.template import Template
 
-MAXIMUM_STEPS = 30
+MAX_STEPS = 30
 # mm at REACH mm from the middle: a smaller step moves nothing that can be seen.
 SMALLEST_STEP = 0.01
 REACH = 50.0
@@ -141,7 +141,7 @@ def _converged(
         moving, level.sigma * template.size / geometry.spacing(affine)
     )
     least, best, share = np.inf, world, 1.0
-    for _ in range(MAXIMUM_STEPS):
+    for _ in range(MAX_STEPS):
         seen = geometry.resampled(blurred, affine, near.shape, grid, world)[near]
         scaled = (seen / max(float(seen.max()), 1e-9)).astype(float)
         powers = np.stack([np.ones_like(scaled), scaled, scaled**2, scaled**2 * scaled])

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from brainage.contracts import imaging as contract
-from brainage.derivatives import REGIONS, derivative
-from brainage.files import InputError
+from brainage.core.contracts import imaging as contract
+from brainage.core.derivatives import REGIONS, derivative
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.imaging.template import template_paths
-from brainage.tables import read_table, write_table
 
 LABELS = "mni_icbm152_CerebrA_tal_nlin_sym_09c.nii"
 DETAILS = "CerebrA_LabelDetails.csv"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.imaging.reading import Head, ScanFault
 from brainage.imaging.tissue import Tissues, normalised
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from brainage.files import InputError, sha256
+from brainage.core.files import InputError, sha256
 from brainage.imaging import geometry
 
 REGISTRATION_SIZE = 4.0  # mm: where the whole head is registered and N4 runs

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from brainage.files import written_whole
+from brainage.core.files import written_whole
 
 
 def fingerprint(**parts: Any) -> dict[str, str]:

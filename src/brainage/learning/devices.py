@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 
 
-def require_enough(settings: dict[str, Any], fit_people: int, name: str) -> None:
+def require_enough(settings: dict[str, Any], train_people: int, name: str) -> None:
     """Raise InputError where a training has not enough GPUs or people for its ``devices``."""
     processes = int(settings["devices"])
     if processes == 1:
@@ -21,7 +21,7 @@ def require_enough(settings: dict[str, Any], fit_people: int, name: str) -> None
         raise InputError(
             f"learning.devices is {processes}, but there are {gpus} GPUs here; use devices: {gpus}"
         )
-    smallest = fit_people // math.ceil(fit_people / settings["batch_people"])
+    smallest = train_people // math.ceil(train_people / settings["batch_people"])
     if smallest < processes:
         raise InputError(
             f"{name}: a batch has {smallest} people, fewer than learning.devices ({processes}); "

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brainage.files import InputError, written_whole
+from brainage.core.files import InputError, written_whole
 
 
 class Alone:

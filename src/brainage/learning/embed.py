@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from torch import nn
 
-from brainage.contracts.learning import INDEX
-from brainage.files import InputError, read_json, written_whole
+from brainage.core.contracts.learning import INDEX
+from brainage.core.files import InputError, read_json, written_whole
+from brainage.core.tables import write_table
 from brainage.learning import augment, encoders
 from brainage.learning.devices import make_repeatable, pick_device
 from brainage.learning.pretrain import DESCRIPTION, WEIGHTS
 from brainage.learning.store import open_store
-from brainage.tables import write_table
 
 _BATCH = 16
 

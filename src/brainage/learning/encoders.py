@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 
 NAMES = ("small", "resnet18", "densenet121", "alexnet3d")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.files import InputError
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.files import InputError
+from brainage.core.tables import read_table
 from brainage.learning.store import Store
-from brainage.tables import read_table
 
 _PERSON = ["dataset", "participant_id"]
 
@@ -45,14 +45,14 @@ class Group:
 def read_groups(
     scans: Path, splits: Path, store: Store, experiment: str, fold: int, seed: int
 ) -> tuple[Group, Group]:
-    """Collect the scans of `fit` and of `tune` people of one training run.
+    """Collect the scans of `train` and of `validation` people of one training run.
 
     Scans without an age, with a top-coded age, set aside or not in the store are left out.
 
     Raises
     ------
     InputError
-        Where the run has no fit people, or a person has two roles in it.
+        Where the run has no training people, or a person has two roles in it.
     """
     table = read_table(splits, SPLITS)
     run = (table["experiment"] == experiment) & (table["fold"] == fold) & (table["seed"] == seed)
@@ -73,13 +73,13 @@ def read_groups(
         & people["scan_id"].isin(store.rows)
     ]
     known = people.merge(roles[[*_PERSON, "role"]], on=_PERSON, how="inner")
-    fit = _group(known[known["role"] == "fit"], store)
+    fit = _group(known[known["role"] == "train"], store)
     if len(fit.people) < 2:
         raise InputError(
-            f"{splits}: {experiment}, fold {fold}, seed {seed} has {len(fit.people)} fit people "
+            f"{splits}: {experiment}, fold {fold}, seed {seed} has {len(fit.people)} training people "
             "with a usable scan and age; training needs 2 or more"
         )
-    return fit, _group(known[known["role"] == "tune"], store)
+    return fit, _group(known[known["role"] == "validation"], store)
 
 
 def batches(

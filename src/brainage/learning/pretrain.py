@@ -11,12 +11,12 @@ from typing import Any
 import pandas as pd
 
 import brainage
-from brainage.contracts import learning as contract
-from brainage.derivatives import SCAN_ID_PATTERN
-from brainage.files import InputError, write_json, written_whole
+from brainage.core.contracts import learning as contract
+from brainage.core.derivatives import SCAN_ID_PATTERN
+from brainage.core.files import InputError, write_json, written_whole
+from brainage.core.tables import write_table
 from brainage.learning import checkpoint, encoders, losses, people, training
 from brainage.learning.store import open_store
-from brainage.tables import write_table
 
 WEIGHTS = "encoder.safetensors"
 DESCRIPTION = "encoder.json"
@@ -40,10 +40,10 @@ def pretrain(
     code_hash: str,
     steps_of: str | None = None,
 ) -> None:
-    """Train an encoder on the fit people of one run and write it.
+    """Train an encoder on the training people of one run and write it.
 
-    Only fit people are trained on and only tune people may help to choose the epoch;
-    calibrate and test people are not read. On a CPU the same call gives the same bytes, also
+    Only training people are trained on and only validation people may help to choose the epoch;
+    calibration and test people are not read. On a CPU the same call gives the same bytes, also
     when it was killed and called again in between.
 
     Parameters
@@ -58,7 +58,7 @@ def pretrain(
         Folder for this run's checkpoint while it lasts.
     settings
         One experiment of the config: every key of the section ``learning``. Of a list of learning
-        rates the one is taken whose encoder has the least error of an age probe on tune people.
+        rates the one is taken whose encoder has the least error of an age probe on validation people.
     experiment, fold, seed
         Which run of the splits.
     threads
@@ -66,17 +66,17 @@ def pretrain(
     code_hash
         Hash of the code that results follow from; a checkpoint of other code is not used.
     steps_of
-        The experiment whose fit people set the number of optimiser steps an epoch, so that
+        The experiment whose training people set the number of optimiser steps an epoch, so that
         trainings on parts of them have as many as it has. Its own where None.
 
     Raises
     ------
     InputError
-        Too few fit people, a person with two roles, or a loss
+        Too few training people, a person with two roles, or a loss
         that becomes infinite or not a number.
     """
     data = open_store(store)
-    fit, tune = people.read_groups(scans, splits, data, experiment, fold, seed)
+    fit, validation = people.read_groups(scans, splits, data, experiment, fold, seed)
     steps = None
     if steps_of not in (None, experiment):
         whole, _ = people.read_groups(scans, splits, data, steps_of, fold, seed)
@@ -90,7 +90,7 @@ def pretrain(
             data.info,
             *(
                 [group.scan_ids, group.rows.tolist(), group.ages.tolist(), group.sites.tolist()]
-                for group in (fit, tune)
+                for group in (fit, validation)
             ),
         ],
         code=code_hash,
@@ -98,8 +98,8 @@ def pretrain(
     job = training.Job(
         name=f"{experiment} fold {fold} seed {seed}",
         store=store,
-        fit=fit,
-        tune=tune,
+        train=fit,
+        validation=validation,
         settings=settings,
         seed=seed,
         threads=threads,
@@ -119,18 +119,18 @@ def _jobs(job: training.Job) -> list[training.Job]:
     rates = job.settings["learning_rate"]
     if not isinstance(rates, list):
         return [job]
-    if not job.tune.people:
+    if not job.validation.people:
         raise InputError(
             f"{job.name}: learning.learning_rate is a list to choose from, but the splits have no "
-            "tune people; give one rate, or raise splits.tune"
+            "validation people; give one rate, or raise splits.validation"
         )
     # The last epoch is looked at in any case where there are looks at all.
-    every = job.settings["tune_every"] or job.settings["epochs"]
+    every = job.settings["validation_every"] or job.settings["epochs"]
     return [
         replace(
             job,
             name=f"{job.name}, learning rate {rate:g}",
-            settings={**job.settings, "learning_rate": rate, "tune_every": every},
+            settings={**job.settings, "learning_rate": rate, "validation_every": every},
             checkpoint=job.checkpoint.with_suffix(f".{number}.pt"),
             made_for={**job.made_for, "learning rate": repr(rate)},
         )
@@ -141,11 +141,11 @@ def _jobs(job: training.Job) -> list[training.Job]:
 def _best(
     jobs: list[training.Job],
 ) -> tuple[training.Job, dict[str, Any], list[dict[str, Any]], dict[float, float]]:
-    """Train all; return the one of least error on tune people, and the errors by learning rate.
+    """Train all; return the one of least error on validation people, and the errors by learning rate.
 
     A rate that diverges has an infinite error; it is no reason to lose the others.
     """
-    if len(jobs) == 1:  # nothing is chosen, and no tune person is looked at for it
+    if len(jobs) == 1:  # nothing is chosen, and no validation person is looked at for it
         return jobs[0], *training.train(jobs[0]), {}
     found: tuple[Any, ...] | None = None
     failure: training.Diverged | None = None
@@ -154,7 +154,7 @@ def _best(
         error = math.inf
         try:
             weights, history = training.train(job)
-            error = _tune_error(history, job.settings["choose_epoch"])
+            error = _validation_error(history, job.settings["choose_epoch"])
             if found is None or error < min(tried.values()):
                 found = (job, weights, history)
         except training.Diverged as diverged:
@@ -167,12 +167,12 @@ def _best(
     return *found, tried
 
 
-def _tune_error(history: list[dict[str, Any]], choose_epoch: str) -> float:
-    """Error on tune people of the weights that are written."""
-    looked = [row for row in history if not math.isnan(row["tune_loss"])]
-    if choose_epoch == "tune":
-        return min(looked, key=lambda row: row["tune_loss"])["tune_mae"]
-    return looked[-1]["tune_mae"]
+def _validation_error(history: list[dict[str, Any]], choose_epoch: str) -> float:
+    """Error on validation people of the weights that are written."""
+    looked = [row for row in history if not math.isnan(row["validation_loss"])]
+    if choose_epoch == "validation":
+        return min(looked, key=lambda row: row["validation_loss"])["validation_mae"]
+    return looked[-1]["validation_mae"]
 
 
 def _person(scan_id: str) -> tuple[str, str]:
@@ -203,7 +203,7 @@ def _write(
     with written_whole(out / WEIGHTS) as temporary:
         save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
     write_table(table, out / HISTORY, contract.HISTORY)
-    seen = {contract.person_hash(*_person(scan_id)) for scan_id in job.fit.scan_ids}
+    seen = {contract.person_hash(*_person(scan_id)) for scan_id in job.train.scan_ids}
     encoder = encoders.build(**job.settings["encoder"], channels=len(job.settings["channels"]))
     write_json(
         out / DESCRIPTION,
@@ -219,11 +219,11 @@ def _write(
                 "experiment": experiment,
                 "fold": fold,
                 "seed": seed,
-                "people": len(job.fit.people),
-                "scans": len(job.fit.scan_ids),
+                "people": len(job.train.people),
+                "scans": len(job.train.scan_ids),
                 "people_hashes": sorted(seen),
-                "age_low": round(float(job.fit.ages.min()), 4),
-                "age_high": round(float(job.fit.ages.max()), 4),
+                "age_low": round(float(job.train.ages.min()), 4),
+                "age_high": round(float(job.train.ages.max()), 4),
                 "threads": job.threads,
             },
             "version": brainage.__version__,

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts import learning as contract
-from brainage.contracts.cohort import SCANS
-from brainage.contracts.imaging import QC
-from brainage.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
-from brainage.files import InputError, read_json, sha256, write_json, written_whole
-from brainage.tables import read_table, write_table
+from brainage.core.contracts import learning as contract
+from brainage.core.contracts.cohort import SCANS
+from brainage.core.contracts.imaging import QC
+from brainage.core.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
+from brainage.core.files import InputError, read_json, sha256, write_json, written_whole
+from brainage.core.tables import read_table, write_table
 
 BRAINS = "brains.npy"
 INDEX = "index.tsv"

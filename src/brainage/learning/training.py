@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.learning import (
     augment,
     checkpoint,
@@ -43,14 +43,14 @@ class Job:
 
     name: str
     store: Path
-    fit: Group
-    tune: Group
+    train: Group
+    validation: Group
     settings: dict[str, Any]
     seed: int
     threads: int
     checkpoint: Path
     made_for: dict[str, str]
-    steps: int | None = None  # optimiser steps an epoch; None: once through the fit people
+    steps: int | None = None  # optimiser steps an epoch; None: once through the training people
 
 
 class Diverged(InputError):
@@ -66,7 +66,7 @@ def train(job: Job) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
         The encoder's weights, on the CPU, and the history: one dict an epoch.
     """
     processes = int(job.settings["devices"])
-    devices.require_enough(job.settings, len(job.fit.people), job.name)
+    devices.require_enough(job.settings, len(job.train.people), job.name)
     if processes > 1:
         return distributed.run(_train_one_process, job, processes)
     return _train_one_process(job, distributed.Alone())
@@ -103,10 +103,10 @@ class _Run:
         self.job, self.team, self.settings = job, team, settings
         self.device = devices.pick_device(settings["device"], team.rank)
         self.store = open_store(job.store)
-        self.brains = self._brains(job.fit.rows)
+        self.brains = self._brains(job.train.rows)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(job.seed)
-            self.model = _Model(settings, job.fit.ages)
+            self.model = _Model(settings, job.train.ages)
         if team.size > 1 and self.device.type == "cuda":
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
         self.memory_format = (
@@ -171,7 +171,7 @@ class _Run:
             group["lr"] = rate
         shares = [np.tile(self.share(positions, r), settings["views"]) for r in range(team.size)]
         sizes = [len(share) for share in shares]
-        ages = torch.from_numpy(self.job.fit.ages[np.concatenate(shares)]).to(self.device)
+        ages = torch.from_numpy(self.job.train.ages[np.concatenate(shares)]).to(self.device)
         # A person who can come more than once in an epoch is seen anew each time.
         once = settings["sampling"] == "uniform" and self.job.steps is None
         again = () if once else (self.steps,)
@@ -243,17 +243,17 @@ class _Run:
             outputs = self.model(volumes.contiguous(memory_format=self.memory_format))
         return outputs.float()
 
-    def look_at_tune(self) -> tuple[float, float]:
-        """Loss and MAE (ridge on the embeddings of fit people, in years) on tune people."""
-        tune = self.job.tune
+    def evaluate_validation(self) -> tuple[float, float]:
+        """Loss and MAE (ridge on the embeddings of training people, in years) on validation people."""
+        validation = self.job.validation
         kept = _copy(self.model.encoder)
         self.model.encoder.load_state_dict(self.weights())
         self.model.eval()
         with torch.no_grad():
             embeddings, outputs = [], []
             for group, brains in (
-                (self.job.fit, self.brains),
-                (tune, self._brains(tune.rows)),
+                (self.job.train, self.brains),
+                (validation, self._brains(validation.rows)),
             ):
                 first = np.array([scans[0] for scans in group.people])
                 features = [
@@ -308,11 +308,11 @@ def _train(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]
     team.wait()  # all have read it before the first writes the next
     started = said = saved = time.monotonic()
     first_epoch = len(run.history) + 1
-    looks = _looks(settings, bool(job.tune.people))
+    looks = _looks(settings, bool(job.validation.people))
     for epoch in range(first_epoch, settings["epochs"] + 1):
         run.model.train()
         batches = people.batches(
-            job.fit,
+            job.train,
             settings["batch_people"],
             job.seed,
             epoch,
@@ -328,21 +328,21 @@ def _train(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]
         row = {
             "epoch": epoch,
             "learning_rate": optimisation.learning_rate(settings, epoch - 1),
-            "fit_loss": float(np.average(values, weights=[len(part) for part in batches])),
-            "tune_loss": math.nan,
-            "tune_mae": math.nan,
+            "train_loss": float(np.average(values, weights=[len(part) for part in batches])),
+            "validation_loss": math.nan,
+            "validation_mae": math.nan,
         }
         if looks and (epoch % looks == 0 or epoch == settings["epochs"]):
-            row["tune_loss"], row["tune_mae"] = run.look_at_tune()
-            if settings["choose_epoch"] == "tune" and row["tune_loss"] == 0:
+            row["validation_loss"], row["validation_mae"] = run.evaluate_validation()
+            if settings["choose_epoch"] == "validation" and row["validation_loss"] == 0:
                 raise InputError(
                     f"{job.name}: the loss finds nothing to compare among the "
-                    f"{len(job.tune.people)} tune people, so that they cannot choose the epoch; "
-                    "raise splits.tune or learning.bandwidth, or use choose_epoch: last"
+                    f"{len(job.validation.people)} validation people, so that they cannot choose the epoch; "
+                    "raise splits.validation or learning.bandwidth, or use choose_epoch: last"
                 )
-            if row["tune_loss"] < run.best_loss:
-                run.best_loss = row["tune_loss"]
-                if settings["choose_epoch"] == "tune":
+            if row["validation_loss"] < run.best_loss:
+                run.best_loss = row["validation_loss"]
+                if settings["choose_epoch"] == "validation":
                     run.best = {key: value.clone() for key, value in run.weights().items()}
         run.history.append(row)
         now = time.monotonic()
@@ -359,19 +359,21 @@ def _train(job: Job, team: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]
     return {key: value.detach().cpu() for key, value in weights.items()}, run.history
 
 
-def _looks(settings: dict[str, Any], has_tune: bool) -> int:
-    """Epochs between looks at the tune people; 0 for never."""
-    if settings["choose_epoch"] == "tune":
-        if not has_tune:
-            raise InputError("learning.choose_epoch is tune, but the splits have no tune people")
-        return settings["tune_every"] or 1
-    return settings["tune_every"] if has_tune else 0
+def _looks(settings: dict[str, Any], has_validation: bool) -> int:
+    """Epochs between looks at the validation people; 0 for never."""
+    if settings["choose_epoch"] == "validation":
+        if not has_validation:
+            raise InputError(
+                "learning.choose_epoch is validation, but the splits have no validation people"
+            )
+        return settings["validation_every"] or 1
+    return settings["validation_every"] if has_validation else 0
 
 
 def _say(job: Job, row: dict[str, Any], rate: float, seconds: float) -> None:
     left = int(seconds * (job.settings["epochs"] - row["epoch"]))
     print(
-        f"{job.name}: epoch {row['epoch']}/{job.settings['epochs']}, loss {row['fit_loss']:.4f}, "
+        f"{job.name}: epoch {row['epoch']}/{job.settings['epochs']}, loss {row['train_loss']:.4f}, "
         f"{rate:.0f} scans/s, {left // 60}:{left % 60:02d} left",
         file=sys.stderr,
         flush=True,

@@ -1,4 +1,4 @@
-"""Age from a frozen embedding, by ridge regression fitted on fit people only."""
+"""Age from a frozen embedding, by ridge regression fitted on training people only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.probing import PREDICTIONS
-from brainage.files import InputError
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.files import InputError
+from brainage.core.tables import write_table
 from brainage.probing.people import (
     first_scans,
     folds_of_people,
@@ -19,9 +20,8 @@ from brainage.probing.people import (
     read_run,
 )
 from brainage.probing.ridge import choose
-from brainage.tables import write_table
 
-LEAST_FIT = 3  # people
+MIN_TRAIN = 3  # people
 
 
 def probe_age(
@@ -35,10 +35,10 @@ def probe_age(
     seed: int,
     settings: dict[str, Any],
 ) -> None:
-    """Fit ridge regression of age on the embedding of fit people and predict everyone's age.
+    """Fit ridge regression of age on the embedding of training people and predict everyone's age.
 
-    The penalty is chosen on tune people where there are enough of them: the encoder saw the ages
-    of fit people, so that folds of fit people favour too weak a penalty, and are used only where
+    The penalty is chosen on validation people where there are enough of them: the encoder saw the ages
+    of training people, so that folds of training people favour too weak a penalty, and are used only where
     nothing better is there.
 
     Parameters
@@ -50,7 +50,7 @@ def probe_age(
         As :data:`SCANS` and :data:`SPLITS`.
     out
         As :data:`PREDICTIONS`, with a row for every scan of every person with
-        a role. Rows of fit people are marked so; they only say which sites were seen.
+        a role. Rows of training people are marked so; they only say which sites were seen.
     experiment, fold, seed
         The run.
     settings
@@ -64,13 +64,13 @@ def probe_age(
     people = read_run(index, scans, splits, experiment, fold, seed)
     features = read_embeddings(embeddings, people)
     ages = people["age"].to_numpy(float)
-    fit = fit_rows(people, f"{splits}: experiment {experiment}, fold {fold}, seed {seed}")
-    tune = np.sort(first_scans(people[people["role"] == "tune"]).index.to_numpy())
-    if len(tune) >= settings["least_tune"]:
-        rounds = [(fit, tune)]
+    fit = train_rows(people, f"{splits}: experiment {experiment}, fold {fold}, seed {seed}")
+    validation = np.sort(first_scans(people[people["role"] == "validation"]).index.to_numpy())
+    if len(validation) >= settings["min_validation"]:
+        rounds = [(fit, validation)]
     else:
         print(
-            f"probe age: {len(tune)} tune people, the penalty is chosen by folds of fit people",
+            f"probe age: {len(validation)} validation people, the penalty is chosen by folds of training people",
             file=sys.stderr,
         )
         rounds = folds_within(people, fit, settings)
@@ -79,13 +79,13 @@ def probe_age(
     write_table(predictions_table(people, predicted, experiment, fold, seed), out, PREDICTIONS)
 
 
-def fit_rows(people: pd.DataFrame, where: str) -> np.ndarray:
-    """Positions of the scans of fit people with a known age; `where` names the run in a message."""
-    usable = people[(people["role"] == "fit") & people["age"].notna()]
+def train_rows(people: pd.DataFrame, where: str) -> np.ndarray:
+    """Positions of the scans of training people with a known age; `where` names the run in a message."""
+    usable = people[(people["role"] == "train") & people["age"].notna()]
     found = len(first_scans(usable))
-    if found < LEAST_FIT:
+    if found < MIN_TRAIN:
         raise InputError(
-            f"{where}: {found} fit people with a known age, at least {LEAST_FIT} are needed"
+            f"{where}: {found} training people with a known age, at least {MIN_TRAIN} are needed"
         )
     return usable.index.to_numpy()
 
@@ -93,6 +93,6 @@ def fit_rows(people: pd.DataFrame, where: str) -> np.ndarray:
 def folds_within(
     people: pd.DataFrame, fit: np.ndarray, settings: dict[str, Any]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Folds by person among the rows `fit`, as positions in `people`."""
+    """Folds by person among the rows `train`, as positions in `people`."""
     folds = folds_of_people(people.iloc[fit], settings["folds"], settings["seed"])
     return [(fit[train], fit[held_out]) for train, held_out in folds]

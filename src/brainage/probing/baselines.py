@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.imaging import REGIONS
-from brainage.contracts.probing import PREDICTIONS
-from brainage.files import InputError
-from brainage.probing.age import fit_rows, folds_within
+from brainage.core.contracts.imaging import REGIONS
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
+from brainage.probing.age import folds_within, train_rows
 from brainage.probing.people import first_scans, predictions_table, read_run
 from brainage.probing.ridge import choose
 from brainage.probing.voxels import Voxels
-from brainage.tables import read_table, write_table
 
 KINDS = ("ridge_voxels", "ridge_regions", "mean")
 AT_ONCE = 64  # brains in memory while they are projected
@@ -36,12 +36,12 @@ def predict_baseline(
 ) -> None:
     """Predict age by a baseline, for the people of a run in the same roles.
 
-    ``ridge_voxels``: principal components of the voxels of fit people, then ridge regression.
-    The number of components and the penalty are chosen by folds of fit people: nothing has seen
-    their ages before, so these folds are honest and have more people than tune.
+    ``ridge_voxels``: principal components of the voxels of training people, then ridge regression.
+    The number of components and the penalty are chosen by folds of training people: nothing has seen
+    their ages before, so these folds are honest and have more people than validation has.
     ``ridge_regions``: ridge regression on standardised regional volumes, its penalty chosen
     likewise.
-    ``mean``: the median age of fit people, which is the constant of least absolute error for them.
+    ``mean``: the median age of training people, which is the constant of least absolute error for them.
 
     Parameters
     ----------
@@ -72,7 +72,9 @@ def predict_baseline(
         raise InputError(f"baseline {kind!r} is not one of {', '.join(KINDS)}")
     store = Path(store)
     people = read_run(store / "index.tsv", scans, splits, experiment_rows_from, fold, seed)
-    fit = fit_rows(people, f"{splits}: experiment {experiment_rows_from}, fold {fold}, seed {seed}")
+    fit = train_rows(
+        people, f"{splits}: experiment {experiment_rows_from}, fold {fold}, seed {seed}"
+    )
     if kind == "mean":
         constant = float(first_scans(people.iloc[fit])["age"].median())
         predicted = np.full(len(people), constant)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.tables import write_table
 from brainage.probing.logistic import out_of_fold
 from brainage.probing.people import first_scans, read_embeddings, read_run
-from brainage.tables import write_table
 
 
 def probe_diagnosis(
@@ -51,7 +51,7 @@ def probe_diagnosis(
     for case in [group for group in settings["groups"] if group != control]:
         two = at_shared_sites(first[first["diagnosis"].isin([control, case])])
         counts = two["diagnosis"].value_counts()
-        if min(counts.get(control, 0), counts.get(case, 0)) < settings["least_diagnosis"]:
+        if min(counts.get(control, 0), counts.get(case, 0)) < settings["min_diagnosis"]:
             continue
         print(f"probe diagnosis: {control} and {case}, {len(two)} people", file=sys.stderr)
         _, probabilities, classes = out_of_fold(

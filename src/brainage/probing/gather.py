@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainage.tables import Table, read_table, write_table
+from brainage.core.contract import Table
+from brainage.core.tables import read_table, write_table
 
 
 def gather(paths: Sequence[Path], out: Path, table: Table) -> None:

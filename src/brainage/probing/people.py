@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS, SPLITS
-from brainage.contracts.learning import INDEX, person_hash
-from brainage.contracts.probing import PREDICTIONS
-from brainage.files import InputError, read_json
-from brainage.tables import read_table
+from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.contracts.learning import INDEX, person_hash
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.files import InputError, read_json
+from brainage.core.tables import read_table
 
 PERSON = ["dataset", "participant_id"]
 
@@ -92,7 +92,7 @@ def refuse_seen_people(encoder: Path, splits: Path, experiment: str, fold: int, 
     seen = set(read_json(encoder)["training"]["people_hashes"])
     roles = read_table(splits, SPLITS)
     here = (roles["experiment"] == experiment) & (roles["fold"] == fold) & (roles["seed"] == seed)
-    for row in roles[here & (roles["role"] != "fit")].itertuples():
+    for row in roles[here & (roles["role"] != "train")].itertuples():
         if person_hash(row.dataset, row.participant_id) in seen:
             raise InputError(
                 f"{encoder}: this encoder was trained on the age of {row.participant_id} of "

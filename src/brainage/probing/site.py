@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.columns import CONFIDENCE
-from brainage.contracts.probing import SITE_PROBE
+from brainage.core.contracts.columns import CONFIDENCE
+from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.tables import write_table
 from brainage.probing.logistic import MANY_STEPS, out_of_fold
 from brainage.probing.people import first_scans, is_healthy, read_embeddings, read_run
 from brainage.probing.voxels import Voxels
-from brainage.tables import write_table
 
 # The protocol of the OpenBHB challenge: features as they are, at most 1,000 steps.
 CHALLENGE_C = [0.01, 0.1, 1.0, 10.0, 100.0]
@@ -67,7 +67,7 @@ def probe_site(
     store
         Folder with brains.npy and its index.tsv.
     people_of
-        The experiment whose fit, tune, calibrate and test people are meant, where it is not
+        The experiment whose train, validation, calibration and test people are meant, where it is not
         `experiment` itself: a cell of the grid is probed on the people and sites of the whole.
     """
     people = read_run(index, scans, splits, people_of or experiment, fold, seed)
@@ -95,16 +95,16 @@ def probe_site(
 
 
 def people_of_sites(people: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
-    """First scans of healthy people that are not fit, at training sites with enough of them.
+    """First scans of healthy people that are not trained on, at training sites with enough of them.
 
     Returns no rows where fewer than two sites are left.
     """
-    training = set(people.loc[people["role"] == "fit", "site"].dropna())
-    others = people[is_healthy(people, settings) & (people["role"] != "fit")]
+    training = set(people.loc[people["role"] == "train", "site"].dropna())
+    others = people[is_healthy(people, settings) & (people["role"] != "train")]
     first = first_scans(others)
     first = first[first["site"].isin(training)]
     counts = first["site"].map(first["site"].value_counts())
-    first = first[counts >= settings["least_at_site"]]
+    first = first[counts >= settings["min_at_site"]]
     return first if first["site"].nunique() > 1 else first.iloc[:0]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 
 FILES = {"brain": "brains.npy", "grey_matter": "grey_matter.npy"}
 

@@ -13,14 +13,14 @@ from brainage.reporting import tables as tb
 from brainage.reporting import words
 from brainage.reporting.tables import Tables
 
-LEAST_FOR_BAND = 40  # calibrate people
-LEAST_FOR_TAILS = 100  # calibrate people, for a percentile above the 90th or below the 10th
-LEAST_LOCAL = 20  # calibrate people at a site, for a percentile there
+MIN_FOR_BAND = 40  # calibration people
+MIN_FOR_TAILS = 100  # calibration people, for a percentile above the 90th or below the 10th
+MIN_LOCAL = 20  # calibration people at a site, for a percentile there
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Healthy calibrate people of one fold, one scan each.
+    """Healthy calibration people of one fold, one scan each.
 
     Attributes
     ----------
@@ -62,11 +62,11 @@ def references(tables: Tables, settings: dict[str, Any]) -> dict[int, Reference]
         people = gaps[
             (gaps["experiment"] == main)
             & (gaps["fold"] == row["fold"])
-            & (gaps["role"] == "calibrate")
+            & (gaps["role"] == "calibration")
             & gaps["gap_cole"].notna()
         ]
         people = tb.first_scans(people)
-        enough = len(people) >= LEAST_FOR_BAND
+        enough = len(people) >= MIN_FOR_BAND
         found[int(row["fold"])] = Reference(
             people,
             float(row["alpha"]),
@@ -123,6 +123,6 @@ def share_below(gap: float, values: np.ndarray) -> tuple[int, int, int]:
     below = int((values < gap).sum())
     low, high = words.wilson(below, len(values))
     middle = below / len(values)
-    if len(values) < LEAST_FOR_TAILS:
+    if len(values) < MIN_FOR_TAILS:
         middle = min(max(middle, 0.1), 0.9)
     return round(100 * middle), round(100 * low), round(100 * high)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.reporting import (
     figures_age,
     figures_cohort,
@@ -119,7 +119,7 @@ FIGURES: dict[str, Figure] = {
         figures_age.training_curves,
         ("history",),
         "Training curves",
-        "Loss over the epochs, and the error of an age probe on tune people. Losses of different "
+        "Loss over the epochs, and the error of an age probe on validation people. Losses of different "
         "kinds are not comparable in height. Thin lines are single runs, thick ones their mean.",
     ),
     "truth": Figure(

@@ -12,7 +12,7 @@ from brainage.reporting import tables as tb
 from brainage.reporting.style import Picture
 from brainage.reporting.tables import Tables
 
-MOST_PANELS = 12  # more sites than this share a last panel
+MAX_PANELS = 12  # more sites than this share a last panel
 
 
 def accuracy(tables: Tables, settings: dict[str, Any]) -> Picture | str:
@@ -88,8 +88,8 @@ def age_by_site(tables: Tables, settings: dict[str, Any]) -> Picture | str:
     rows["site"] = rows["site"].fillna("site not known")
     sizes = rows.groupby("site").size()
     order = sorted(sizes.index, key=lambda site: (site not in known, -sizes[site], site))
-    if len(order) > MOST_PANELS:
-        kept = sizes.sort_values(ascending=False, kind="stable").index[: MOST_PANELS - 1]
+    if len(order) > MAX_PANELS:
+        kept = sizes.sort_values(ascending=False, kind="stable").index[: MAX_PANELS - 1]
         rest = f"{len(order) - len(kept)} other sites"
         rows["site"] = rows["site"].where(rows["site"].isin(kept), rest)
         order = [site for site in order if site in kept] + [rest]
@@ -147,7 +147,7 @@ def _short(text: str, most: int = 26) -> str:
 
 
 def training_curves(tables: Tables, settings: dict[str, Any]) -> Picture | str:
-    """Draw loss on fit and tune people, and MAE on tune people, over the epochs."""
+    """Draw loss on training and validation people, and MAE on validation people, over the epochs."""
     reason = reasons.no_history(tables)
     if reason:
         return reason
@@ -155,20 +155,20 @@ def training_curves(tables: Tables, settings: dict[str, Any]) -> Picture | str:
     names = words.experiment_names(settings)
     experiments = [e for e in settings["experiments"] if e in set(history["experiment"])]
     experiments += sorted(set(history["experiment"]) - set(experiments))
-    probed = history["tune_mae"].notna().any()
+    probed = history["validation_mae"].notna().any()
     lines = 2 if probed else 1
     figure = style.new_figure(height=1.9 * lines + 0.3)
     panels = figure.subplots(lines, len(experiments), squeeze=False, sharex=True, sharey="none")
     told = []
-    maes = history["tune_mae"].dropna()
+    maes = history["validation_mae"].dropna()
     for place, experiment in enumerate(experiments):
         rows = history[history["experiment"] == experiment]
-        mean = rows.groupby("epoch")[["fit_loss", "tune_loss", "tune_mae"]].mean()
+        mean = rows.groupby("epoch")[["train_loss", "validation_loss", "validation_mae"]].mean()
         axes = panels[0][place]
         axes.set_title(words.for_figure(names.get(experiment, experiment)))
         for name, colour, dashes in (
-            ("fit_loss", style.INK, "-"),
-            ("tune_loss", style.BLUE, (0, (4, 2))),
+            ("train_loss", style.INK, "-"),
+            ("validation_loss", style.BLUE, (0, (4, 2))),
         ):
             _runs(axes, rows, mean, name, colour, dashes)
         if place == 0:
@@ -176,25 +176,27 @@ def training_curves(tables: Tables, settings: dict[str, Any]) -> Picture | str:
         style.grid(axes)
         if probed:
             axes = panels[1][place]
-            _runs(axes, rows, mean, "tune_mae", style.BLUE, "-")
+            _runs(axes, rows, mean, "validation_mae", style.BLUE, "-")
             axes.set_ylim(0, maes.max() * 1.08)
             style.grid(axes)
             if place == 0:
-                axes.set_ylabel("MAE on tune people (years)")
+                axes.set_ylabel("MAE on validation people (years)")
         panels[-1][place].set_xlabel("Epoch")
         panels[-1][place].xaxis.get_major_locator().set_params(integer=True)
         last = mean.iloc[-1]
         told.append(
-            f"{names.get(experiment, experiment)}: loss on fit people "
-            f"{words.number(last['fit_loss'], 2)}"
-            f", MAE on tune people {words.number(last['tune_mae'])} years after "
+            f"{names.get(experiment, experiment)}: loss on training people "
+            f"{words.number(last['train_loss'], 2)}"
+            f", MAE on validation people {words.number(last['validation_mae'])} years after "
             f"{words.count(int(mean.index[-1]), 'epoch')}"
         )
     top = panels[0][0]
-    top.text(0.97, 0.95, "fit people", transform=top.transAxes, ha="right", va="top", fontsize=7.5)
-    if history["tune_loss"].notna().any():
+    top.text(
+        0.97, 0.95, "training people", transform=top.transAxes, ha="right", va="top", fontsize=7.5
+    )
+    if history["validation_loss"].notna().any():
         top.text(
-            0.97, 0.83, "tune people (dashed)", transform=top.transAxes, ha="right", va="top",
+            0.97, 0.83, "validation people (dashed)", transform=top.transAxes, ha="right", va="top",
             fontsize=7.5, color=style.dark(style.BLUE),
         )  # fmt: skip
     return Picture(figure, "Training curves", "; ".join(told) + ".")

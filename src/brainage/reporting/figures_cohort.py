@@ -46,7 +46,7 @@ def counted(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
     people = passed.drop_duplicates(PERSON)
     idle = len(people) - used.drop_duplicates(PERSON).shape[0]
     steps.append(_step("Used", used, [("people without a role", idle)] if idle else []))
-    for role in ("fit", "tune", "calibrate", "test"):
+    for role in ("train", "validation", "calibration", "test"):
         step = _step(words.capital(words.ROLE_NAMES[role]), used[used["role"] == role], [])
         steps.append({**step, "role": role, "folds": folds})
     return steps

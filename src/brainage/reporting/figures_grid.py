@@ -91,7 +91,7 @@ def diagnosis(tables: Tables, settings: dict[str, Any]) -> Picture | str:
         return "no training has both an age error and a diagnosis probe"
     names = words.experiment_names(settings)
     experiments = list(dict.fromkeys(errors.loc[both, "experiment"]))
-    most = float(errors["fit_people"].max())
+    most = float(errors["train_people"].max())
     figure = style.new_figure(5.6, 3.6)
     axes = figure.subplots()
     told = []
@@ -108,7 +108,7 @@ def diagnosis(tables: Tables, settings: dict[str, Any]) -> Picture | str:
                       linewidth=4)  # fmt: skip
         axes.errorbar(
             x, y, xerr=_ends(age), yerr=_ends(area), color=colour, linewidth=0.8, capsize=2,
-            marker=style.GROUP_MARKS[place % 7], markersize=3 + 5 * age["fit_people"] / most,
+            marker=style.GROUP_MARKS[place % 7], markersize=3 + 5 * age["train_people"] / most,
         )  # fmt: skip
         told.append(
             f"{_run_name(age, names)}: MAE {words.estimate(age, unit='years')}, AUC "
@@ -138,12 +138,12 @@ def _curves(
     told = []
     lines = [(e, c) for e in experiments for c in choices]
     for (experiment, choice), own in rows.groupby(["experiment", "datasets"], sort=False):
-        own = own.sort_values("fit_people")
+        own = own.sort_values("train_people")
         place = experiments.index(experiment)
         colour = style.EXPERIMENT_COLOURS[place % 6]
         # Lines stand a little apart, so that bars at one number of people can be told apart.
         apart = 1 + 0.03 * (lines.index((experiment, choice)) - (len(lines) - 1) / 2)
-        x = own["fit_people"] * apart
+        x = own["train_people"] * apart
         seeds = own["seed_low"].notna()
         axes.vlines(
             x[seeds] * 1.012, scale * own["seed_low"][seeds], scale * own["seed_high"][seeds],
@@ -158,12 +158,12 @@ def _curves(
             linestyle=dashes[choices.index(choice) % 4], label=words.for_figure(label),
         )  # fmt: skip
         values = "; ".join(
-            f"{row['fit_people']:.0f} people {_scaled(row, scale, unit)}"
+            f"{row['train_people']:.0f} people {_scaled(row, scale, unit)}"
             for _, row in own.iterrows()
         )
         told.append(f"{label}: {values}.")
     axes.set_xscale("log")
-    ticks = sorted(set(rows["fit_people"].round(0)))
+    ticks = sorted(set(rows["train_people"].round(0)))
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("People trained on (mean over folds)")
@@ -186,5 +186,5 @@ def _ends(rows: Any, scale: float = 1.0) -> Any:
 
 
 def _run_name(row: pd.Series, names: dict[str, str]) -> str:
-    text = f"{names.get(row['experiment'], row['experiment'])}, {row['fit_people']:.0f} people"
+    text = f"{names.get(row['experiment'], row['experiment'])}, {row['train_people']:.0f} people"
     return text if row["datasets"] == _ALL else f"{text} of {row['datasets']}"

@@ -117,8 +117,8 @@ def _testing(settings: dict[str, Any]) -> str:
         else "one division of people, some sites kept for the test only"
     )
     return (
-        f"Everyone has one role in an experiment ({scheme}): fit, tune, calibrate or test. The gap "
-        "is predicted minus chronological age, corrected with a line fitted on calibrate people "
+        f"Everyone has one role in an experiment ({scheme}): train, validation, calibration or test. The gap "
+        "is predicted minus chronological age, corrected with a line fitted on calibration people "
         "only and divided by its slope α (Cole's scale). Groups were compared by a linear model "
         "with age, age², sex and site and HC3 errors, one scan a person; areas under ROC curves "
         "have DeLong intervals; change with time is from a mixed model with random intercept and "

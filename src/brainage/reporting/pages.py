@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from brainage import __version__, files
+from brainage import __version__
+from brainage.core import files
 from brainage.reporting import words
 
 if TYPE_CHECKING:

@@ -8,20 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from brainage import files
-from brainage.derivatives import PICTURE, derivative
-from brainage.files import InputError
+from brainage.core import files
+from brainage.core.derivatives import PICTURE, derivative
+from brainage.core.files import InputError
 from brainage.reporting import band, pages, person_figure, person_words, words
 from brainage.reporting import tables as tb
-from brainage.reporting.band import LEAST_LOCAL, Reference
+from brainage.reporting.band import MIN_LOCAL, Reference
 from brainage.reporting.person_choice import chosen_people, file_name
 from brainage.reporting.tables import PERSON, Tables
 
-MOST_VISITS = 6  # rows of the table of visits that fit the sheet
+MAX_VISITS = 6  # rows of the table of visits that fit the sheet
 NO_ROLE = {
-    "fit": "this person was used to train the model, and a model is never asked about those",
-    "tune": "this person was used to choose the model, and a model is never asked about those",
-    "calibrate": "this person belongs to the healthy reference itself",
+    "train": "this person was used to train the model, and a model is never asked about those",
+    "validation": "this person was used to choose the model, and a model is never asked about those",
+    "calibration": "this person belongs to the healthy reference itself",
 }
 
 
@@ -155,7 +155,7 @@ class _Study:
             "picture": self._picture(str(scan["scan_id"])),
             "model": self._model(fold),
             "visits": self._visits(scans),
-            "earlier": max(0, len(scans) - MOST_VISITS),
+            "earlier": max(0, len(scans) - MAX_VISITS),
             "change": "",
             "gap": "",
             "alpha": "",
@@ -174,7 +174,7 @@ class _Study:
         self, scan: pd.Series, good: pd.DataFrame, reference: Reference, fold: int
     ) -> dict[str, Any]:
         gap = float(scan["gap_cole"])
-        local = reference.at_site(scan["site"]) >= LEAST_LOCAL
+        local = reference.at_site(scan["site"]) >= MIN_LOCAL
         limits = reference.band if local else reference.wide
         inside_ages = bool(scan["in_age_range"])
         found = person_words.result(
@@ -251,7 +251,7 @@ class _Study:
 
     def _visits(self, scans: pd.DataFrame) -> list[dict[str, str]]:
         rows = []
-        for row in scans.tail(MOST_VISITS).itertuples():
+        for row in scans.tail(MAX_VISITS).itertuples():
             unjudged = "not used" if row.set_aside else "not judged"
             rows.append(
                 {
@@ -280,9 +280,9 @@ class _Study:
             if scan["site"] not in self.trained:
                 flags.append("The model was trained on no scan of this site.")
             local = reference.at_site(scan["site"])
-            if local < LEAST_LOCAL:
+            if local < MIN_LOCAL:
                 flags.append(
-                    f"Healthy people of this site in the reference: {local} ({LEAST_LOCAL} needed)."
+                    f"Healthy people of this site in the reference: {local} ({MIN_LOCAL} needed)."
                 )
             if reference.alpha < 0.5:
                 flags.append(

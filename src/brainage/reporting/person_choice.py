@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from brainage.files import InputError
+from brainage.core.files import InputError
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from brainage.reporting import words
 from brainage.reporting.band import (
-    LEAST_FOR_BAND,
-    LEAST_FOR_TAILS,
-    LEAST_LOCAL,
+    MIN_FOR_BAND,
+    MIN_FOR_TAILS,
+    MIN_LOCAL,
     Reference,
     share_below,
 )
 
-FEWEST_CASES = 10  # people of a group, to say how many of them lie inside the range
+MIN_CASES = 10  # people of a group, to say how many of them lie inside the range
 NOT_RULED_OUT = "A result inside the range does not rule out disease"
 WHY_NOT_KNOWN = (
     "The result does not say why: movement, the scanner, dehydration and many conditions can do "
@@ -56,10 +56,9 @@ def result(
     band = reference.band if local else reference.wide
     if band is None:
         why = (
-            f"there are {reference.n} healthy people to compare with, and {LEAST_FOR_BAND} "
-            f"are needed"
-            if reference.n < LEAST_FOR_BAND
-            else f"fewer than {LEAST_LOCAL} healthy people of this site are in the reference, "
+            f"there are {reference.n} healthy people to compare with, and {MIN_FOR_BAND} are needed"
+            if reference.n < MIN_FOR_BAND
+            else f"fewer than {MIN_LOCAL} healthy people of this site are in the reference, "
             f"and it "
             "has too few sites to say how much a new one changes the gap"
         )
@@ -73,9 +72,9 @@ def result(
     values = reference.people["gap_cole"].to_numpy(float)
     n, low, high = share_below(gap, values)
     about = f"about {n} (95 % interval {low} to {high})"
-    if reference.n < LEAST_FOR_TAILS and n >= 90:
+    if reference.n < MIN_FOR_TAILS and n >= 90:
         about = f"90 or more (95 % interval {low} to {high})"
-    if reference.n < LEAST_FOR_TAILS and n <= 10:
+    if reference.n < MIN_FOR_TAILS and n <= 10:
         about = f"10 or fewer (95 % interval {low} to {high})"
     if gap > band[1]:
         return {
@@ -99,7 +98,7 @@ def result(
 def _elsewhere(gap: float, band: tuple[float, float], cases: str) -> dict[str, str]:
     """Return the result on a site that the reference hardly knows: the wider range."""
     why = (
-        f"Fewer than {LEAST_LOCAL} healthy people of this site are in the reference, so the wider "
+        f"Fewer than {MIN_LOCAL} healthy people of this site are in the reference, so the wider "
         "range for sites outside it is used and no percentile is given: a new scanner alone can "
         "move the gap by years."
     )
@@ -125,7 +124,7 @@ def _elsewhere(gap: float, band: tuple[float, float], cases: str) -> dict[str, s
 
 def cases_clause(group: str | None, inside: int, n: int) -> str:
     """Return the clause that says how many patients of this study lie inside the range."""
-    if group is None or n < FEWEST_CASES:
+    if group is None or n < MIN_CASES:
         return ""
     return f": in this study {inside} of {n} people with {group} are inside it"
 

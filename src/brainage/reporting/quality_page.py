@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.imaging import QC
-from brainage.derivatives import PICTURE, derivative
+from brainage.core.contracts.imaging import QC
+from brainage.core.derivatives import PICTURE, derivative
 from brainage.reporting import pages, words
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import Tables

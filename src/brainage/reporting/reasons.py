@@ -102,7 +102,7 @@ def no_history(tables: Tables) -> str | None:
 def no_grid(tables: Tables, table: str = "grid_accuracy") -> str | None:
     """Return why nothing can be said about the number of people trained on."""
     if tables["grid_accuracy"].empty:
-        return "the config has no grid: every training is on all fit people (section grid)"
+        return "the config has no grid: every training is on all training people (section grid)"
     rows = tables[table]
     if rows[rows["estimate"].notna()].empty:
         nothing = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from brainage.contracts.reporting import TRUTH_RECOVERY
-from brainage.files import read_json
+from brainage.core.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.files import read_json
+from brainage.core.tables import write_table
 from brainage.reporting import (
     figures,
     methods,
@@ -21,7 +22,6 @@ from brainage.reporting import tables as tb
 from brainage.reporting.person_choice import chosen_people
 from brainage.reporting.tables import PERSON, Tables
 from brainage.reporting.truth import recover
-from brainage.tables import write_table
 
 
 def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, Any]) -> None:

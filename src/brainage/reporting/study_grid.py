@@ -27,7 +27,7 @@ def cells(tables: Tables, settings: dict[str, Any]) -> Printed:
     score = tables["grid_accuracy"]
     score = score[score["metric"] == "challenge_score"].set_index("run")
     rows, bold = [], set()
-    order = errors.sort_values(["experiment", "datasets", "fit_people"], kind="stable")
+    order = errors.sort_values(["experiment", "datasets", "train_people"], kind="stable")
     for _, row in order.iterrows():
         run = row["run"]
         if run == tb.main_experiment(settings):
@@ -35,7 +35,7 @@ def cells(tables: Tables, settings: dict[str, Any]) -> Printed:
         told = [
             names.get(row["experiment"], row["experiment"]),
             str(row["datasets"]),
-            f"{row['fit_people']:.0f}",
+            f"{row['train_people']:.0f}",
             words.estimate(row),
             _seeds(row),
         ]

@@ -290,7 +290,9 @@ def people(tables: Tables, settings: dict[str, Any]) -> Printed:
     first = first.merge(splits[[*PERSON, "role"]], on=PERSON, how="left")
     first["role"] = first["role"].fillna("no role")
     first["diagnosis"] = first["diagnosis"].fillna("not given")
-    order = {role: i for i, role in enumerate(("fit", "tune", "calibrate", "test", "no role"))}
+    order = {
+        role: i for i, role in enumerate(("train", "validation", "calibration", "test", "no role"))
+    }
     groups_in_order = tb.group_order(settings, list(first["diagnosis"]))
     rows = []
     for (dataset, role, diagnosis), here in sorted(
@@ -335,8 +337,8 @@ def learning_rates(tables: Tables, settings: dict[str, Any]) -> Printed:
         taken = f"{own['learning_rate'].max():.2g}"
         tried = str(own["rates_tried"].iloc[0])
         rows.append([names.get(experiment, experiment), str(fold), str(seed), taken, tried])
-    heads = ["Model", "Fold", "Seed", "Highest rate", "Tried: MAE on tune people (years)"]
-    caption = "Learning rates chosen by the error of an age probe on tune people."
+    heads = ["Model", "Fold", "Seed", "Highest rate", "Tried: MAE on validation people (years)"]
+    caption = "Learning rates chosen by the error of an age probe on validation people."
     return Printed(caption, heads, rows, {1, 2, 3})
 
 

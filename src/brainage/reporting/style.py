@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from brainage import files
+from brainage.core import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

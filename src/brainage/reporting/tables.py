@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.contracts.cohort import SCANS, SPLITS, TRUTH
-from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.contracts.imaging import QC
-from brainage.contracts.learning import HISTORY
-from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
-from brainage.contracts.statistics import (
+from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
+from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.core.contracts.imaging import QC
+from brainage.core.contracts.learning import HISTORY
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
+from brainage.core.contracts.statistics import (
     ACCURACY,
     GAPS,
     GROUPS,
@@ -23,8 +23,8 @@ from brainage.contracts.statistics import (
     ROC_CURVES,
     SLOPES,
 )
-from brainage.files import InputError
-from brainage.tables import check_table, read_table
+from brainage.core.files import InputError
+from brainage.core.tables import check_table, read_table
 
 Inputs = Mapping[str, Any]
 """Name of a table -> its path, or several paths whose rows belong together (history, truth)."""
@@ -155,7 +155,7 @@ def with_group(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.join(firsts, on=PERSON)
 
 
-def trained_sites(tables: Tables, experiment: str, roles: Sequence[str] = ("fit",)) -> set[str]:
+def trained_sites(tables: Tables, experiment: str, roles: Sequence[str] = ("train",)) -> set[str]:
     """Return the sites of people who have one of `roles` in `experiment`."""
     splits = tables["splits"]
     # Baselines read the rows of any experiment: roles of a fold are the same in all of them.

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.tables import write_table
 from brainage.reporting import tables as tb
 from brainage.reporting.tables import PERSON, Tables
-from brainage.tables import write_table
 
 # What the simulation plants for everyone of a group, whatever the size (years; years a year).
 PLANTED_GAP = {"CN": 0.0, "MCI": 2.0, "AD": 5.0}
 PLANTED_SLOPE = {"CN": 0.0, "MCI": 0.5, "AD": 1.0}
 CRITICAL = 1.959964  # two-sided 5 % point of the normal distribution
-FEWEST = 5  # people for whom a mean error is worth printing
+MIN_PEOPLE = 5  # people for whom a mean error is worth printing
 
 
 def write_truth_table(inputs: tb.Inputs, out: Path, settings: dict[str, Any]) -> None:
@@ -69,7 +69,7 @@ def _ages(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
     named = bool((settings.get("splits") or {}).get("external_sites"))
     for people in ("internal", "all") if named else ("external", "internal", "all"):
         chosen = healthy[_chosen(healthy, people)]
-        if len(chosen) < FEWEST:
+        if len(chosen) < MIN_PEOPLE:
             continue
         error = (chosen["predicted_age"] - chosen["true_brain_age"]).abs().to_numpy()
         rows.append(
@@ -105,7 +105,7 @@ def _external_sites(
     """
     main, people = tb.main_experiment(settings), "external_sites"
     chosen = healthy[healthy["site"].isin((settings.get("splits") or {}).get("external_sites", []))]
-    if len(chosen) < FEWEST:
+    if len(chosen) < MIN_PEOPLE:
         return []
     n, age = len(chosen), chosen["age"]
     true_error = (chosen["predicted_age"] - chosen["true_brain_age"]).abs().to_numpy()
@@ -133,7 +133,7 @@ def _floor_row(
     if floor is None:
         return []
     main, quantity = tb.main_experiment(settings), "mae_of_true_brain_age_regression"
-    note = "age regressed on true brain age, fitted on calibrate people"
+    note = "age regressed on true brain age, fitted on calibration people"
     numbers = _mean(floor, settings)
     return [_row(main, quantity, people, "years", len(chosen), note=note, **numbers)]
 
@@ -142,7 +142,7 @@ def _floor(tables: Tables, settings: dict[str, Any], test: pd.DataFrame) -> np.n
     """Return the errors (years) that even someone who knows each true brain age makes."""
     splits = tables["splits"]
     splits = splits[splits["experiment"] == tb.main_experiment(settings)]
-    people = splits[splits["role"] == "calibrate"][PERSON].drop_duplicates()
+    people = splits[splits["role"] == "calibration"][PERSON].drop_duplicates()
     scans = tables["scans"]
     scans = scans[scans["set_aside"].isna() & scans["age"].notna()]
     fitted = with_truth(tb.first_scans(scans.merge(people, on=PERSON)), tables)
@@ -157,7 +157,7 @@ def _gaps(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
     scans = with_truth(tb.first_scans(tb.test_scans(tables["gaps"], main)), tables)
     scans = scans[scans["gap_cole"].notna()]
     n = len(scans)
-    if n < FEWEST or scans["true_gap"].nunique() < 2 or scans["gap_cole"].nunique() < 2:
+    if n < MIN_PEOPLE or scans["true_gap"].nunique() < 2 or scans["gap_cole"].nunique() < 2:
         return []
     r = float(np.corrcoef(scans["true_gap"], scans["gap_cole"])[0, 1])
     # Fisher's z; the clip only keeps a perfect correlation finite.

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from brainage.derivatives import SCAN_ID_PATTERN
+from brainage.core.derivatives import SCAN_ID_PATTERN
 
 MISSING = "–"
 LOSS_NAMES = {
@@ -37,10 +37,10 @@ PEOPLE_NAMES = {
     "all": "all healthy test people",
 }
 ROLE_NAMES = {
-    "fit": "to fit",
-    "tune": "to choose (tune)",
-    "calibrate": "to calibrate",
-    "test": "to test",
+    "train": "training",
+    "validation": "validation",
+    "calibration": "calibration",
+    "test": "test",
 }
 SEX_NAMES = {"F": "female", "M": "male", "O": "other"}
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.columns import CONFIDENCE
-from brainage.contracts.probing import PREDICTIONS, SITE_PROBE
-from brainage.contracts.statistics import ACCURACY, GAPS, VERDICTS_ON_RIDGE
+from brainage.core.contracts.columns import CONFIDENCE
+from brainage.core.contracts.probing import PREDICTIONS, SITE_PROBE
+from brainage.core.contracts.statistics import ACCURACY, GAPS, VERDICTS_ON_RIDGE
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.people import (
     counted,
     first_scans,
@@ -20,7 +21,6 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
-from brainage.tables import read_table, write_table
 
 # One call scores many resamples: both arrays have shape (..., people).
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -86,12 +86,12 @@ def measure_accuracy(
     gaps
         As :data:`GAPS`; `predicted_age` is the mean over seeds.
     predictions
-        As :data:`PREDICTIONS`; its fit rows say which sites were trained on,
+        As :data:`PREDICTIONS`; its training rows say which sites were trained on,
         its seeds give the spread over seeds.
     out
-        As :data:`ACCURACY`. `external` people are of sites that no fit person
+        As :data:`ACCURACY`. `external` people are of sites that no training person
         of their fold is of (only those of settings["external_sites"], where some are named),
-        `internal` people of sites of fit people. Where there is ridge on voxels, every other
+        `internal` people of sites of training people. Where there is ridge on voxels, every other
         experiment has its paired difference of absolute errors to it (`mae_minus_ridge`).
     settings
         Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
@@ -146,9 +146,9 @@ def measure_accuracy(
 def _internal_or_external(predictions: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Say of each (experiment, scan) whether its site was trained on; left out where unknown."""
     known = predictions[predictions["site"].notna()]
-    fit = known[known["role"] == "fit"][["experiment", "fold", "site"]].drop_duplicates()
+    fit = known[known["role"] == "train"][["experiment", "fold", "site"]].drop_duplicates()
     test = known[known["role"] == "test"].drop_duplicates(["experiment", "fold", "scan_id"])
-    # Without fit rows (another tool's table) nobody can say which sites were seen.
+    # Without training rows (another tool's table) nobody can say which sites were seen.
     test = test.merge(fit[["experiment", "fold"]].drop_duplicates(), on=["experiment", "fold"])
     seen = test.merge(fit, on=["experiment", "fold", "site"], how="left", indicator=True)
     seen["seen"] = seen["_merge"] == "both"

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.probing import PREDICTIONS
-from brainage.contracts.statistics import GAPS, REFERENCE
-from brainage.files import InputError
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.contracts.statistics import GAPS, REFERENCE
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.people import (
     LOW_ALPHA,
     LOW_ALPHA_MEANS,
@@ -17,19 +18,18 @@ from brainage.statistics.people import (
     first_scans,
     rows_to_frame,
 )
-from brainage.tables import read_table, write_table
 
-LEAST_CALIBRATE = 10  # people; a line through fewer says little about its slope
-LEAST_ALPHA = 0.1  # dividing by less makes noise of any gap
+MIN_CALIBRATE = 10  # people; a line through fewer says little about its slope
+MIN_ALPHA = 0.1  # dividing by less makes noise of any gap
 RUN = ["experiment", "fold"]
 
 
 def compute_gaps(predictions: Path, out_gaps: Path, out_reference: Path) -> None:
-    """Compute the gap of each scan of calibrate and test people, raw and corrected.
+    """Compute the gap of each scan of calibration and test people, raw and corrected.
 
     A regressor that minimises its error predicts the young too old and the old too young. The
     predicted age is described as alpha * age + beta by ordinary least squares on the first scan
-    of each calibrate person, and nobody else. The corrected gap is the residual from that line,
+    of each calibration person, and nobody else. The corrected gap is the residual from that line,
     in years of predicted age (`gap_beheshti`: Beheshti et al. 2019, NeuroImage: Clinical), or
     that residual divided by alpha, in years of age (`gap_cole`: Cole's correction, as given by
     de Lange and Cole 2020, NeuroImage: Clinical). Both rank people alike.
@@ -51,11 +51,11 @@ def compute_gaps(predictions: Path, out_gaps: Path, out_reference: Path) -> None
     """
     frame = read_table(predictions, PREDICTIONS)
     _check(frame, predictions)
-    scored = frame[frame["role"].isin(["calibrate", "test"]) & frame["age"].notna()]
+    scored = frame[frame["role"].isin(["calibration", "test"]) & frame["age"].notna()]
     means = _mean_over_seeds(scored, predictions)
     constants, parts = [], []
     for (experiment, fold), rows in means.groupby(RUN, sort=True):
-        reference = fit_reference(rows[rows["role"] == "calibrate"])
+        reference = fit_reference(rows[rows["role"] == "calibration"])
         constants.append({"experiment": experiment, "fold": fold, **reference})
         parts.append(apply_reference(rows, reference))
     gaps = pd.concat(parts, ignore_index=True) if parts else rows_to_frame([], GAPS)
@@ -63,13 +63,13 @@ def compute_gaps(predictions: Path, out_gaps: Path, out_reference: Path) -> None
     write_table(rows_to_frame(constants, REFERENCE), out_reference, REFERENCE)
 
 
-def fit_reference(calibrate: pd.DataFrame) -> dict[str, object]:
-    """Fit predicted age = alpha * age + beta on the first scan of each calibrate person.
+def fit_reference(calibration: pd.DataFrame) -> dict[str, object]:
+    """Fit predicted age = alpha * age + beta on the first scan of each calibration person.
 
     Parameters
     ----------
-    calibrate
-        Scans of calibrate people of one experiment and fold (age, predicted_age, site and what
+    calibration
+        Scans of calibration people of one experiment and fold (age, predicted_age, site and what
         names the person).
 
     Returns
@@ -78,7 +78,7 @@ def fit_reference(calibrate: pd.DataFrame) -> dict[str, object]:
         The columns of :data:`REFERENCE` but experiment and fold; alpha, beta
         and residual_sd are NaN where no line can be fitted, and `warning` says why.
     """
-    people = first_scans(calibrate)
+    people = first_scans(calibration)
     ages = people["age"].to_numpy(float)
     predicted = people["predicted_age"].to_numpy(float)
     n = len(people)
@@ -92,14 +92,14 @@ def fit_reference(calibrate: pd.DataFrame) -> dict[str, object]:
         "sites": ",".join(sorted(people["site"].dropna().unique())) or None,
         "warning": None,
     }
-    if n < LEAST_CALIBRATE:
+    if n < MIN_CALIBRATE:
         reference["warning"] = (
-            f"no correction: {n} calibrate people, at least {LEAST_CALIBRATE} are needed"
+            f"no correction: {n} calibration people, at least {MIN_CALIBRATE} are needed"
         )
         return reference
     centred = ages - ages.mean()
     if not np.any(centred):
-        reference["warning"] = "no correction: all calibrate people are of one age"
+        reference["warning"] = "no correction: all calibration people are of one age"
         return reference
     # One constant for everyone has a slope of exactly zero, whatever rounding makes of it.
     constant = np.ptp(predicted) <= 1e-9 * np.abs(predicted).max()
@@ -108,7 +108,7 @@ def fit_reference(calibrate: pd.DataFrame) -> dict[str, object]:
     residuals = predicted - (alpha * ages + beta)
     reference.update(alpha=alpha, beta=beta)
     reference["residual_sd"] = float(np.sqrt(residuals @ residuals / (n - 2)))
-    if alpha <= LEAST_ALPHA:
+    if alpha <= MIN_ALPHA:
         reference["warning"] = (
             f"alpha is {alpha:.3f}: the prediction hardly follows age, no gap on Cole's scale"
         )
@@ -125,7 +125,7 @@ def apply_reference(scans: pd.DataFrame, reference: dict[str, object]) -> pd.Dat
     return scans.assign(
         gap=scans["predicted_age"] - ages,
         gap_beheshti=residual,
-        gap_cole=residual / alpha if alpha > LEAST_ALPHA else np.nan,
+        gap_cole=residual / alpha if alpha > MIN_ALPHA else np.nan,
         # A comparison with NaN is false: without a reference nobody is inside its range.
         in_age_range=(scans["age"] >= reference["age_low"])
         & (scans["age"] <= reference["age_high"]),

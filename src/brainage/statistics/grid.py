@@ -1,6 +1,6 @@
 """What the number and variety of the people trained on do to age error, site and diagnosis.
 
-A cell of the grid is a training on a part of the fit people, tested on the same people as the
+A cell of the grid is a training on a part of the training people, tested on the same people as the
 whole. What is measured is one training, not a mean of several: an estimate is the mean over seeds
 of what each seed's training reaches. Its interval comes from resampling people; the range over
 seeds stands beside it, in columns of its own, and the two are never mixed.
@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.columns import CONFIDENCE
-from brainage.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
-from brainage.files import InputError
+from brainage.core.contracts.columns import CONFIDENCE
+from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
+from brainage.core.files import InputError
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
 from brainage.statistics.people import (
     PERSON,
@@ -29,10 +30,9 @@ from brainage.statistics.people import (
     rows_to_frame,
     sites_of,
 )
-from brainage.tables import read_table, write_table
 
 # With fewer sites, drawing sites with replacement tells little, and people are drawn within them.
-LEAST_SITES = 5
+MIN_SITES = 5
 
 
 def measure_grid(
@@ -79,7 +79,7 @@ def measure_grid(
 def _cells(table: pd.DataFrame, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What each run was trained on: the columns that all three tables begin with."""
     cells = {}
-    fit = table[table["role"] == "fit"]
+    fit = table[table["role"] == "train"]
     for name, rows in table.groupby("experiment", sort=False):
         if name not in settings["runs"]:
             raise InputError(f"grid: {name} has predictions, but the config has no such run")
@@ -90,7 +90,7 @@ def _cells(table: pd.DataFrame, settings: dict[str, Any]) -> dict[str, dict[str,
             "experiment": run["of"],
             "datasets": "+".join(run["datasets"]) if run["datasets"] else "all",
             "fraction": run["fraction"],
-            "fit_people": float(own.groupby(["fold", "seed"]).size().mean()) if len(own) else 0.0,
+            "train_people": float(own.groupby(["fold", "seed"]).size().mean()) if len(own) else 0.0,
             "seeds": rows["seed"].nunique(),
         }
     return cells
@@ -107,7 +107,7 @@ def _accuracy(
     test = test[is_healthy(test["diagnosis"], settings)]
     people = first_scans(test)
     # External are the sites that no cell was trained on, so that all have the same people.
-    seen = set(table.loc[table["role"] == "fit", "site"].dropna())
+    seen = set(table.loc[table["role"] == "train", "site"].dropna())
     outside = people["site"].notna() & ~people["site"].isin(seen)
     if settings["external_sites"]:
         outside &= people["site"].isin(settings["external_sites"])
@@ -224,10 +224,10 @@ def _diagnosis(
                 f"bootstrap over people within groups ({settings['bootstrap']} resamples)",
             }
             least = min(int(ill.sum()), int((~ill).sum()))
-            if least < settings["least_roc"]:
+            if least < settings["min_roc"]:
                 row["note"] = (
-                    f"{least} people in the smaller group, needed are {settings['least_roc']} "
-                    "(key statistics.least_roc)"
+                    f"{least} people in the smaller group, needed are {settings['min_roc']} "
+                    "(key statistics.min_roc)"
                 )
             else:
                 row |= _area(by_seed.to_numpy(float), ill, settings)
@@ -265,7 +265,7 @@ def resamples(
 ) -> tuple[np.ndarray, str, list[str]]:
     """Draw people with replacement; by site where the claim is about other sites.
 
-    Sites are drawn first and people within the drawn ones. With fewer than :data:`LEAST_SITES`
+    Sites are drawn first and people within the drawn ones. With fewer than :data:`MIN_SITES`
     sites people are drawn within the sites that are there, and that is said.
 
     Parameters
@@ -295,7 +295,7 @@ def resamples(
     codes, sites = pd.factorize(sites_of(people), sort=True)
     members = [np.flatnonzero(codes == code) for code in range(len(sites))]
     weights = np.zeros((count, n))
-    few = len(sites) < LEAST_SITES
+    few = len(sites) < MIN_SITES
     for row in weights:
         of_sites: Iterable[int] = range(len(sites))
         if not few:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.columns import CONFIDENCE
-from brainage.contracts.statistics import GROUPS
+from brainage.core.contracts.columns import CONFIDENCE
+from brainage.core.contracts.statistics import GROUPS
+from brainage.core.tables import write_table
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
 from brainage.statistics.people import (
     Experiment,
@@ -22,10 +23,9 @@ from brainage.statistics.people import (
     rows_to_frame,
     sites_of,
 )
-from brainage.statistics.sites import LEAST_AT_SITE, inseparable, some
-from brainage.tables import write_table
+from brainage.statistics.sites import MIN_AT_SITE, inseparable, some
 
-LEAST_RANDOM = 6  # sites; a variance between fewer cannot be estimated
+MIN_RANDOM = 6  # sites; a variance between fewer cannot be estimated
 
 
 def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
@@ -195,10 +195,10 @@ class _Analysis:
         counts = first["diagnosis"].value_counts()
         for group in self.settings["groups"]:
             n = int(counts.get(group, 0))
-            if n < self.settings["least_group"]:
+            if n < self.settings["min_group"]:
                 self.refused[group] = (
                     f"{counted(n, 'person', 'people')} with {group}, at least "
-                    f"{self.settings['least_group']} are needed"
+                    f"{self.settings['min_group']} are needed"
                 )
         return first[~first["diagnosis"].isin(self.refused)]
 
@@ -210,7 +210,7 @@ class _Analysis:
         counts = kept["diagnosis"].value_counts()
         for group in self.groups:
             n = int(counts.get(group, 0))
-            if n < self.settings["least_group"]:
+            if n < self.settings["min_group"]:
                 alone = sites[(people["diagnosis"] == group) & ~shared]
                 self.refused[group] = (
                     f"group and site cannot be told apart: {group} is mostly at sites without any "
@@ -227,12 +227,12 @@ class _Analysis:
         table = pd.crosstab(sites, people["diagnosis"])
         random = False
         if len(table) > 1:
-            uneven = bool((table.to_numpy() < LEAST_AT_SITE).any())
-            random = uneven and len(table) >= LEAST_RANDOM
+            uneven = bool((table.to_numpy() < MIN_AT_SITE).any())
+            random = uneven and len(table) >= MIN_RANDOM
             self.site_words = " + site (random)" if random else " + site"
             if uneven and not random:
                 self.notes.append(
-                    f"some sites hold fewer than {LEAST_AT_SITE} people of a group; site is fixed "
+                    f"some sites hold fewer than {MIN_AT_SITE} people of a group; site is fixed "
                     f"all the same, {len(table)} sites are too few for a random one"
                 )
         y = people["gap_cole"].to_numpy(float)

@@ -10,7 +10,7 @@ import pandas as pd
 from brainage.statistics.mixed import fit_mixed
 from brainage.statistics.people import sites_of
 
-LEAST_FREEDOM = 5  # residual degrees of freedom
+MIN_FREEDOM = 5  # residual degrees of freedom
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def robust_fit(y: np.ndarray, x: np.ndarray, names: list[str]) -> LinearFit | No
     about anyone else and has no HC3 error; that person's part of the covariance is zero.
     """
     n, terms = x.shape
-    if n - terms < LEAST_FREEDOM:
+    if n - terms < MIN_FREEDOM:
         return None
     bread = np.linalg.inv(x.T @ x)
     estimates = bread @ (x.T @ y)
@@ -126,7 +126,7 @@ def random_site_fit(
     stands unequal variances of the groups, which the mixed model's own errors do not.
     """
     codes = pd.factorize(sites, sort=True)[0]
-    if len(y) - x.shape[1] < LEAST_FREEDOM:
+    if len(y) - x.shape[1] < MIN_FREEDOM:
         return None
     # A site variance of zero is on the boundary, and a fine answer here.
     fitted = fit_mixed(y, x, codes, np.ones((len(y), 1)))

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.columns import CONFIDENCE
-from brainage.contracts.statistics import PERSON_SLOPES, SLOPES
+from brainage.core.contracts.columns import CONFIDENCE
+from brainage.core.contracts.statistics import PERSON_SLOPES, SLOPES
+from brainage.core.tables import write_table
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
     PERSON,
@@ -22,7 +23,6 @@ from brainage.statistics.people import (
     read_experiments,
     rows_to_frame,
 )
-from brainage.tables import write_table
 
 MODEL = (
     "gap ~ (baseline age + group + sex) * years{scanner} + (1 + years | person), REML; t with "
@@ -46,7 +46,7 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
         As :data:`GAPS`. Test people with a corrected gap at two times or more,
         at least settings["follow_up"] years apart, take part.
     out_slopes
-        As :data:`SLOPES`. A group of fewer than settings["least_slopes"] such
+        As :data:`SLOPES`. A group of fewer than settings["min_slopes"] such
         people is described by its mean slope without an interval, and not tested.
     out_persons
         As :data:`PERSON_SLOPES`: everyone's own slope, also of people without
@@ -114,7 +114,7 @@ def slope_rows(
     if not scans["group"].isin(settings["groups"]).any():
         return []
     counts = own["group"].value_counts()
-    tested = [g for g in settings["groups"] if counts.get(g, 0) >= settings["least_slopes"]]
+    tested = [g for g in settings["groups"] if counts.get(g, 0) >= settings["min_slopes"]]
     model = _Model(scans[scans["group"].isin(tested)], tested) if tested else None
     rows = []
     for group in settings["groups"]:
@@ -225,7 +225,7 @@ def _row(
         notes.insert(
             0,
             f"described, not tested: {counted(len(values[few]), 'person', 'people')} with {few} "
-            f"and two visits, at least {settings['least_slopes']} are needed",
+            f"and two visits, at least {settings['min_slopes']} are needed",
         )
         row["model"] = "mean of each person's own least-squares slope"
         if all(len(v) for v in values.values()):

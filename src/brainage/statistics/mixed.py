@@ -14,7 +14,7 @@ import numpy as np
 # one, under which the estimate lies on the boundary. The optimiser itself stops at 0.
 BOUNDARY = 1e-3
 # Deviance that one more Newton step would take off; above it the optimiser stopped early.
-LEAST_GAIN = 1e-4
+MIN_GAIN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def fit_mixed(y: np.ndarray, x: np.ndarray, person: np.ndarray, z: np.ndarray) -
         trouble = "the fit did not converge"
     elif theta[diagonal].min() < BOUNDARY:
         trouble = "the fit is on the boundary (the covariance of the random effects is singular)"
-    elif not 0 <= _gain(profile.deviance, theta) < LEAST_GAIN:
+    elif not 0 <= _gain(profile.deviance, theta) < MIN_GAIN:
         trouble = "the fit did not converge"
     estimates, covariance, residual = profile.fixed_effects(theta)
     factor = profile.factor(theta)

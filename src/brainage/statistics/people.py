@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.statistics import GAPS
-from brainage.tables import read_table
+from brainage.core.contracts.statistics import GAPS
+from brainage.core.tables import read_table
 
 PERSON = ["dataset", "participant_id"]
 
@@ -115,7 +115,9 @@ def outside_range(scans: pd.DataFrame) -> list[str]:
     outside = len(scans[~scans["in_age_range"].astype(bool)].drop_duplicates(PERSON))
     if outside == 0:
         return []
-    return [f"{counted(outside, 'person', 'people')} outside the age range of the calibrate people"]
+    return [
+        f"{counted(outside, 'person', 'people')} outside the age range of the calibration people"
+    ]
 
 
 def joined(notes: list[str]) -> str | None:

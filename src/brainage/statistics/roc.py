@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.contracts.columns import CONFIDENCE
-from brainage.contracts.probing import DIAGNOSIS_SCORES
-from brainage.contracts.statistics import ROC, ROC_CURVES
+from brainage.core.contracts.columns import CONFIDENCE
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.contracts.statistics import ROC, ROC_CURVES
+from brainage.core.tables import read_table, write_table
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
 from brainage.statistics.people import (
@@ -24,7 +25,6 @@ from brainage.statistics.people import (
     sites_of,
 )
 from brainage.statistics.sites import inseparable
-from brainage.tables import read_table, write_table
 
 NO_GAP = "no gap on Cole's scale (see reference.tsv)"
 SCORES = {
@@ -43,7 +43,7 @@ def compute_roc(
     The first scan of each person, at sites that hold both groups (else the scanner would tell
     the groups apart). The direction is fixed beforehand: larger means case, and an area under
     0.5 stays so. Whether the gap adds to age and sex is answered by a likelihood ratio test, as
-    DeLong's test is invalid for nested models. With fewer than settings["least_roc"] people in a
+    DeLong's test is invalid for nested models. With fewer than settings["min_roc"] people in a
     group there is no area.
 
     Parameters
@@ -139,7 +139,7 @@ class _Pair:
         self._added_value(values["gap"])
 
     def _refusal(self, is_case: np.ndarray) -> str | None:
-        least = self.settings["least_roc"]
+        least = self.settings["min_roc"]
         cases, controls = int(is_case.sum()), int((~is_case).sum())
         if min(cases, controls) >= least:
             return self.inseparable

@@ -6,10 +6,10 @@ import pandas as pd
 
 from brainage.statistics.people import sites_of
 
-LEAST_AT_SITE = 3  # people of each group, for a site to count as holding it
+MIN_AT_SITE = 3  # people of each group, for a site to count as holding it
 # Share of the group label's variance that site explains (adjusted R2). Above it most of the
 # comparison would rest on the model's guess of what site alone does.
-MOST_EXPLAINED = 0.5
+MAX_EXPLAINED = 0.5
 
 
 def inseparable(people: pd.DataFrame, group: str, reference: str) -> list[str]:
@@ -24,10 +24,10 @@ def inseparable(people: pd.DataFrame, group: str, reference: str) -> list[str]:
     explained = float(((share - label.mean()) ** 2).sum() / ((label - label.mean()) ** 2).sum())
     # With many small sites some of it is chance, which the adjustment takes off.
     adjusted = 1 - (1 - explained) * (n - 1) / (n - k) if n > k else 1.0
-    if adjusted <= MOST_EXPLAINED:
+    if adjusted <= MAX_EXPLAINED:
         return []
     table = pd.crosstab(sites, two["diagnosis"])
-    lopsided = table[(table < LEAST_AT_SITE).any(axis=1)]
+    lopsided = table[(table < MIN_AT_SITE).any(axis=1)]
     names = pd.Series((lopsided if len(lopsided) else table).index)
     return [
         f"group and site cannot be told apart: few of {group} or of {reference} at {some(names)}"

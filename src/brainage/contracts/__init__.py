@@ -1,6 +1,0 @@
-"""The tables that the rooms hand to each other: columns, units, allowed values and keys.
-
-Rooms never import each other. What one leaves behind and the next picks up is written down here,
-a module for each room that makes it; :mod:`brainage.tables` reads and writes it,
-:mod:`brainage.derivatives` has the names of images.
-"""

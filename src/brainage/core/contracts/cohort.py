@@ -1,0 +1,89 @@
+"""The tables of the cohort: scans, who is for what, and what a simulation planted."""
+
+from __future__ import annotations
+
+from brainage.core.contract import Column, Table
+from brainage.core.contracts.columns import (
+    AGE,
+    DIAGNOSIS,
+    HEALTHY,
+    PERSON,
+    ROLE,
+    RUN,
+    SCAN_ID,
+    SCANNER,
+    SESSION,
+    SEX,
+    SITE,
+    YEARS,
+)
+
+_SCAN = (
+    SCAN_ID,
+    *PERSON,
+    SESSION,
+    Column("run", "text", "the run (run-Z)", required=False),
+    Column("t1w", "text", "path of the image, relative to its data set's folder"),
+    AGE,
+    Column("age_top_coded", "boolean", "the age was given as a lower bound (89+)"),
+    SEX,
+    SITE,
+    SCANNER,
+    DIAGNOSIS,
+)
+_SOURCE = (
+    Column("sex_original", "text", "sex as the data set has it", required=False),
+    Column("diagnosis_original", "text", "diagnosis as the data set has it", required=False),
+    Column("set_aside", "text", "why this scan is not used, in words", required=False),
+)
+
+DATASET_SCANS = Table(
+    "<dataset>.tsv",
+    "Every T1w scan of one data set, as its reader found it.",
+    (*_SCAN, *_SOURCE),
+    key=("scan_id",),
+)
+
+SCANS = Table(
+    "scans.tsv",
+    "Every T1w scan of every data set, with the person's age and what else is known.",
+    (
+        *_SCAN,
+        HEALTHY,
+        Column(
+            "always_healthy",
+            "boolean",
+            "a control at every visit whose diagnosis is known, later ones too: only such people "
+            "train, validate and calibrate",
+        ),
+        YEARS,
+        *_SOURCE,
+    ),
+    key=("scan_id",),
+)
+
+SPLITS = Table(
+    "splits.tsv",
+    "Who is for what in each training run. A person without a row takes no part in it.",
+    (*RUN, *PERSON, ROLE),
+    key=("experiment", "fold", "seed", "dataset", "participant_id"),
+)
+
+TRUTH = Table(
+    "truth.tsv",
+    "What the simulation planted. Only the report's truth section reads it.",
+    (
+        *PERSON,
+        SESSION,
+        Column("age", "number", "age at the scan, in years"),
+        Column("diagnosis", "text", "CN, MCI or AD"),
+        Column("site", "text", "site"),
+        Column("true_gap", "number", "brain age minus age at this scan, in years"),
+        Column("true_brain_age", "number", "age + true_gap, in years"),
+        Column("true_extra_slope", "number", "years of gap a year"),
+        Column("off_axis", "number", "disease beyond ageing (hippocampus, temporal lobe), 0 to 1"),
+        Column("trouble", "text", "planted trouble, in words", required=False),
+    ),
+    key=("dataset", "participant_id", "session_id"),
+    open_ended=True,
+)

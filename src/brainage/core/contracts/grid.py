@@ -1,0 +1,74 @@
+"""The tables of the grid: what the number and variety of the people trained on do."""
+
+from __future__ import annotations
+
+from brainage.core.contract import Column, Table
+from brainage.core.contracts.columns import ESTIMATE, MODEL, N_PEOPLE, NOTE
+
+_CELL = (
+    Column("run", "text", "name of the training: an experiment, or a cell of the grid"),
+    Column("experiment", "text", "the experiment that it is, or that the cell is of"),
+    Column("datasets", "text", "data sets whose people were trained on, joined by +, or all"),
+    Column("fraction", "number", "share of their training people that was trained on"),
+    Column("train_people", "number", "people trained on, mean over folds"),
+    Column("seeds", "integer", "number of seeds"),
+)
+_OVER_PEOPLE = (
+    *ESTIMATE,
+    Column("seed_low", "number", "smallest value over single seeds", required=False),
+    Column("seed_high", "number", "largest value over single seeds", required=False),
+)
+
+GRID_ACCURACY = Table(
+    "grid_accuracy.tsv",
+    "Age error of single trainings against the number of people trained on, same test people.",
+    (
+        *_CELL,
+        Column("people", "text", "whom: external (sites that no cell trained on), or all",
+               allowed=("external", "all")),
+        Column("metric", "text", "mae, or challenge_score (site accuracy^0.3 x mae)",
+               allowed=("mae", "challenge_score")),
+        Column("unit", "text", "years"),
+        *_OVER_PEOPLE,
+        Column("sites", "integer", "number of sites of these people"),
+        N_PEOPLE,
+        MODEL,
+        NOTE,
+    ),
+    key=("run", "people", "metric"),
+)  # fmt: skip
+
+GRID_SITES = Table(
+    "grid_sites.tsv",
+    "How well the site can be told against the number of people trained on, same people and sites.",
+    (
+        *_CELL,
+        Column("probe", "text", "what the probe is given: embedding, age_sex or voxels"),
+        Column("protocol", "text", "challenge or converged", allowed=("challenge", "converged")),
+        Column("unit", "text", "balanced accuracy, 0 to 1"),
+        *_OVER_PEOPLE,
+        Column("chance", "number", "one over the number of sites"),
+        Column("sites", "integer", "number of sites"),
+        N_PEOPLE,
+        MODEL,
+        NOTE,
+    ),
+    key=("run", "probe", "protocol"),
+)
+
+GRID_DIAGNOSIS = Table(
+    "grid_diagnosis.tsv",
+    "Age error beside the AUC of the diagnosis probe of the same trainings.",
+    (
+        *_CELL,
+        Column("control", "text", "control group"),
+        Column("case", "text", "case group"),
+        Column("unit", "text", "area under the ROC curve"),
+        *_OVER_PEOPLE,
+        N_PEOPLE,
+        Column("n_cases", "integer", "people in the case group"),
+        MODEL,
+        NOTE,
+    ),
+    key=("run", "control", "case"),
+)

@@ -1,0 +1,82 @@
+"""The tables of imaging: measures, regional volumes, verdicts, and a person's word on them."""
+
+from __future__ import annotations
+
+from brainage.core.contract import Column, Table
+from brainage.core.contracts.columns import SCAN_ID
+
+VERDICTS = ("pass", "warn", "fail")
+DECISIONS = ("keep", "drop")
+
+MEASURES = Table(
+    "measures.tsv",
+    "What imaging measured on each scan of a chunk: one further column a measure.",
+    (
+        SCAN_ID,
+        Column("fault", "text", "why there is no brain of this scan, in words", required=False),
+        Column(
+            "voxels_sha256",
+            "text",
+            "SHA-256 of values and shape: equal for the same image under two names",
+            required=False,
+        ),
+    ),
+    key=("scan_id",),
+    open_ended=True,
+)
+
+REGIONS = Table(
+    "regions.tsv",
+    "Regional volumes of each brain, in mm³ in the head's own space: one further column a region.",
+    (SCAN_ID,),
+    key=("scan_id",),
+    open_ended=True,
+)
+
+QC_DECISIONS = Table(
+    "qc_decisions.tsv",
+    "A person's word on scans, saved from the quality page: it counts instead of the machine's.",
+    (
+        SCAN_ID,
+        Column("decision", "text", "keep or drop", allowed=DECISIONS),
+        Column("comment", "text", "why, in that person's words", required=False, may_lack=True),
+    ),
+    key=("scan_id",),
+)
+
+QC = Table(
+    "qc.tsv",
+    "Quality of each scan: one column a measure, a verdict, and the reason in words.",
+    (
+        SCAN_ID,
+        Column("verdict", "text", "pass, warn or fail: what counts", allowed=VERDICTS),
+        Column("reason", "text", "why, in words", required=False),
+        Column(
+            "decision",
+            "text",
+            "what a person said of this scan, which counts instead of the machine's verdict",
+            required=False,
+            allowed=DECISIONS,
+            may_lack=True,
+        ),
+        Column("comment", "text", "why, in that person's words", required=False, may_lack=True),
+        Column(
+            "machine_verdict",
+            "text",
+            "what the measures alone say, whatever a person said",
+            required=False,
+            allowed=VERDICTS,
+            may_lack=True,
+        ),
+        Column("machine_reason", "text", "why, in words", required=False, may_lack=True),
+        Column(
+            "fault",
+            "text",
+            "why there is no brain of this scan, which nobody can keep then",
+            required=False,
+            may_lack=True,
+        ),
+    ),
+    key=("scan_id",),
+    open_ended=True,
+)

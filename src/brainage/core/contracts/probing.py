@@ -1,0 +1,79 @@
+"""The tables of probing: what was predicted from the frozen encoders."""
+
+from __future__ import annotations
+
+from brainage.core.contract import Column, Table
+from brainage.core.contracts.columns import (
+    AGE,
+    DIAGNOSIS,
+    HEALTHY,
+    ROLE,
+    RUN,
+    SCAN_ID,
+    SCANNER,
+    SESSION,
+    SEX,
+    SITE,
+    YEARS,
+)
+
+PREDICTIONS = Table(
+    "predictions.tsv",
+    "Predicted age of each scan by each training run; people who fitted the run are marked train.",
+    (
+        SCAN_ID,
+        Column("participant_id", "text", "the person, as BIDS names them (sub-X)"),
+        SESSION,
+        Column("dataset", "text", "name of the data set in the config"),
+        SITE,
+        SCANNER,
+        SEX,
+        DIAGNOSIS,
+        HEALTHY,
+        YEARS,
+        Column("experiment", "text", "name of the experiment, or of a baseline"),
+        Column("seed", "integer", "seed of the training"),
+        Column("fold", "integer", "fold of people, from 0"),
+        ROLE,
+        AGE,
+        Column("predicted_age", "number", "predicted age, uncorrected, in years"),
+    ),
+    key=("scan_id", "experiment", "seed", "fold"),
+)
+
+DIAGNOSIS_SCORES = Table(
+    "diagnosis_scores.tsv",
+    "Out-of-fold scores of the diagnosis probe on test people (folds by person).",
+    (
+        SCAN_ID,
+        Column("experiment", "text", "name of the experiment"),
+        Column("seed", "integer", "seed of the training"),
+        Column("fold", "integer", "fold of people of the training run, from 0"),
+        Column("control", "text", "diagnosis scored low"),
+        Column("case", "text", "diagnosis scored high"),
+        Column("score", "number", "out-of-fold probability of the case group"),
+    ),
+    key=("scan_id", "experiment", "seed", "fold", "control", "case"),
+)
+
+SITE_PROBE = Table(
+    "site_probe.tsv",
+    "How well the site can be told, on people the encoder never saw (folds by person).",
+    (
+        *RUN,
+        Column("probe", "text", "what the probe is given: embedding, age_sex or voxels"),
+        Column(
+            "protocol",
+            "text",
+            "challenge: unscaled, at most 1,000 iterations; converged: standardised",
+            allowed=("challenge", "converged"),
+        ),
+        Column("balanced_accuracy", "number", "balanced accuracy, 0 to 1"),
+        Column("low", "number", "lower end of the 95 % bootstrap interval over people"),
+        Column("high", "number", "upper end of that interval"),
+        Column("chance", "number", "one over the number of sites"),
+        Column("sites", "integer", "number of sites"),
+        Column("n", "integer", "number of people"),
+    ),
+    key=("experiment", "fold", "seed", "probe", "protocol"),
+)

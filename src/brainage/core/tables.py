@@ -1,0 +1,160 @@
+"""Reading and writing the tables of brainage.core.contracts, each checked against its contract.
+
+Conventions: tab-separated, UTF-8, Unix line ends, missing is ``n/a`` (as in BIDS), numbers
+with eight significant digits, booleans ``true`` and ``false``, rows in a defined order.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+
+import pandas as pd
+
+from brainage.core.contract import Column, Table
+from brainage.core.files import InputError, written_whole
+
+
+def read_table(path: str | os.PathLike[str], table: Table) -> pd.DataFrame:
+    """Read a table and check it against its contract.
+
+    Parameters
+    ----------
+    path
+        A tab-separated file.
+    table
+        Its contract.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns typed: text as objects (``None`` for n/a), numbers as float64 (NaN for n/a),
+        integers as int64 (float64 where n/a occurs), booleans as bool.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the row (line number in the file) and the column.
+    """
+    try:
+        frame = pd.read_csv(
+            path,
+            sep="\t",
+            dtype=str,
+            keep_default_na=False,
+            na_values=["n/a"],
+            encoding="utf-8-sig",
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file ({table.description})") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a tab-separated table: {error}") from None
+    return check_table(frame, table, str(path))
+
+
+def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
+    """Return `frame` with the columns typed as `table` says; raise InputError where it breaks it.
+
+    `where` names the file in messages; rows are counted as lines of that file (header = 1).
+    """
+    lacking = [c.name for c in table.columns if c.may_lack and c.name not in frame.columns]
+    frame = frame.assign(**{name: pd.Series(None, frame.index, object) for name in lacking})
+    missing = [name for name in table.names if name not in frame.columns]
+    if missing:
+        near = difflib.get_close_matches(missing[0], list(frame.columns), n=1)
+        hint = f" (did you mean {near[0]!r} there?)" if near else ""
+        raise InputError(
+            f"{where}: column {missing[0]!r} is missing{hint}; needed: {', '.join(table.names)}"
+        )
+    extra = [name for name in frame.columns if name not in table.names]
+    if extra and not table.open_ended:
+        raise InputError(f"{where}: unknown column {extra[0]!r}; known: {', '.join(table.names)}")
+    typed = {}
+    for column in table.columns:
+        typed[column.name] = _typed(frame[column.name], column, where)
+    for name in extra:
+        text = frame[name]
+        numbers = pd.to_numeric(text, errors="coerce")
+        is_number = bool((numbers.notna() == text.notna()).all())
+        typed[name] = numbers.astype(float) if is_number else text.astype(object)
+    result = pd.DataFrame(typed, index=frame.index)
+    double = result.duplicated(subset=list(table.key), keep=False)
+    if bool(double.any()):
+        rows = [position + 2 for position, is_double in enumerate(double) if is_double][:2]
+        values = ", ".join(f"{k}={result[k].iloc[rows[0] - 2]}" for k in table.key)
+        raise InputError(
+            f"{where}: rows {rows[0]} and {rows[1]} are for one key ({values}); keep one"
+        )
+    return result
+
+
+def _typed(values: pd.Series, column: Column, where: str) -> pd.Series:
+    def fail(position: int, what: str) -> InputError:
+        return InputError(f"{where}: row {position + 2}, column {column.name!r}: {what}")
+
+    present = values.notna().to_numpy()
+    if column.required and not present.all():
+        raise fail(int((~present).argmax()), "a value is needed here, found n/a")
+    if column.allowed:
+        wrong = present & ~values.isin(column.allowed).to_numpy()
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise fail(at, f"{values.iloc[at]!r} is not one of {', '.join(column.allowed)}")
+    if column.kind == "text":
+        return values.astype(object).where(values.notna(), None)
+    if column.kind == "boolean":
+        text = values.astype(str).str.lower()
+        wrong = ~text.isin(["true", "false"]).to_numpy()
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise fail(at, f"{values.iloc[at]!r} is not true or false")
+        return text == "true"
+    numbers = pd.to_numeric(values, errors="coerce")
+    wrong = numbers.isna().to_numpy() & present
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise fail(at, f"{values.iloc[at]!r} is not a number")
+    if column.kind == "integer" and present.all():
+        if bool((numbers % 1 != 0).any()):
+            at = int((numbers % 1 != 0).to_numpy().argmax())
+            raise fail(at, f"{values.iloc[at]!r} is not a whole number")
+        return numbers.astype("int64")
+    return numbers.astype(float)
+
+
+def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], table: Table) -> None:
+    """Check `frame` against `table`, sort it by its key and write it, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        Where the frame breaks the contract.
+    """
+    frame = frame.reset_index(drop=True)
+    frame = check_table(_as_text(frame), table, str(path))
+    extra = [name for name in frame.columns if name not in table.names]
+    frame = frame[[*table.names, *extra]].sort_values(list(table.key), kind="stable")
+    with written_whole(path) as temporary:
+        _as_text(frame).to_csv(
+            temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n", encoding="utf-8"
+        )
+
+
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    def text(value: object) -> str | None:
+        if value is None or value is pd.NA or value != value:
+            return None
+        if isinstance(value, bool) or type(value).__name__ == "bool":
+            return "true" if value else "false"
+        if isinstance(value, float) or "float" in type(value).__name__:
+            number = float(value)  # type: ignore[arg-type]
+            return (
+                str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.8g}"
+            )
+        # A tab or line end inside a value would shift the columns of everyone below it.
+        return re.sub(r"[\t\r\n]+", " ", str(value))
+
+    return pd.DataFrame(
+        {name: pd.Series([text(v) for v in frame[name]], dtype=object) for name in frame.columns}
+    )

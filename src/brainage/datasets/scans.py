@@ -1,0 +1,89 @@
+"""The scans of one data set, whatever its layout, as the table of scans takes them."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+from brainage.core.derivatives import SCAN_ID_PATTERN
+from brainage.core.files import InputError
+from brainage.core.subjects import site_key
+
+_LABEL = re.compile(r"[A-Za-z0-9+-]+")
+
+
+def read_dataset(
+    dataset: str, settings: dict[str, Any], run: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Read a data set by the reader of its kind.
+
+    Parameters
+    ----------
+    dataset
+        Its name in the config.
+    settings
+        Its entry in the config, `path` being its folder.
+    run
+        ``first`` or ``last``: which run of a session counts.
+
+    Returns
+    -------
+    rows : list of dict
+        As :data:`~brainage.core.contracts.cohort.DATASET_SCANS`, sorted by scan_id.
+    remarks : list of str
+        What is not an error but should be said.
+
+    Raises
+    ------
+    InputError
+        A fault of a table or of a name; the message names the file, the row and what to do.
+    """
+    reader = importlib.import_module(f"brainage.datasets.{settings['kind']}")
+    folder = Path(settings["path"])
+    rows, remarks = reader.read(folder, dataset, settings)
+    for row in rows:
+        row["dataset"] = dataset
+        row["scan_id"] = scan_id(dataset, row["participant_id"], row["session_id"], row["run"])
+        row["site"] = site_key(dataset, row["site"] or settings.get("site"))
+    _keep_one_run(rows, run)
+    found: dict[str, str] = {}
+    for row in rows:
+        other = found.setdefault(row["scan_id"], row["t1w"])
+        if other != row["t1w"]:
+            raise InputError(
+                f"{folder}: {other} and {row['t1w']} are two images of one scan "
+                f"({row['scan_id']}); keep one, or tell them apart by run-"
+            )
+    return sorted(rows, key=lambda row: row["scan_id"]), remarks
+
+
+def scan_id(dataset: str, participant_id: str, session_id: str | None, run: str | None) -> str:
+    """Return ``dataset_sub-X[_ses-Y][_run-Z]``.
+
+    Raises
+    ------
+    InputError
+        A label with anything but letters, digits, ``+`` and ``-``: it would not be safe as a
+        file name.
+    """
+    parts = [part for part in (dataset, participant_id, session_id, run) if part]
+    name = "_".join(parts)
+    if SCAN_ID_PATTERN.fullmatch(name) is None:
+        bad = next((p for p in parts if not _LABEL.fullmatch(p)), name)
+        raise InputError(
+            f"data set {dataset!r}: {bad!r} is not a BIDS label; only letters, digits, '+' and '-' "
+            "are safe in file names: rename it in the folder and in the tables"
+        )
+    return name
+
+
+def _keep_one_run(rows: list[dict[str, Any]], which: str) -> None:
+    """Keep one run of each session, the first or the last; the others are set aside."""
+    kept: set[tuple[str, str | None]] = set()
+    for row in rows if which == "first" else reversed(rows):
+        session = (row["participant_id"], row["session_id"])
+        if session in kept and row["set_aside"] is None:
+            row["set_aside"] = f"another run counts (the {which})"
+        kept.add(session)

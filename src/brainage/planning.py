@@ -1,0 +1,106 @@
+"""What the workflow has to know before any job: the scans by chunk, the words of the tables.
+
+Nothing but the standard library is used beyond the config's own check, so that
+``snakemake --use-conda`` plans in an environment that holds Snakemake alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from brainage.cohort import chunks, index
+from brainage.core.contracts.imaging import REGIONS
+from brainage.core.decisions import read_decisions
+from brainage.core.subjects import find_sites, site_key
+from brainage.core.tsv import read_checked
+from brainage.datasets.scans import read_dataset
+from brainage.simulation import names
+
+
+def plan(config: dict[str, Any]) -> dict[str, Any]:
+    """List the scans of each data set by chunk, and check every table that can be read by now.
+
+    Parameters
+    ----------
+    config
+        A whole, checked config.
+
+    Returns
+    -------
+    dict
+        ``chunks``: by data set, by number of the chunk (as text): ``people``, participant_ids,
+        and ``scans``, pairs of scan_id and path of the image relative to the data set's folder
+        (of simulated data sets, which have no images yet, none). ``tables``: by data set, files
+        that its reader reads. ``listing``: by data set, a hash of its scan_ids and paths.
+        ``remarks``: what should be said. ``groups``: diagnoses that are compared.
+        ``external_sites`` and ``test_sites``: those of the config as ``dataset/site``.
+
+    Raises
+    ------
+    InputError
+        What is wrong in a file is said before any work, not after hours of imaging.
+    """
+    found: dict[str, Any] = {"chunks": {}, "tables": {}, "listing": {}, "remarks": []}
+    rows: list[index.Row] = []
+    scan_ids: set[str] = set()
+    diagnoses: dict[str, set[str]] = {}
+    sites: set[str] = set()
+    for name, settings in config["datasets"].items():
+        size = config["imaging"]["chunk_size"]
+        if settings["kind"] == "simulated":
+            own = settings["simulation"]
+            split = chunks.split(names.participants(own), names.planned_scans(own), size)
+            found["chunks"][name] = {k: {"people": v, "scans": []} for k, v in split.items()}
+            diagnoses[name] = names.diagnoses(own)
+            sites |= {str(site_key(name, site)) for site in names.sites_with_people(own)}
+            continue
+        read, remarks = read_dataset(name, settings, config["cohort"]["run"])
+        rows += read
+        found["remarks"] += remarks
+        diagnoses[name] = {row["diagnosis"] for row in read if row["diagnosis"] is not None}
+        sites |= {row["site"] for row in read if row["site"] is not None}
+        scan_ids |= {row["scan_id"] for row in read}
+        people = dict.fromkeys(row["participant_id"] for row in read)
+        found["chunks"][name] = _chunks(read, chunks.split(people, len(read), size))
+        found["tables"][name] = _tables(Path(settings["path"]), list(people))
+        found["listing"][name] = _listing(read)
+    known = set().union(*diagnoses.values())
+    with_diagnoses = {name for name, own_diagnoses in diagnoses.items() if own_diagnoses}
+    index.check_words(known, sites, config)
+    index.controls_only(with_diagnoses, config["datasets"])
+    found["groups"] = index.compared_groups(known, config["statistics"])
+    for key in ("external_sites", "test_sites"):
+        found[key] = find_sites(config["splits"][key], sites, f"splits.{key}")
+    _check_tables(config, scan_ids)
+    return found
+
+
+def _chunks(rows: list[index.Row], split: dict[str, list[str]]) -> dict[str, Any]:
+    chunk_of = {person: number for number, people in split.items() for person in people}
+    found: dict[str, Any] = {k: {"people": people, "scans": []} for k, people in split.items()}
+    for row in rows:
+        scans = found[chunk_of[row["participant_id"]]]["scans"]
+        scans.append([row["scan_id"], row["t1w"]])
+    return found
+
+
+def _tables(folder: Path, people: list[str]) -> list[str]:
+    sessions = [folder / person / f"{person}_sessions.tsv" for person in people]
+    return [str(folder / "participants.tsv"), *(str(path) for path in sessions if path.is_file())]
+
+
+def _listing(rows: list[index.Row]) -> str:
+    text = "".join(f"{row['scan_id']}\t{row['t1w']}\n" for row in rows)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_tables(config: dict[str, Any], scan_ids: set[str]) -> None:
+    """Read what a person wrote and a later step will need."""
+    if config["quality"]["decisions"] is not None:
+        # The scans of a simulated data set are not known by now.
+        simulated = any(data["kind"] == "simulated" for data in config["datasets"].values())
+        read_decisions(config["quality"]["decisions"], None if simulated else scan_ids)
+    if config["probing"]["regions"] is not None:
+        read_checked(Path(config["probing"]["regions"]), REGIONS)
