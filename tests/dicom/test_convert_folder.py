@@ -18,8 +18,8 @@ from tests.dicom.dicom_files import (
     geometry,
     head,
     identifiers,
-    left_aside,
     run,
+    set_aside,
     write_series,
 )
 
@@ -124,9 +124,9 @@ def test_other_people_are_not_put_into_the_folder_of_an_earlier_run(converted, t
 
 def test_no_t1w_series_at_all_is_an_error_that_names_the_table_of_reasons(tmp_path):
     write_series(tmp_path / "d/7", T2)
-    with pytest.raises(InputError, match=r"no T1w series in it; .*left_aside\.tsv"):
+    with pytest.raises(InputError, match=r"no T1w series in it; .*set_aside\.tsv"):
         convert_dicom(tmp_path / "d", tmp_path / "b")
-    assert left_aside(tmp_path / "b")[0]["reason"] == "by its name: T2"
+    assert set_aside(tmp_path / "b")[0]["reason"] == "by its name: T2"
 
 
 def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):

@@ -7,12 +7,12 @@ from brainage.datasets.bids import find_images, read_people, read_sessions
 from brainage.dicom.convert_folder import convert_dicom
 from brainage.dicom.series import Person
 from brainage.dicom.tables import age_at_scan
-from tests.dicom.dicom_files import DOE, MPRAGE, SETTINGS, left_aside, run, write_series
+from tests.dicom.dicom_files import DOE, MPRAGE, SETTINGS, run, set_aside, write_series
 
 
-def test_what_is_left_aside_is_listed_with_its_reason(converted):
+def test_what_is_set_aside_is_listed_with_its_reason(converted):
     out, _, said = converted
-    rows = left_aside(out)
+    rows = set_aside(out)
     assert [(row["series_number"], row["images"], row["reason"]) for row in rows] == [
         ("1", "3", "by its name: localizer"),
         ("3", "64", "by its name: T2"),
