@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brainage.core.files import read_json
-from brainage.datasets.bids import read_people
+from brainage.datasets.readers.bids import read_people
 from brainage.dicom import convert as dicom_convert
 from brainage.dicom import convert_folder as dicom
 from brainage.dicom.convert import ConversionError

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from brainage.core.files import InputError
-from brainage.datasets.bids import find_images, read_people
+from brainage.datasets.readers.bids import find_images, read_people
 from brainage.dicom import convert_folder as dicom
 from brainage.dicom.convert_folder import convert_dicom
 from tests.dicom.dicom_files import (

@@ -3,7 +3,7 @@ import pytest
 from brainage.cohort.index import index_scans
 from brainage.core.config import complete
 from brainage.core.files import InputError
-from brainage.datasets.bids import find_images, read_people, read_sessions
+from brainage.datasets.readers.bids import find_images, read_people, read_sessions
 from brainage.dicom.convert_folder import convert_dicom
 from brainage.dicom.series import Person
 from brainage.dicom.tables import age_at_scan

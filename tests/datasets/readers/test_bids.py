@@ -5,7 +5,7 @@ import pytest
 
 from brainage.core.demographics import parse_age, parse_sex
 from brainage.core.files import InputError
-from brainage.datasets.bids import find_images, read_people
+from brainage.datasets.readers.bids import find_images, read_people
 
 SETTINGS = {"columns": {}, "sex_map": {}}
 
@@ -32,11 +32,17 @@ def test_images_of_sessions_and_runs_are_found_and_derivatives_are_not(tmp_path)
         "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz",
     )
     images = find_images(tmp_path, "test")
-    assert images.to_numpy().tolist() == [
-        ["sub-01", None, None, "sub-01/anat/sub-01_T1w.nii.gz"],
-        ["sub-02", "ses-a", "run-01", "sub-02/ses-a/anat/sub-02_ses-a_run-01_T1w.nii.gz"],
-        ["sub-02", "ses-a", "run-02", "sub-02/ses-a/anat/sub-02_ses-a_run-02_T1w.nii"],
+    assert images == [
+        ("sub-01", None, None, "sub-01/anat/sub-01_T1w.nii.gz"),
+        ("sub-02", "ses-a", "run-01", "sub-02/ses-a/anat/sub-02_ses-a_run-01_T1w.nii.gz"),
+        ("sub-02", "ses-a", "run-02", "sub-02/ses-a/anat/sub-02_ses-a_run-02_T1w.nii"),
     ]
+
+
+def test_an_image_in_another_persons_folder_is_named(tmp_path):
+    make(tmp_path, "sub-01/anat/sub-02_T1w.nii.gz")
+    with pytest.raises(InputError, match=r"sub-01/anat/sub-02_T1w\.nii\.gz: .*another person"):
+        find_images(tmp_path, "test")
 
 
 def test_a_folder_that_is_not_there_or_has_no_image_is_named(tmp_path):

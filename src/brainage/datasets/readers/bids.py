@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from brainage.core.choices import Choice
 from brainage.core.demographics import parse_age, parse_sex
 from brainage.core.files import InputError
 from brainage.core.tsv import read_rows
+
+CHOICE = Choice(label="BIDS", sentence="a BIDS folder with participants.tsv")
 
 _MISSING = {"", "n/a", "na", "nan", "none", "null"}
 Row = dict[str, str | None]
@@ -87,7 +90,8 @@ def _folders(place: Path, prefix: str) -> list[os.DirEntry[str]]:
 def _anatomical(folder: Path, person: str, session: str | None) -> Iterator[Image]:
     place = "/".join(part for part in (person, session, "anat") if part)
     try:
-        names = os.listdir(folder / place)
+        with os.scandir(folder / place) as entries:
+            names = [entry.name for entry in entries]
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
