@@ -187,7 +187,7 @@ def run(*arguments):
     if not isinstance(done.exception, InputError | OSError):
         raise done.exception
     status = 2 if isinstance(done.exception, InputError) else 1
-    return status, f"{done.output}brainage dicom: {done.exception}\n"
+    return status, f"{done.output}brainage: {done.exception}\n"
 
 
 def assert_same_world(path, voxels, matrix):

@@ -136,7 +136,7 @@ def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
     # Earlier, though its number is higher.
     write_series(tmp_path / "d/7/early", MPRAGE, number=9, time="110000", voxels=head(4))
     convert_dicom(tmp_path / "d", tmp_path / "b")
-    images = list(find_images(tmp_path / "b", "b")["t1w"])
+    images = [image.t1w for image in find_images(tmp_path / "b", "b")]
     assert images == [f"sub-7/anat/sub-7_run-{n}_T1w.nii.gz" for n in (1, 2)]
     for path, seed in zip(images, (4, 3), strict=True):
         assert_same_world(tmp_path / "b" / path, head(seed), geometry())
@@ -180,5 +180,5 @@ def test_a_file_that_cannot_be_read_is_not_named(tmp_path, monkeypatch, failing)
     monkeypatch.setattr(Path, failing, refuse)
     status, said = run(tmp_path / "d", tmp_path / "b")
     assert status == 1
-    assert "you may not write or read there" in said
+    assert "a file or folder cannot be read" in said
     assert "Doezeman" not in said
