@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.core.contracts.learning import person_hash
 from brainage.core.contracts.probing import PREDICTIONS
-from brainage.core.files import InputError, write_json
+from brainage.core.files import InputError
 from brainage.core.tables import read_table
 from brainage.probing.age import probe_age
-from brainage.probing.people import refuse_seen_people
 
 from .simulated import RUN, SETTINGS, Study, study
 
@@ -124,18 +122,3 @@ def test_person_without_a_scan_in_the_array_is_refused(tmp_path):
     index[~index["scan_id"].str.contains("fit000")].to_csv(paths["index"], sep="\t", index=False)
     with pytest.raises(InputError, match="sub-fit000"):
         probe_age(**paths, out=tmp_path / "out.tsv", **RUN, settings=SETTINGS)
-
-
-def test_an_encoder_that_saw_a_test_persons_age_is_refused(tmp_path):
-    made = study(tmp_path)
-    paths = made.write()
-    roles = made.splits.set_index("participant_id")["role"]
-    fit, test = (roles.index[roles == role][0] for role in ("train", "test"))
-    dataset = made.splits["dataset"].iloc[0]
-    encoder = tmp_path / "encoder.json"
-    write_json(encoder, {"training": {"people_hashes": [person_hash(dataset, fit)]}})
-    refuse_seen_people(encoder, paths["splits"], **RUN)
-    hashes = [person_hash(dataset, person) for person in (fit, test)]
-    write_json(encoder, {"training": {"people_hashes": hashes}})
-    with pytest.raises(InputError, match=f"trained on the age of {test} of .*, who is test"):
-        refuse_seen_people(encoder, paths["splits"], **RUN)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.cohort import SCANS, SPLITS
-from brainage.core.contracts.learning import INDEX, person_hash
+from brainage.core.contracts.learning import INDEX
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.files import InputError, read_json
 from brainage.core.tables import read_table
+from brainage.core.training import Training
 
 PERSON = ["dataset", "participant_id"]
 
@@ -72,33 +73,47 @@ def read_run(
     return in_order(joined).reset_index(drop=True)
 
 
-def refuse_seen_people(encoder: Path, splits: Path, experiment: str, fold: int, seed: int) -> None:
-    """Refuse a run whose encoder saw the age of somebody who is to be tuned or tested on.
+def refuse_seen_people(
+    encoder: Path, index: Path, scans: Path, splits: Path, training: Training
+) -> None:
+    """Refuse a run whose encoder was trained on a brain of somebody who is to be tested on.
+
+    That a person has one role is held by the splits; this holds for the brains themselves,
+    whatever name or age they came with.
 
     Parameters
     ----------
     encoder
-        The encoder's JSON, with a hash of each person whose age it was trained on.
+        The encoder's JSON, with a hash of each brain that it was trained on.
+    index
+        Of its embeddings, as :data:`INDEX`.
+    scans
+        As :data:`SCANS`.
     splits
         As :data:`SPLITS`.
-    experiment, fold, seed
-        Name the run in `splits`.
+    training
+        Names the run in `splits`.
 
     Raises
     ------
     InputError
-        Naming the first such person.
+        Naming the first such scan.
     """
-    seen = set(read_json(encoder)["training"]["people_hashes"])
+    seen = set(read_json(encoder)["training"]["brain_sha256"])
     roles = read_table(splits, SPLITS)
-    here = (roles["experiment"] == experiment) & (roles["fold"] == fold) & (roles["seed"] == seed)
-    for row in roles[here & (roles["role"] != "train")].itertuples():
-        if person_hash(row.dataset, row.participant_id) in seen:
-            raise InputError(
-                f"{encoder}: this encoder was trained on the age of {row.participant_id} of "
-                f"{row.dataset}, who is {row.role} in experiment {experiment}, fold {fold}, seed "
-                f"{seed} of {splits}; train it anew with these splits"
-            )
+    here = [roles[column] == value for column, value in training.columns.items()]
+    others = roles[np.logical_and.reduce([*here, roles["role"] != "train"])]
+    person = ["dataset", "participant_id"]
+    known = read_table(scans, SCANS)[["scan_id", *person]].merge(others, on=person)
+    table = read_table(index, INDEX).merge(known, on="scan_id")
+    leaked = table[table["brain_sha256"].isin(seen)]
+    if not leaked.empty:
+        first = leaked.sort_values("scan_id").iloc[0]
+        raise InputError(
+            f"{encoder}: this encoder was trained on the brain of {first['scan_id']}, which is for "
+            f"{first['role']} in {training.words} of {splits}; train it anew with these splits, "
+            "or set one of two scans with one image aside"
+        )
 
 
 def read_embeddings(path: Path, people: pd.DataFrame) -> np.ndarray:
