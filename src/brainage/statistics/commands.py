@@ -56,9 +56,15 @@ def grid(files: Layout, settings: dict[str, Any]) -> None:
     """Measure what the number and variety of the people trained on do."""
     from brainage.statistics.grid import measure_grid
 
-    inputs = ("grid_predictions", "grid_site_probe", "grid_diagnosis_scores")
-    outputs = ("grid_accuracy", "grid_sites", "grid_diagnosis")
-    measure_grid(*(files.file(name) for name in (*inputs, *outputs)), _analysis(settings))
+    measure_grid(
+        files.file("grid_predictions"),
+        files.file("grid_site_probe"),
+        files.file("grid_diagnosis_scores"),
+        files.file("grid_accuracy"),
+        files.file("grid_sites"),
+        files.file("grid_diagnosis"),
+        _analysis(settings),
+    )
 
 
 def _analysis(settings: dict[str, Any]) -> dict[str, Any]:

@@ -178,8 +178,9 @@ def _sites(
             "chance": float(runs["chance"].mean()),
             "sites": int(runs["sites"].max()),
             "n": int(runs["n"].max()),
-            "model": "balanced accuracy of the site by logistic regression, out of fold by person, "
-            f"mean over {counted(len(by_seed), 'seed', 'seeds')}; bootstrap over people within sites",
+            "model": "balanced accuracy of the site by logistic regression, out of fold by "
+            f"person, mean over {counted(len(by_seed), 'seed', 'seeds')}; bootstrap over people "
+            "within sites",
         }
         if several:
             row["note"] = "the ends of the interval are means of those of single trainings"
