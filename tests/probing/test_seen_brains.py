@@ -6,6 +6,7 @@ import pytest
 from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.contracts.learning import INDEX
 from brainage.core.files import InputError, write_json
+from brainage.core.layout import Layout
 from brainage.core.tables import write_table
 from brainage.core.training import Training
 from brainage.probing.people import refuse_seen_people
@@ -15,7 +16,7 @@ ROLES = {"sub-a": "train", "sub-b": "test", "sub-c": "validation", "sub-d": "tes
 
 
 @pytest.fixture
-def paths(tmp_path):
+def files(tmp_path):
     """Tables of four people of one scan each; the brain of sub-x has the hash x."""
     people = list(ROLES)
     scans = pd.DataFrame({"scan_id": [f"demo_{p}" for p in people], "participant_id": people})
@@ -27,38 +28,39 @@ def paths(tmp_path):
     index = pd.DataFrame(
         {"scan_id": scans["scan_id"], "row": range(4), "brain_sha256": list("abcd")}
     )
-    tables = {"index": (index, INDEX), "scans": (scans, SCANS)}
     # In another fold sub-d is trained on.
     elsewhere = splits.assign(fold=1, role=["test", "test", "test", "train"])
     splits = pd.concat([splits.assign(fold=0), elsewhere])
-    tables["splits"] = (splits.assign(experiment="lexp", seed=1, dataset="demo"), SPLITS)
-    for name, (table, contract) in tables.items():
-        write_table(table, tmp_path / f"{name}.tsv", contract)
-    return {name: tmp_path / f"{name}.tsv" for name in tables}
+    splits = splits.assign(experiment="lexp", seed=1, dataset="demo")
+    files = Layout(tmp_path)
+    write_table(index, files.file("embedding_index", training=TRAINING), INDEX)
+    write_table(scans, files.file("scans"), SCANS)
+    write_table(splits, files.file("splits"), SPLITS)
+    return files
 
 
-def refuse(paths, seen):
-    encoder = paths["index"].with_name("encoder.json")
-    write_json(encoder, {"training": {"brain_sha256": seen}})
-    refuse_seen_people(encoder, **paths, training=TRAINING)
+def refuse(files, seen):
+    description = files.file("encoder_description", training=TRAINING)
+    write_json(description, {"training": {"brain_sha256": seen}})
+    refuse_seen_people(files, TRAINING)
 
 
-def test_brains_of_training_people_may_have_been_seen(paths):
-    refuse(paths, ["a", "e"])
+def test_brains_of_training_people_may_have_been_seen(files):
+    refuse(files, ["a", "e"])
 
 
 @pytest.mark.parametrize(
     ("seen", "message"),
     [("ab", "demo_sub-b, which is for test"), ("c", "demo_sub-c, which is for validation")],
 )
-def test_a_brain_that_is_to_be_tested_on_is_refused(paths, seen, message):
+def test_a_brain_that_is_to_be_tested_on_is_refused(files, seen, message):
     with pytest.raises(InputError, match=message):
-        refuse(paths, list(seen))
+        refuse(files, list(seen))
 
 
-def test_it_is_the_brain_that_counts_and_not_its_name(paths):
+def test_it_is_the_brain_that_counts_and_not_its_name(files):
     # The image of sub-a once more, as that of sub-d.
-    text = paths["index"].read_text().replace("\td\t", "\ta\t")
-    paths["index"].write_text(text)
+    index = files.file("embedding_index", training=TRAINING)
+    index.write_text(index.read_text().replace("\td\n", "\ta\n"))
     with pytest.raises(InputError, match="demo_sub-d"):
-        refuse(paths, ["a"])
+        refuse(files, ["a"])
