@@ -37,3 +37,5 @@ MIN_LOCAL = 20
 MIN_CASES = 10
 # People for whom a mean absolute error is worth printing.
 MIN_PEOPLE = 5
+# Two-sided 5 % point of the normal distribution.
+CRITICAL = 1.959964

@@ -1,23 +1,19 @@
-"""The methods paragraph of the study's page, written from the config that was run."""
+"""The methods in words, written from the config that was run."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from brainage.reporting import words
+from brainage.reporting.section import Block, Bullets, Report, Section, Software, Text
+from brainage.reporting.tables import Settings, Tables
 
-ENCODERS = {
-    "small": "a small 3D convolutional network",
-    "resnet18": "a 3D ResNet-18",
-    "densenet121": "a 3D DenseNet121",
-    "alexnet3d": "AlexNet3D",
-}
-LOSSES = {
-    "exp": "the contrastive regression loss L^exp (Barbano et al., ISBI 2023)",
-    "y_aware": "the y-aware contrastive loss (Dufumier et al., MICCAI 2021)",
-    "threshold": "the threshold contrastive loss (Barbano et al., ISBI 2023)",
-    "l1": "supervised regression with the L1 loss",
-}
+CHOICE = Section(
+    label="Methods",
+    sentence="what was done, as a text for a methods section",
+    order=110,
+    short="Methods",
+)
 STRIPPING = {
     "template": (
         "by the brain mask of the template, carried over with an affine transform and refined by "
@@ -25,11 +21,23 @@ STRIPPING = {
     ),
     "deepbet": "by deepbet",
 }
-
 REGISTRATION = {"syn": "affine, then SyN"}
 
 
-def paragraphs(settings: dict[str, Any], software: list[tuple[str, str]]) -> list[str]:
+def reason(tables: Tables, settings: Settings) -> str | None:
+    """Return None: every study has methods."""
+    return None
+
+
+def blocks(report: Report) -> list[Block]:
+    """Return the paragraphs, and what to beware of in the versions of the software."""
+    found: list[Block] = [Text(text) for text in paragraphs(report.settings, report.software)]
+    if report.software.warnings:
+        found.append(Bullets("Beware of these versions:", report.software.warnings))
+    return found
+
+
+def paragraphs(settings: Settings, software: Software) -> list[str]:
     """Return the methods in words, one text a paragraph; a key that is not set is left unsaid."""
     made = [
         _data(settings),
@@ -37,23 +45,24 @@ def paragraphs(settings: dict[str, Any], software: list[tuple[str, str]]) -> lis
         _learning(settings),
         _testing(settings),
     ]
-    versions = words.listing([f"{name} {version}" for name, version in software])
+    versions = words.listing([f"{name} {version}" for name, version in software.versions])
     made.append(f"Software: {versions}." if versions else "")
     return [text for text in made if text]
 
 
-def _data(settings: dict[str, Any]) -> str:
+def _data(settings: Settings) -> str:
     sets = settings.get("datasets") or {}
-    told = [
+    names = [
         f"{name} (simulated)" if (part or {}).get("kind") == "simulated" else str(name)
         for name, part in sets.items()
     ]
     low, high = settings["cohort"]["age_range"]
     healthy = words.listing([str(d) for d in settings["cohort"]["healthy"]])
     return (
-        f"Data sets: {words.listing(told)}. Scans at ages of {low:g} to {high:g} years were used; "
-        f"people count as healthy with the diagnosis {healthy} only, or where no scan has a "
-        "diagnosis."
+        f"Data sets: {words.listing(names)}. Scans at ages of {low:g} to {high:g} years were used. "
+        f"People count as healthy at a scan with the diagnosis {healthy}, or in a data set of "
+        "controls only; who has another diagnosis at any visit was not used to train, validate or "
+        "calibrate."
     )
 
 
@@ -89,27 +98,30 @@ def _imaging(imaging: dict[str, Any]) -> str:
     )
 
 
-def _learning(settings: dict[str, Any]) -> str:
-    told = []
+def _learning(settings: Settings) -> str:
+    losses = words.sentences("brainage.learning.losses")
+    encoders = words.sentences("brainage.learning.encoders")
+    described = []
     for name, part in (settings.get("experiments") or {}).items():
         part = part or {}
-        loss = LOSSES.get(str(part.get("loss")), str(part.get("loss")))
+        loss = losses.get(str(part.get("loss")), str(part.get("loss")))
         encoder = str((part.get("encoder") or {}).get("name", ""))
-        text = f"{name}: {loss} on {ENCODERS.get(encoder, encoder) or 'the encoder of the config'}"
+        text = f"{name}: {loss} on {encoders.get(encoder, encoder) or 'the encoder of the config'}"
         if part.get("epochs"):
             text += f", {words.count(int(part['epochs']), 'epoch')}"
-        told.append(text)
+        described.append(text)
     every = {name: len(run["seeds"]) for name, run in (settings.get("runs") or {}).items()}
-    runs = words.count(max(every.values(), default=1), "training seed")
+    trainings = words.count(max(every.values(), default=1), "training seed")
     fewer = [f"{n} of {name}" for name, n in every.items() if n < max(every.values())]
-    runs += f", but {words.listing(fewer)}" if fewer else ""
+    trainings += f", but {words.listing(fewer)}" if fewer else ""
     return (
-        f"Encoders were pretrained and then frozen ({'; '.join(told)}; {runs}). Age was read from "
-        "the frozen embedding by ridge regression, site and diagnosis by logistic regression."
+        f"Encoders were pretrained and then frozen ({'; '.join(described)}; {trainings}). Age was "
+        "predicted from the frozen embedding by ridge regression, site and diagnosis by logistic "
+        "regression."
     )
 
 
-def _testing(settings: dict[str, Any]) -> str:
+def _testing(settings: Settings) -> str:
     splits = settings.get("splits") or {}
     scheme = (
         f"{splits.get('folds', 5)} folds of people, the encoder trained anew in each"
@@ -117,11 +129,12 @@ def _testing(settings: dict[str, Any]) -> str:
         else "one division of people, some sites kept for the test only"
     )
     return (
-        f"Everyone has one role in an experiment ({scheme}): train, validation, calibration or test. The gap "
-        "is predicted minus chronological age, corrected with a line fitted on calibration people "
-        "only and divided by its slope α (Cole's scale). Groups were compared by a linear model "
-        "with age, age², sex and site and HC3 errors, one scan a person; areas under ROC curves "
-        "have DeLong intervals; change with time is from a mixed model with random intercept and "
-        "slope for each person, or from each person's own slope where that does not converge. "
-        "The model behind each number stands in its table."
+        f"Everyone has one role in an experiment ({scheme}): training, validation, calibration or "
+        "test. The gap is predicted minus chronological age, corrected with a line fitted on "
+        "calibration people only and divided by its slope α (Cole's scale). Groups were compared "
+        "by a linear model with age, age², sex and site and heteroscedasticity-consistent (HC3) "
+        "standard errors, one scan a person; areas under ROC curves have DeLong intervals; "
+        "longitudinal change is from a mixed model with random intercept and slope for each "
+        "person, or from each person's own slope where that does not converge. The model behind "
+        "each number stands in its table."
     )
