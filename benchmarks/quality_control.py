@@ -27,9 +27,9 @@ from typing import Any
 import defects
 import numpy as np
 import pandas as pd
+from brainage.core.code_hash import room_hash
 
 from brainage.cohort.index import index_scans
-from brainage.core.code_hash import room_hash
 from brainage.core.config import complete, defaults
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import MEASURES, QC

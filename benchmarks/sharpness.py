@@ -24,8 +24,8 @@ from typing import Any
 
 import nibabel
 import numpy as np
-
 from brainage.core.code_hash import room_hash
+
 from brainage.core.files import written_whole
 from brainage.imaging import bias, geometry
 from brainage.imaging.ants_setup import import_ants
