@@ -1,5 +1,6 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
+# make test-fast   the unit tests alone
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
 
@@ -10,10 +11,10 @@ CORES ?= $(shell nproc)
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -29,6 +30,7 @@ test-environment: .venv/test.done
 
 .venv/workflow.done: requirements/workflow.lock | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/workflow.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 .venv/test.done: requirements/test.lock .venv/workflow.done
@@ -46,18 +48,24 @@ ixi-grid: environment
 	$(MAKE) ixi-grid-table
 
 ixi-grid-table: environment
-	PYTHONPATH=src $(BIN)/python scripts/finished_cells.py config/ixi-grid.yaml results/ixi-grid
+	$(BIN)/python scripts/finished_cells.py config/ixi-grid.yaml results/ixi-grid
 
 lint: test-environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
-	PYTHONPATH=src $(BIN)/lint-imports
+	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # The demo comes before the tests: some of them look at what came out of it.
 test: lint demo
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Without the demo and without running the workflow.
+test-fast: test-environment
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" \
+	  --ignore tests/workflow
 
 # The CUDA packages are torch's own business: it pins them, and a build without CUDA wants none.
 CUDA := ^(nvidia-|cuda-|triton==)

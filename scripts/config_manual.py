@@ -52,8 +52,8 @@ def _table(properties: dict[str, Any]) -> list[str]:
         allowed = ""
         if "enum" in part:
             allowed = " One of " + ", ".join(f"`{value}`" for value in part["enum"]) + "."
-        if "losses" in part:
-            allowed += " Taken by loss " + ", ".join(f"`{name}`" for name in part["losses"]) + "."
+        if "of" in part:
+            allowed += " For " + ", ".join(f"`{name}`" for name in part["of"]) + "."
         about = part.get("description", "").replace("|", "\\|")
         rows.append(f"| `{path}` | {default} | {about}{allowed} |")
     return rows

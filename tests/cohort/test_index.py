@@ -1,16 +1,26 @@
 import pytest
 
-from brainage.cohort.chunks import chunk_scans
-from brainage.cohort.index import index_scans
+from brainage import planning
+from brainage.cohort.index import join
 from brainage.core.config import complete
 from brainage.core.files import InputError
-from brainage.simulation.simulate import write_tables
-from tests.datasets.test_bids import make
+from brainage.datasets.scans import read_dataset
+from tests.datasets.readers.test_bids import make
 
 
 def config(folder, **sections):
     data = {"kind": "bids", "path": str(folder), **sections.pop("data", {})}
     return complete({"datasets": {"mine": data}, **sections})
+
+
+def index(config):
+    """Scans by scan_id, and the remarks."""
+    rows, remarks = [], []
+    for name, settings in config["datasets"].items():
+        own, said = read_dataset(name, settings, config["cohort"]["run"])
+        rows += own
+        remarks += said
+    return {row["scan_id"]: row for row in join(rows, config)}, remarks
 
 
 @pytest.fixture
@@ -38,19 +48,18 @@ GROUPS = {"groups": ["CN", "MCI", "AD"]}
 
 
 def test_sessions_come_before_participants_and_everything_is_joined_by_key(folder):
-    scans, remarks = index_scans(config(folder, statistics=GROUPS))
-    by_id = scans.set_index("scan_id")
-    assert by_id.loc["mine_sub-1_ses-1", "age"] == 60.5
-    assert by_id.loc["mine_sub-1_ses-2", "diagnosis"] == "MCI"
-    assert by_id.loc["mine_sub-1_ses-2", "years_since_first"] == 2.5
-    assert by_id.loc["mine_sub-1_ses-2", "site"] == "A"
-    assert by_id.loc["mine_sub-2_ses-1_run-1", "age"] == 89
-    assert by_id.loc["mine_sub-2_ses-1_run-1", "age_top_coded"]
-    assert by_id.loc["mine_sub-2_ses-1_run-1", "sex"] == "M"
-    assert by_id.loc["mine_sub-2_ses-1_run-2", "set_aside"] == "another run counts (the first)"
-    assert by_id.loc["mine_sub-3", "set_aside"] == "no age"
-    assert by_id.loc["mine_sub-4", "set_aside"] == "no row in participants.tsv"
-    assert by_id.loc["mine_sub-1_ses-1", "set_aside"] is None
+    scans, remarks = index(config(folder, statistics=GROUPS))
+    assert scans["mine_sub-1_ses-1"]["age"] == 60.5
+    assert scans["mine_sub-1_ses-2"]["diagnosis"] == "MCI"
+    assert scans["mine_sub-1_ses-2"]["years_since_first"] == 2.5
+    assert scans["mine_sub-1_ses-2"]["site"] == "mine/A"
+    assert scans["mine_sub-2_ses-1_run-1"]["age"] == 89
+    assert scans["mine_sub-2_ses-1_run-1"]["age_top_coded"]
+    assert scans["mine_sub-2_ses-1_run-1"]["sex"] == "M"
+    assert scans["mine_sub-2_ses-1_run-2"]["set_aside"] == "another run counts (the first)"
+    assert scans["mine_sub-3"]["set_aside"] == "no age"
+    assert scans["mine_sub-4"]["set_aside"] == "no row in participants.tsv"
+    assert scans["mine_sub-1_ses-1"]["set_aside"] is None
     said = " | ".join(remarks)
     assert "sub-9" in said
     assert "sub-1_ses-3" in said
@@ -60,118 +69,139 @@ def test_sessions_come_before_participants_and_everything_is_joined_by_key(folde
 def test_a_session_whose_own_age_is_missing_does_not_take_that_of_another_visit(folder):
     path = folder / "sub-1" / "sub-1_sessions.tsv"
     path.write_text("session_id\tage\nses-1\t60.5\nses-2\tn/a\n")
-    scans, remarks = index_scans(config(folder))
-    scans = scans.set_index("scan_id")
-    assert scans.loc["mine_sub-1_ses-1", "age"] == 60.5
-    assert scans["age"].isna()["mine_sub-1_ses-2"]
-    assert scans.loc["mine_sub-1_ses-2", "set_aside"] == "no age"
+    scans, remarks = index(config(folder))
+    assert scans["mine_sub-1_ses-1"]["age"] == 60.5
+    assert scans["mine_sub-1_ses-2"]["age"] is None
+    assert scans["mine_sub-1_ses-2"]["set_aside"] == "no age"
     # Of a session without a row nothing else is known.
     path.write_text("session_id\tage\nses-1\t60.5\n")
-    scans, _ = index_scans(config(folder))
-    assert scans.set_index("scan_id").loc["mine_sub-1_ses-2", "age"] == 60
+    scans, _ = index(config(folder))
+    assert scans["mine_sub-1_ses-2"]["age"] == 60
     assert "one age" not in " ".join(remarks)
 
 
 def test_one_age_for_several_sessions_is_said(folder):
     path = folder / "sub-1" / "sub-1_sessions.tsv"
     path.write_text("session_id\tdiagnosis\nses-1\tCN\nses-2\tCN\n")
-    scans, remarks = index_scans(config(folder))
-    assert list(scans.loc[scans["participant_id"] == "sub-1", "age"]) == [60, 60]
+    scans, remarks = index(config(folder))
+    assert [row["age"] for row in scans.values() if row["participant_id"] == "sub-1"] == [60, 60]
     assert "mine: 1 people have one age, that of participants.tsv," in " | ".join(remarks)
     assert next(r for r in remarks if "one age" in r).endswith(": sub-1")
 
 
 def test_the_last_run_can_count(folder):
-    scans, _ = index_scans(config(folder, statistics=GROUPS, cohort={"run": "last"}))
-    aside = scans.set_index("scan_id")["set_aside"]
-    assert aside["mine_sub-2_ses-1_run-2"] is None
-    assert aside["mine_sub-2_ses-1_run-1"] == "another run counts (the last)"
+    scans, _ = index(config(folder, statistics=GROUPS, cohort={"run": "last"}))
+    assert scans["mine_sub-2_ses-1_run-2"]["set_aside"] is None
+    assert scans["mine_sub-2_ses-1_run-1"]["set_aside"] == "another run counts (the last)"
 
 
 def test_an_age_of_months_names_file_row_and_value(folder):
     path = folder / "participants.tsv"
     path.write_text(path.read_text().replace("sub-2\t89+", "sub-2\t720"))
     with pytest.raises(InputError, match=r"participants\.tsv: row 3: age 720"):
-        index_scans(config(folder, statistics=GROUPS))
+        index(config(folder, statistics=GROUPS))
 
 
 def test_a_table_without_age_says_how_to_name_the_column(folder):
     (folder / "participants.tsv").write_text("participant_id\tyears\nsub-1\t60\n")
     (folder / "sub-1" / "sub-1_sessions.tsv").unlink()
     with pytest.raises(InputError, match=r"no column 'age'.*datasets\.mine\.columns"):
-        index_scans(config(folder))
+        index(config(folder))
 
 
 def test_a_diagnosis_or_site_that_no_row_has_is_refused(folder):
     with pytest.raises(InputError, match=r"statistics\.groups names 'ADD'.*AD, CN, MCI"):
-        index_scans(config(folder, statistics={"groups": ["CN", "ADD"]}))
-    with pytest.raises(InputError, match="site 'Z', which no row has.*A, B"):
-        index_scans(config(folder, statistics=GROUPS, splits={"external_sites": ["Z"]}))
+        planning.plan(config(folder, statistics={"groups": ["CN", "ADD"]}))
+    with pytest.raises(InputError, match="site 'Z', which no row has.*mine/A, mine/B"):
+        planning.plan(config(folder, statistics=GROUPS, splits={"external_sites": ["Z"]}))
 
 
 def test_diagnoses_are_mapped_and_the_original_kept(folder):
     data = {"diagnosis_map": {"AD": "dementia"}}
     own = {"groups": ["CN", "dementia"]}
-    scans, _ = index_scans(config(folder, data=data, statistics=own))
-    row = scans.set_index("scan_id").loc["mine_sub-2_ses-1_run-1"]
+    scans, _ = index(config(folder, data=data, statistics=own))
+    row = scans["mine_sub-2_ses-1_run-1"]
     assert (row["diagnosis"], row["diagnosis_original"]) == ("dementia", "AD")
 
 
 def test_two_images_of_one_scan_are_refused(folder):
     (folder / "sub-3" / "anat" / "sub-3_acq-x_T1w.nii.gz").write_bytes(b"")
     with pytest.raises(InputError, match="two images of one scan"):
-        index_scans(config(folder, statistics=GROUPS))
-
-
-def test_a_new_person_leaves_everybody_elses_chunk_alone(folder):
-    own = config(folder, statistics=GROUPS, imaging={"chunk_size": 2})
-    before = chunk_scans(own)["chunks"]["mine"]
-    make(folder, "sub-5/anat/sub-5_T1w.nii.gz")
-    after = chunk_scans(own)["chunks"]["mine"]
-
-    def chunk_of(chunks):
-        return {s: k for k, part in chunks.items() for s, _ in part["scans"]}
-
-    for scan, chunk in chunk_of(before).items():
-        assert chunk_of(after)[scan] == chunk
-    one = {part["people"].count("sub-1") for part in before.values()}
-    assert one == {0, 1}
+        index(config(folder, statistics=GROUPS))
 
 
 def test_an_unsafe_name_is_refused(folder):
     make(folder, "sub-é1/anat/sub-é1_T1w.nii.gz")
-    try:
-        scans, _ = index_scans(config(folder, statistics=GROUPS))
-    except InputError as error:
-        assert "BIDS label" in str(error)
-    else:
-        # The indexer itself may pass over a name that BIDS does not allow.
-        assert not scans["participant_id"].str.contains("é").any()
+    with pytest.raises(InputError, match="'sub-é1' is not a BIDS label"):
+        index(config(folder, statistics=GROUPS))
 
 
-def test_heads_of_an_earlier_larger_plan_are_not_of_the_cohort(tmp_path):
-    def simulated(healthy):
-        people = {"healthy": healthy, "external": 2, "clinical": 3}
-        return complete(
-            {
-                "results": str(tmp_path),
-                "datasets": {
-                    "demo": {
-                        "kind": "simulated",
-                        "simulation": {"people": people, "troubles": False},
-                    }
-                },
-            }
-        )
+def row(person, diagnosis, age=60.0, dataset="mine", site=None):
+    return {
+        "scan_id": f"{dataset}_{person}_ses-{age:g}",
+        "dataset": dataset,
+        "participant_id": person,
+        "session_id": f"ses-{age:g}",
+        "run": None,
+        "age": age,
+        "diagnosis": diagnosis,
+        "site": site,
+        "set_aside": None,
+    }
 
-    larger, smaller = (index_scans(simulated(n), planned=True)[0] for n in (12, 8))
-    folder = tmp_path / "simulated" / "demo"
-    settings = simulated(8)["datasets"]["demo"]["simulation"]
-    write_tables(settings, folder, tmp_path / "truth.tsv", "demo")
-    for t1w in larger["t1w"]:
-        (folder / t1w).parent.mkdir(parents=True, exist_ok=True)
-        (folder / t1w).touch()
-    assert len(larger) == len(smaller) + 4
-    scans, remarks = index_scans(simulated(8))
-    assert scans["scan_id"].to_list() == smaller["scan_id"].to_list()
-    assert remarks == []
+
+def healthy(rows, **datasets):
+    """(healthy, always_healthy) of each scan by its age."""
+    config = {
+        "cohort": {"healthy": ["CN", "SMC"], "age_range": [5, 100]},
+        "datasets": {"mine": {"all_controls": None}} | datasets,
+    }
+    return {
+        (r["dataset"], r["participant_id"], r["age"]): (r["healthy"], r["always_healthy"])
+        for r in join(rows, config)
+    }
+
+
+@pytest.mark.parametrize(
+    ("diagnoses", "at_visits", "always"),
+    [
+        (["CN", "SMC", "CN"], [True, True, True], True),
+        (["CN", "MCI", "AD"], [True, False, False], False),  # a converter
+        (["CN", None, "CN"], [True, True, True], True),  # one session without a diagnosis
+        ([None, "CN", None], [True, True, True], True),
+        (["CN", None, "AD"], [True, False, False], False),
+        ([None, "AD"], [False, False], False),
+        (["MCI", "CN"], [False, True], False),  # one who reverts
+        ([None, None], [False, False], False),
+    ],
+)
+def test_who_is_healthy_at_a_scan_and_always(diagnoses, at_visits, always):
+    rows = [row("sub-1", d, age=60.0 + i) for i, d in enumerate(diagnoses)]
+    found = healthy([*reversed(rows), row("sub-2", "AD")])
+    assert [found["mine", "sub-1", 60.0 + i] for i in range(len(rows))] == [
+        (well, always) for well in at_visits
+    ]
+
+
+def test_a_data_set_without_diagnoses_alone_is_of_controls():
+    assert set(healthy([row("sub-1", None)]).values()) == {(True, True)}
+    said = {"mine": {"all_controls": False}}
+    assert set(healthy([row("sub-1", None)], **said).values()) == {(False, False)}
+
+
+def test_a_data_set_without_diagnoses_beside_one_with_them_needs_a_word():
+    rows = [row("sub-1", "AD"), row("sub-1", None, dataset="other")]
+    with pytest.raises(
+        InputError, match=r"'other' has no diagnoses.*datasets\.other\.all_controls"
+    ):
+        healthy(rows, other={"all_controls": None})
+    found = healthy(rows, other={"all_controls": True})
+    assert found["other", "sub-1", 60.0] == (True, True)
+    assert found["mine", "sub-1", 60.0] == (False, False)
+    found = healthy(rows, other={"all_controls": False})
+    assert found["other", "sub-1", 60.0] == (False, False)
+
+
+def test_all_controls_is_refused_where_the_tables_have_diagnoses():
+    with pytest.raises(InputError, match=r"datasets\.mine\.all_controls is true, but"):
+        healthy([row("sub-1", "AD")], mine={"all_controls": True})

@@ -2,10 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.cohort.splits import PERSON, usable_people, write_splits
+from brainage.cohort.splits import usable_people, write_splits
 from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.contracts.imaging import QC
 from brainage.core.files import InputError
+from brainage.core.subjects import PERSON
 from brainage.core.tables import read_table, write_table
 
 CONFIG = {
@@ -14,12 +15,11 @@ CONFIG = {
         "lexp": {"of": "lexp", "seeds": [1, 2], "datasets": None, "fraction": 1.0},
         "l1": {"of": "l1", "seeds": [1], "datasets": None, "fraction": 1.0},
     },
-    "cohort": {"healthy": ["CN"]},
     "splits": {
         "scheme": "holdout",
         "folds": 4,
-        "external_sites": ["E"],
-        "test_sites": ["G"],
+        "external_sites": ["d/E"],
+        "test_sites": ["d/G"],
         "validation": 0.1,
         "calibration": 0.25,
         "internal_test": 0.15,
@@ -46,9 +46,11 @@ def cohort(n=120):
                     "age": rng.uniform(20, 80),
                     "age_top_coded": person == 0,
                     "sex": "F",
-                    "site": site,
+                    "site": f"d/{site}",
                     "scanner": None,
                     "diagnosis": "AD" if sick else "CN",
+                    "healthy": not sick,
+                    "always_healthy": not sick,
                     "years_since_first": visit - 1.0,
                     "sex_original": None,
                     "diagnosis_original": None,
@@ -76,19 +78,19 @@ def test_holdout_gives_each_person_one_role_and_keeps_sites_apart(tmp_path):
     assert not one.duplicated(PERSON).any()
     people = scans.drop_duplicates(PERSON)[[*PERSON, "site", "diagnosis"]]
     joined = one.merge(people, on=PERSON)
-    assert set(joined.loc[joined["site"].isin(["E", "G"]), "role"]) == {"test"}
+    assert set(joined.loc[joined["site"].isin(["d/E", "d/G"]), "role"]) == {"test"}
     assert set(joined.loc[joined["diagnosis"] == "AD", "role"]) == {"test"}
-    inside = joined[joined["site"].isin(["A", "B"])]["role"].value_counts(normalize=True)
+    inside = joined[joined["site"].isin(["d/A", "d/B"])]["role"].value_counts(normalize=True)
     assert inside["calibration"] == pytest.approx(0.25, abs=0.02)
     assert inside["train"] == pytest.approx(0.5, abs=0.02)
-    assert set(joined.loc[joined["role"] == "calibration", "site"]) == {"A", "B"}
+    assert set(joined.loc[joined["role"] == "calibration", "site"]) == {"d/A", "d/B"}
     # The person with a lower bound for an age has no role that learns from ages.
     assert "sub-0" not in set(joined.loc[joined["role"] != "test", "participant_id"])
 
 
 def test_in_folds_everyone_is_test_once(tmp_path):
     scans = cohort()
-    scans["diagnosis"] = None
+    scans["always_healthy"] = True
     config = {**CONFIG, "splits": {**CONFIG["splits"], "scheme": "folds", "internal_test": 0.0}}
     splits = run(tmp_path, scans, config)
     one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 2)]
@@ -110,13 +112,11 @@ def test_failed_and_unusable_scans_give_no_role(tmp_path):
     assert "sub-8" in named
 
 
-def test_who_converts_later_is_not_healthy():
+def test_who_converts_later_neither_trains_nor_calibrates(tmp_path):
     scans = cohort()
-    scans.loc[scans["scan_id"] == "d_sub-4_ses-2", "diagnosis"] = "MCI"
-    qc = pd.DataFrame({"scan_id": scans["scan_id"], "verdict": "pass", "reason": None})
-    people = usable_people(scans, qc, CONFIG["cohort"]).set_index("participant_id")
-    assert not people.loc["sub-4", "healthy"]
-    assert people.loc["sub-8", "healthy"]
+    scans.loc[scans["participant_id"].isin(["sub-4", "sub-8", "sub-12"]), "always_healthy"] = False
+    splits = run(tmp_path, scans, CONFIG).set_index("participant_id")["role"]
+    assert set(splits[["sub-4", "sub-8", "sub-12"]]) == {"test"}
 
 
 def test_too_few_people_and_lost_scans_are_errors(tmp_path):
@@ -125,7 +125,7 @@ def test_too_few_people_and_lost_scans_are_errors(tmp_path):
     scans = cohort()
     qc = pd.DataFrame({"scan_id": scans["scan_id"][1:], "verdict": "pass", "reason": None})
     with pytest.raises(InputError, match="d_sub-0_ses-1 is in one of"):
-        usable_people(scans, qc, CONFIG["cohort"])
+        usable_people(scans, qc)
 
 
 def with_cells(**cells):
@@ -133,7 +133,7 @@ def with_cells(**cells):
     return {**CONFIG, "runs": {**CONFIG["runs"], **{k: {**whole, **v} for k, v in cells.items()}}}
 
 
-def test_cells_of_the_grid_have_nested_parts_of_fit_and_the_same_others(tmp_path):
+def test_cells_of_the_grid_have_nested_training_people_and_the_same_others(tmp_path):
     scans = cohort(240)
     config = with_cells(small={"fraction": 0.25}, half={"fraction": 0.5})
     splits = run(tmp_path, scans, config)
@@ -141,21 +141,26 @@ def test_cells_of_the_grid_have_nested_parts_of_fit_and_the_same_others(tmp_path
     ages = scans.drop_duplicates("participant_id").set_index("participant_id")["age"]
     drawn = []
     for seed in (1, 2):
-        fit, others = {}, {}
+        train, others = {}, {}
         for name in ("lexp", "half", "small"):
             own = splits[(splits["experiment"] == name) & (splits["seed"] == seed)]
             own = own.set_index("participant_id")["role"]
-            fit[name], others[name] = set(own.index[own == "train"]), own[own != "train"].to_dict()
-        assert fit["small"] < fit["half"] < fit["lexp"]
-        assert len(fit["half"]) == round(len(fit["lexp"]) / 2)
+            train[name], others[name] = (
+                set(own.index[own == "train"]),
+                own[own != "train"].to_dict(),
+            )
+        assert train["small"] < train["half"] < train["lexp"]
+        assert len(train["half"]) == round(len(train["lexp"]) / 2)
         assert others["small"] == others["half"] == others["lexp"]
         # Alike in site and age: a quarter of each site, and of its younger half.
         for site in "AB":
-            here = sorted((p for p in fit["lexp"] if sites[p] == site), key=lambda p: ages[p])
+            here = sorted(
+                (p for p in train["lexp"] if sites[p] == f"d/{site}"), key=lambda p: ages[p]
+            )
             young = set(here[: len(here) // 2])
-            assert len(fit["small"] & set(here)) == pytest.approx(len(here) / 4, abs=2)
-            assert len(fit["small"] & young) == pytest.approx(len(young) / 4, abs=2)
-        drawn.append(fit["small"])
+            assert len(train["small"] & set(here)) == pytest.approx(len(here) / 4, abs=2)
+            assert len(train["small"] & young) == pytest.approx(len(young) / 4, abs=2)
+        drawn.append(train["small"])
     assert drawn[0] != drawn[1]
 
 
@@ -167,5 +172,5 @@ def test_a_cell_may_be_of_one_data_set_and_must_be_large_enough(tmp_path):
     own = splits[splits["experiment"] == "other"]
     assert set(own.loc[own["role"] == "train", "dataset"]) == {"other"}
     assert set(own.loc[own["role"] == "test", "dataset"]) == {"d", "other"}
-    with pytest.raises(InputError, match=r"grid: tiny has 2 people to fit with in fold 0"):
+    with pytest.raises(InputError, match=r"grid: tiny has 2 people to train on in fold 0"):
         run(tmp_path, scans, with_cells(tiny={"fraction": 0.03}))

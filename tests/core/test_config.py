@@ -159,3 +159,17 @@ def test_grid_makes_a_cell_of_each_part(tmp_path):
         check(tmp_path, text.replace("[[other]]", "[[others]]"))
     with pytest.raises(InputError, match=r"grid.experiments: there is no 'l2'"):
         check(tmp_path, text.replace("[l1]", "[l2]"))
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("splits: {tune: 0.1}\n", r"splits\.tune: .*it is called 'validation' now"),
+        ("splits: {least_fit: 5}\n", r"splits\.least_fit: .*it is called 'min_train' now"),
+        ("quality: {maximum_rotation: 5}\n", r"quality\.maximum_rotation: .*'max_rotation' now"),
+        ("learning: {choose_epoch: tune}\n", r"choose_epoch: 'tune' .*did you mean 'validation'"),
+    ],
+)
+def test_a_key_that_was_renamed_names_the_new_one(tmp_path, more, message):
+    with pytest.raises(InputError, match=message):
+        check(tmp_path, SMALL + more)

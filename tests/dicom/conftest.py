@@ -1,4 +1,4 @@
-"""Fixtures of DICOM shared by the tests of this room."""
+"""Fixtures of DICOM shared by the tests of this package."""
 
 import pytest
 

@@ -1,15 +1,15 @@
 """DICOM series of a small head that nobody has, and helpers to look at what is made of them."""
 
-import contextlib
 import gzip
-import io
 import re
 from pathlib import Path
 
 import nibabel
 import numpy as np
+from click.testing import CliRunner
 
-from brainage import cli
+from brainage.core.files import InputError
+from brainage.dicom.commands import dicom
 from brainage.simulation.acquisition import rotation
 
 STEP = 2.5  # mm between slices
@@ -172,18 +172,22 @@ def all_bytes(folder):
             yield gzip.decompress(path.read_bytes())
 
 
-def left_aside(folder):
-    lines = (folder / "sourcedata" / "left_aside.tsv").read_text().splitlines()
+def set_aside(folder):
+    lines = (folder / "sourcedata" / "set_aside.tsv").read_text().splitlines()
     names = lines[0].split("\t")
     return [dict(zip(names, line.split("\t"), strict=True)) for line in lines[1:]]
 
 
 def run(*arguments):
     """The command's status, and all that it printed."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        status = cli.main(["dicom", *map(str, arguments)])
-    return status, printed.getvalue()
+    done = CliRunner().invoke(dicom, [str(argument) for argument in arguments])
+    if done.exception is None:
+        return done.exit_code, done.output
+    # What the command line makes of it is tested there.
+    if not isinstance(done.exception, InputError | OSError):
+        raise done.exception
+    status = 2 if isinstance(done.exception, InputError) else 1
+    return status, f"{done.output}brainage: {done.exception}\n"
 
 
 def assert_same_world(path, voxels, matrix):

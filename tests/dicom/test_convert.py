@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from brainage.core.files import read_json
-from brainage.datasets.bids import read_people
+from brainage.datasets.readers.bids import read_people
 from brainage.dicom import convert as dicom_convert
 from brainage.dicom import convert_folder as dicom
 from brainage.dicom.convert import ConversionError
@@ -19,8 +19,8 @@ from tests.dicom.dicom_files import (
     assert_same_world,
     geometry,
     head,
-    left_aside,
     run,
+    set_aside,
     write_series,
 )
 
@@ -123,7 +123,7 @@ def test_a_failed_conversion_sets_the_series_aside(tmp_path, monkeypatch, script
     status, said = run(tmp_path / "d", tmp_path / "b")
     assert status == 2
     assert "no T1w series" in said
-    assert left_aside(tmp_path / "b")[0]["reason"] == reason
+    assert set_aside(tmp_path / "b")[0]["reason"] == reason
     assert not list((tmp_path / "b").rglob("*T1w*"))
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from brainage.core.files import InputError
-from brainage.datasets.bids import find_images, read_people
+from brainage.datasets.readers.bids import find_images, read_people
 from brainage.dicom import convert_folder as dicom
 from brainage.dicom.convert_folder import convert_dicom
 from tests.dicom.dicom_files import (
@@ -18,8 +18,8 @@ from tests.dicom.dicom_files import (
     geometry,
     head,
     identifiers,
-    left_aside,
     run,
+    set_aside,
     write_series,
 )
 
@@ -124,9 +124,9 @@ def test_other_people_are_not_put_into_the_folder_of_an_earlier_run(converted, t
 
 def test_no_t1w_series_at_all_is_an_error_that_names_the_table_of_reasons(tmp_path):
     write_series(tmp_path / "d/7", T2)
-    with pytest.raises(InputError, match=r"no T1w series in it; .*left_aside\.tsv"):
+    with pytest.raises(InputError, match=r"no T1w series in it; .*set_aside\.tsv"):
         convert_dicom(tmp_path / "d", tmp_path / "b")
-    assert left_aside(tmp_path / "b")[0]["reason"] == "by its name: T2"
+    assert set_aside(tmp_path / "b")[0]["reason"] == "by its name: T2"
 
 
 def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
@@ -136,7 +136,7 @@ def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
     # Earlier, though its number is higher.
     write_series(tmp_path / "d/7/early", MPRAGE, number=9, time="110000", voxels=head(4))
     convert_dicom(tmp_path / "d", tmp_path / "b")
-    images = list(find_images(tmp_path / "b", "b")["t1w"])
+    images = [image.t1w for image in find_images(tmp_path / "b", "b")]
     assert images == [f"sub-7/anat/sub-7_run-{n}_T1w.nii.gz" for n in (1, 2)]
     for path, seed in zip(images, (4, 3), strict=True):
         assert_same_world(tmp_path / "b" / path, head(seed), geometry())
@@ -180,5 +180,5 @@ def test_a_file_that_cannot_be_read_is_not_named(tmp_path, monkeypatch, failing)
     monkeypatch.setattr(Path, failing, refuse)
     status, said = run(tmp_path / "d", tmp_path / "b")
     assert status == 1
-    assert "you may not write or read there" in said
+    assert "a file or folder cannot be read" in said
     assert "Doezeman" not in said

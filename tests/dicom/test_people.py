@@ -3,7 +3,7 @@ import re
 import pytest
 
 from brainage.core.files import InputError
-from brainage.datasets.bids import read_sessions
+from brainage.datasets.readers.bids import read_sessions
 from brainage.dicom import people as dicom_people
 from brainage.dicom.convert_folder import convert_dicom
 from tests.dicom.dicom_files import DOE, MPRAGE, ROE, SETTINGS, UID, identifiers, run, write_series

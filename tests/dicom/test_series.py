@@ -8,7 +8,7 @@ from brainage.dicom.series import read_series
 from tests.dicom.dicom_files import MPRAGE, SLICES, geometry, write_series
 
 
-def test_slices_of_a_tilted_gantry_are_left_aside(tmp_path):
+def test_slices_of_a_tilted_gantry_are_set_aside(tmp_path):
     matrix = geometry()
     matrix[:3, 2] += 0.2 * matrix[:3, 1]
     write_series(tmp_path, MPRAGE, matrix=matrix)

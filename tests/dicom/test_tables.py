@@ -1,18 +1,18 @@
 import pytest
 
-from brainage.cohort.index import index_scans
 from brainage.core.config import complete
 from brainage.core.files import InputError
-from brainage.datasets.bids import find_images, read_people, read_sessions
+from brainage.datasets.readers.bids import find_images, read_people, read_sessions
+from brainage.datasets.scans import read_dataset
 from brainage.dicom.convert_folder import convert_dicom
 from brainage.dicom.series import Person
 from brainage.dicom.tables import age_at_scan
-from tests.dicom.dicom_files import DOE, MPRAGE, SETTINGS, left_aside, run, write_series
+from tests.dicom.dicom_files import DOE, MPRAGE, SETTINGS, run, set_aside, write_series
 
 
-def test_what_is_left_aside_is_listed_with_its_reason(converted):
+def test_what_is_set_aside_is_listed_with_its_reason(converted):
     out, _, said = converted
-    rows = left_aside(out)
+    rows = set_aside(out)
     assert [(row["series_number"], row["images"], row["reason"]) for row in rows] == [
         ("1", "3", "by its name: localizer"),
         ("3", "64", "by its name: T2"),
@@ -32,7 +32,7 @@ def test_what_is_left_aside_is_listed_with_its_reason(converted):
 
 def test_people_and_sessions_are_read_by_the_index(converted):
     out, _, _ = converted
-    assert list(find_images(out, "mine")["t1w"]) == [
+    assert [image.t1w for image in find_images(out, "mine")] == [
         "sub-01/anat/sub-01_T1w.nii.gz",
         "sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz",
         "sub-02/ses-2/anat/sub-02_ses-2_T1w.nii.gz",
@@ -44,11 +44,10 @@ def test_people_and_sessions_are_read_by_the_index(converted):
     assert people["sub-02"]["age"] == "41.16"
     sessions = read_sessions(out, "sub-02", SETTINGS)
     assert [sessions[f"ses-{n}"]["age"] for n in (1, 2)] == ["41.16", "44.16"]
-    scans, remarks = index_scans(
-        complete({"datasets": {"mine": {"kind": "bids", "path": str(out), "site": "A"}}})
-    )
-    assert list(scans["age"]) == [60.43, 41.16, 44.16]
-    assert list(scans["set_aside"]) == [None] * 3
+    config = complete({"datasets": {"mine": {"kind": "bids", "path": str(out), "site": "A"}}})
+    scans, remarks = read_dataset("mine", config["datasets"]["mine"], "first")
+    assert [scan["age"] for scan in scans] == [60.43, 41.16, 44.16]
+    assert {scan["site"] for scan in scans} == {"mine/A"}
     assert remarks == []
 
 

@@ -33,10 +33,10 @@ def test_poses_stay_in_their_limits():
     for k in range(100):
         scan = acquisition.make_scan(5, f"sub-{k}", "ses-1", "healthy-1")
         moved = scan.pose[:3, :3] @ acquisition.HEAD_CENTRE + scan.pose[:3, 3]
-        assert np.abs(moved - acquisition.HEAD_CENTRE).max() <= acquisition.LARGEST_SHIFT
+        assert np.abs(moved - acquisition.HEAD_CENTRE).max() <= acquisition.MAX_SHIFT
         assert np.allclose(scan.pose[:3, :3] @ scan.pose[:3, :3].T, np.eye(3))
         angle = np.degrees(np.arccos((np.trace(scan.pose[:3, :3]) - 1) / 2))
-        assert angle <= 3**0.5 * acquisition.LARGEST_ROTATION + 0.1
+        assert angle <= 3**0.5 * acquisition.MAX_ROTATION + 0.1
 
 
 def test_storage_orientation_moves_no_voxel(atlas, head):

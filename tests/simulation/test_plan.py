@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.simulation import effects, plan
+from brainage.simulation import effects, names, plan
 
 
 def demo(**changes) -> dict:
@@ -99,9 +99,9 @@ def test_the_gap_grows_by_the_slope():
 def test_every_trouble_is_planted_on_people_of_its_own():
     table = plan.make_plan(demo())
     planted = table[table["trouble"].notna()]
-    assert set(planted["trouble"]) == set(plan.TROUBLES)
+    assert set(planted["trouble"]) == set(names.TROUBLES)
     assert planted["participant_id"].str.startswith("sub-T").all()
-    twice = planted[planted["trouble"] == plan.TWICE]
+    twice = planted[planted["trouble"] == names.TWICE]
     assert len(twice) == 2
     assert twice["image_of"].nunique() == 1
     same = ["age", "sex", "site", "true_gap"]

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from brainage.core.contracts.cohort import TRUTH
 from brainage.core.files import InputError
 from brainage.core.tables import read_table
-from brainage.simulation import plan, simulate
+from brainage.simulation import names, plan, simulate
 
 SETTINGS = {
     "people": {"healthy": 8, "external": 4, "clinical": 6},
@@ -45,7 +45,7 @@ def test_tables_agree_with_the_plan(dataset):
     people = read(dataset / "toy" / "participants.tsv")
     assert list(people["participant_id"]) == plan.people(table)
     unknown = people.loc[people["age"] == "n/a", "participant_id"].tolist()
-    assert unknown == table.loc[table["trouble"] == plan.NO_AGE, "participant_id"].tolist()
+    assert unknown == table.loc[table["trouble"] == names.NO_AGE, "participant_id"].tolist()
     sessions = read(dataset / "toy" / "sub-C0001" / "sub-C0001_sessions.tsv")
     expected = table[table["participant_id"] == "sub-C0001"]
     assert list(sessions["session_id"]) == list(expected["session_id"])
@@ -56,7 +56,7 @@ def test_truth_table_keeps_its_contract_and_names_every_trouble(dataset):
     truth = read_table(dataset / "toy_truth.tsv", TRUTH)
     assert len(truth) == len(plan.make_plan(SETTINGS))
     named = " / ".join(truth["trouble"].dropna())
-    for trouble in plan.TROUBLES:
+    for trouble in names.TROUBLES:
         assert trouble in named
     assert "sub-T0006 and sub-T0007" in named
 
@@ -69,14 +69,14 @@ def test_nothing_in_the_data_set_tells_the_truth(dataset):
 def test_images_can_be_read_and_troubles_are_there(dataset):
     for row in plan.make_plan(SETTINGS).itertuples():
         path = dataset / "toy" / row.t1w
-        if row.trouble == plan.TRUNCATED:
+        if row.trouble == names.TRUNCATED:
             with pytest.raises(EOFError):
                 gzip.decompress(path.read_bytes())
             continue
         image = nibabel.load(path)
         voxels = np.asarray(image.dataobj)
         assert image.header["qform_code"] == image.header["sform_code"] == 1
-        assert (voxels.max() == 0) == (row.trouble == plan.EMPTY)
+        assert (voxels.max() == 0) == (row.trouble == names.EMPTY)
 
 
 def test_one_scan_twice(dataset):
@@ -95,7 +95,7 @@ def test_same_bytes_in_any_company_and_with_more_processes(dataset, tmp_path):
 
 
 def test_motion_throws_ghosts_into_the_air():
-    row = next(r for r in plan.make_plan(SETTINGS).itertuples() if r.trouble == plan.MOTION)
+    row = next(r for r in plan.make_plan(SETTINGS).itertuples() if r.trouble == names.MOTION)
     still = simulate.simulate_scan(SETTINGS, row._replace(trouble=None))[0].astype(float)
     moved = simulate.simulate_scan(SETTINGS, row)[0].astype(float)
     assert np.corrcoef(still.ravel(), moved.ravel())[0, 1] < 0.95

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.datasets.test_bids import make
+from tests.datasets.readers.test_bids import make
 
 
 def plan(folder, config, *more):

@@ -1,30 +1,50 @@
-"""Who: the simulated cohort, the table of scans, the roles of people."""
+"""Who: the simulated cohort, each data set's scans, the table of all scans, the roles of people."""
+
+
+def simulation(wildcards):
+    """Settings of a simulated data set."""
+    return config["datasets"][wildcards.dataset]["simulation"]
+
+
+def tables_of_dataset(wildcards):
+    """The tables that a data set's reader reads; of a simulated one those of its images too."""
+    name = wildcards.dataset
+    if name not in SIMULATED:
+        return PLAN["tables"][name]
+    participants = FILES["participants"].format(dataset=name)
+    images = (FILES["simulated_images"].format(dataset=name, chunk=k) for k in CHUNKS[name])
+    return [results(path) for path in (participants, *images)]
+
+
+def reader_code(wildcards):
+    """Code of a data set's own reader."""
+    name = wildcards.dataset
+    kind = "bids" if name in SIMULATED else config["datasets"][name]["kind"]
+    return step_hash("datasets.read_dataset", [f"brainage.datasets.readers.{kind}"])
 
 
 rule simulate_tables:
     output:
-        participants=results("simulated/{dataset}/participants.tsv"),
-        truth=results("simulated/{dataset}_truth.tsv"),
+        **files("participants", "truth"),
     log:
         results("logs/simulate_tables/{dataset}.log"),
     conda:
         "../../envs/learning.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=2000,
+        runtime=30,
     params:
-        settings=simulation,
-        folder=subpath(output.participants, parent=True),
-        code=code("simulation/simulate.py"),
+        settings=lambda wildcards: settings("simulate_tables", simulation=simulation(wildcards)),
+        code=step_hash("simulation.simulate_tables"),
     shell:
-        "python -m brainage simulate-tables {params.folder:q} --name {wildcards.dataset}"
-        " --truth {output.truth:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} {wildcards.dataset} --settings {params.settings:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule simulate_images:
     output:
-        results("simulated/{dataset}_images/{chunk}.tsv"),
+        **files("simulated_images"),
     log:
         results("logs/simulate_images/{dataset}_{chunk}.log"),
     benchmark:
@@ -38,21 +58,42 @@ rule simulate_images:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=simulation,
-        people=chunk_people,
-        folder=lambda wildcards: results(f"simulated/{wildcards.dataset}"),
-        code=code("simulation/simulate.py"),
+        settings=lambda wildcards: settings(
+            "simulate_images",
+            simulation=simulation(wildcards),
+            people=CHUNKS[wildcards.dataset][wildcards.chunk]["people"],
+        ),
+        code=step_hash("simulation.simulate_images"),
     shell:
-        "python -m brainage simulate-images {params.folder:q} --list {output:q}"
-        " --settings {params.settings:q} --people {params.people} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} {wildcards.dataset}_{wildcards.chunk}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
+
+
+use rule simulate_tables as read_dataset with:
+    input:
+        tables_of_dataset,
+    output:
+        **files("dataset_scans", "dataset_remarks"),
+    log:
+        results("logs/read_dataset/{dataset}.log"),
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        settings=lambda wildcards: settings(
+            "read_dataset",
+            dataset=config["datasets"][wildcards.dataset],
+            run=config["cohort"]["run"],
+            listing=PLAN["listing"].get(wildcards.dataset),
+            chunks=[*CHUNKS[wildcards.dataset]],
+        ),
+        code=reader_code,
 
 
 rule index:
     input:
-        LISTING["tables"],
+        [results(FILES["dataset_scans"].format(dataset=name)) for name in config["datasets"]],
     output:
-        scans=results("cohort/scans.tsv"),
-        remarks=results("cohort/remarks.json"),
+        **files("scans"),
     log:
         results("logs/index.log"),
     conda:
@@ -63,31 +104,25 @@ rule index:
         runtime=20,
     params:
         settings=settings(
-            "results", "datasets", "cohort", "splits", "statistics", listing=LISTING["listing"]
+            "index",
+            "cohort",
+            datasets={
+                name: {"all_controls": data["all_controls"]}
+                for name, data in config["datasets"].items()
+            },
         ),
-        code=code("cohort/index.py", "datasets/bids.py", "simulation/plan.py"),
+        code=step_hash("cohort.index"),
     shell:
-        "python -m brainage index {output.scans:q} --remarks {output.remarks:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule split:
+use rule index as split with:
     input:
-        scans=results("cohort/scans.tsv"),
-        qc=results("imaging/qc.tsv"),
+        **files("scans", "qc"),
     output:
-        results("cohort/splits.tsv"),
+        **files("splits"),
     log:
         results("logs/split.log"),
-    conda:
-        "../../envs/imaging.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
-        settings=settings("splits", "cohort", "seed", "runs"),
-        code=code("cohort/splits.py"),
-    shell:
-        "python -m brainage split {output:q} --scans {input.scans:q} --qc {input.qc:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
+        settings=settings("split", "splits", "seed", "runs"),
+        code=step_hash("cohort.split"),

@@ -1,12 +1,42 @@
 """The picture: each raw head to a brain on the template's grid, and its quality."""
 
+IMAGING_CODE = {
+    "registration": step_hash("imaging.preprocess"),
+    "measures": {name: module_hash(name) for name in choice_modules("imaging.measures")},
+}
+
+
+def chunk_images(wildcards):
+    """The raw images of a chunk; of simulated ones the table that says that they are there."""
+    name, chunk = wildcards.dataset, wildcards.chunk
+    if name in SIMULATED:
+        return results(FILES["simulated_images"].format(dataset=name, chunk=chunk))
+    folder = config["datasets"][name]["path"]
+    return [f"{folder}/{t1w}" for _, t1w in CHUNKS[name][chunk]["scans"]]
+
+
+def chunk_settings(wildcards):
+    """Settings of imaging, with the scans of a chunk."""
+    name = wildcards.dataset
+    own = CHUNKS[name][wildcards.chunk]["scans"]
+    return settings(
+        "preprocess",
+        imaging={key: value for key, value in config["imaging"].items() if key != "chunk_size"},
+        folder=(
+            results(f"simulated/{name}") if name in SIMULATED else config["datasets"][name]["path"]
+        ),
+        scans=None if name in SIMULATED else own,
+        exclude={key: why for key, why in PLAN["exclude"].items() if key.startswith(f"{name}_")},
+        code=IMAGING_CODE,
+    )
+
 
 # Neither scans.tsv nor the splits go in: a corrected age runs nobody's imaging again.
 rule preprocess:
     input:
         chunk_images,
     output:
-        results("imaging/chunks/{dataset}_{chunk}.tsv"),
+        **files("measures"),
     log:
         results("logs/preprocess/{dataset}_{chunk}.log"),
     benchmark:
@@ -19,27 +49,24 @@ rule preprocess:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        folder=subpath(output[0], ancestor=2),
-        settings=settings("imaging"),
-        scans=chunk_scans_by_id,
-        code=room_hash("imaging", of_each_scan=True),
+        settings=chunk_settings,
     shell:
-        "python -m brainage preprocess {params.folder:q} --table {output:q}"
-        " --settings {params.settings:q} --scans {params.scans:q} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} {wildcards.dataset}_{wildcards.chunk}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule quality:
     input:
-        scans=results("cohort/scans.tsv"),
+        **files("scans"),
         tables=[
-            results(f"imaging/chunks/{dataset}_{chunk}.tsv")
+            results(FILES["measures"].format(dataset=dataset, chunk=chunk))
             for dataset, chunks in CHUNKS.items()
             for chunk in chunks
         ],
         # A person's word, read from the settings below.
         decisions=config["quality"]["decisions"] or [],
     output:
-        results("imaging/qc.tsv"),
+        **files("qc"),
     log:
         results("logs/quality.log"),
     conda:
@@ -49,21 +76,19 @@ rule quality:
         mem_mb=4000,
         runtime=60,
     params:
-        folder=subpath(output[0], parent=True),
-        # Thousands of paths would not fit on a command line.
-        chunks=json.dumps({dataset: [*map(int, chunks)] for dataset, chunks in CHUNKS.items()}),
-        settings=settings("quality"),
-        code=code("imaging"),
+        settings=settings(
+            "quality", "quality", chunks={name: [*map(int, CHUNKS[name])] for name in CHUNKS}
+        ),
+        code=step_hash("imaging.quality", choice_modules("imaging.measures")),
     shell:
-        "python -m brainage quality {output:q} --scans {input.scans:q} --imaging {params.folder:q}"
-        " --chunks {params.chunks:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule regions:
     input:
-        qc=results("imaging/qc.tsv"),
+        **files("qc"),
     output:
-        results("imaging/regions.tsv"),
+        **files("regions"),
     log:
         results("logs/regions.log"),
     conda:
@@ -73,8 +98,6 @@ rule regions:
         mem_mb=2000,
         runtime=30,
     params:
-        imaging=subpath(input.qc, parent=True),
-        code=code("imaging"),
+        code=step_hash("imaging.regions"),
     shell:
-        "python -m brainage regions {output:q} --qc {input.qc:q} --imaging {params.imaging:q}"
-        " 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} 2>&1 | tee {log:q}"

@@ -1,10 +1,16 @@
 """The representation: one array of all brains, encoders, embeddings."""
 
 
+def parts(wildcards, *kinds):
+    """Modules of the loss and the encoder of a training: its neighbours change nothing."""
+    own = learning(experiment(wildcards))
+    chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
+    return [f"brainage.learning.{kind}.{chosen[kind]}" for kind in kinds]
+
+
 rule store:
     input:
-        scans=results("cohort/scans.tsv"),
-        qc=results("imaging/qc.tsv"),
+        **files("scans", "qc"),
     output:
         **STORE,
     log:
@@ -16,26 +22,22 @@ rule store:
         mem_mb=4000,
         runtime=120,
     params:
-        imaging=subpath(input.qc, parent=True),
-        channels=CHANNELS,
-        code=code("learning/store.py"),
+        settings=settings("store", channels=CHANNELS),
+        code=step_hash("learning.store"),
     shell:
-        "python -m brainage store {output.brains:q} --scans {input.scans:q} --qc {input.qc:q}"
-        " --imaging {params.imaging:q} --channels {params.channels} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule pretrain:
     input:
         **STORE,
-        scans=results("cohort/scans.tsv"),
-        splits=results("cohort/splits.tsv"),
+        **files("scans", "splits"),
     output:
-        **ENCODER,
-        history=results(f"learning/{{experiment}}/{RUN}/history.tsv"),
+        **files("encoder", "encoder_description", "training_history"),
     log:
-        results(f"logs/pretrain/{{experiment}}_{RUN}.log"),
+        results("logs/pretrain/{training}.log"),
     benchmark:
-        results(f"benchmarks/pretrain/{{experiment}}_{RUN}.tsv")
+        results("benchmarks/pretrain/{training}.tsv")
     priority: 1
     retries: 1
     conda:
@@ -46,29 +48,27 @@ rule pretrain:
         runtime=lambda wildcards, attempt: 2880 * attempt,
         gpu=gpus,
     params:
-        threads=THREADS,
-        settings=lambda wildcards: json.dumps(learning(wildcards)),
-        # A cell of the grid has as many optimiser steps as the experiment with all people.
-        steps_of=lambda wildcards: RUNS[wildcards.experiment]["of"],
-        # Outside the outputs, which Snakemake deletes before a job starts again.
-        checkpoints=results(f"checkpoints/{{experiment}}_{RUN}"),
-        code=code("learning"),
+        settings=lambda wildcards: settings(
+            "pretrain",
+            "threads",
+            learning=learning(experiment(wildcards)),
+            # A cell of the grid has as many optimiser steps as the experiment with all people.
+            steps_of=RUNS[experiment(wildcards)]["of"],
+            code=step_hash("learning.pretrain", parts(wildcards, "losses", "encoders")),
+        ),
     shell:
-        "python -m brainage --threads {params.threads} pretrain {output.weights:q} --store {input.brains:q}"
-        " --scans {input.scans:q} --splits {input.splits:q} --checkpoints {params.checkpoints:q}"
-        " --experiment {wildcards.experiment} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --steps-of {params.steps_of:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule embed:
     input:
         **STORE,
-        **ENCODER,
+        **files("encoder", "encoder_description"),
     output:
-        array=results(f"learning/{{experiment}}/{RUN}/embeddings.npy"),
-        index=results(f"learning/{{experiment}}/{RUN}/embeddings.tsv"),
+        **files("embeddings", "embedding_index"),
     log:
-        results(f"logs/embed/{{experiment}}_{RUN}.log"),
+        results("logs/embed/{training}.log"),
     conda:
         "../../envs/learning.yaml"
     threads: THREADS
@@ -77,9 +77,12 @@ rule embed:
         runtime=120,
         gpu=gpus,
     params:
-        threads=THREADS,
-        device=lambda wildcards: learning(wildcards)["device"],
-        code=code("learning"),
+        settings=lambda wildcards: settings(
+            "embed",
+            "threads",
+            device=learning(experiment(wildcards))["device"],
+            code=step_hash("learning.embed", parts(wildcards, "encoders")),
+        ),
     shell:
-        "python -m brainage --threads {params.threads} embed {output.array:q} --store {input.brains:q}"
-        " --encoder {input.weights:q} --device {params.device} 2>&1 | tee {log}"
+        "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -1,136 +1,96 @@
 """What the representation knows: linear probes on the frozen encoder, and their baselines."""
 
+GATHERED = {
+    table: trainings_of(EXPERIMENTS + (BASELINES if table == "predictions" else []))
+    for table in ("predictions", "site_probe", "diagnosis_scores")
+}
+
 
 rule probe_age:
     input:
         **EMBEDDINGS,
-        scans=results("cohort/scans.tsv"),
-        splits=results("cohort/splits.tsv"),
+        **files("scans", "splits"),
     output:
-        results(f"probing/{{experiment}}/{RUN}/predictions.tsv"),
+        **files("predictions_of"),
     log:
-        results(f"logs/probe_age/{{experiment}}_{RUN}.log"),
-    wildcard_constraints:
-        experiment="|".join(re.escape(name) for name in RUNS),
+        results("logs/probe_age/{training}.log"),
     conda:
         "../../envs/analysis.yaml"
     threads: THREADS
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=8000,
+        runtime=60,
     params:
-        threads=THREADS,
-        settings=settings("probing", "seed"),
-        code=code("probing"),
+        settings=settings("probe_age", "probing", "seed"),
+        code=step_hash("probing.probe_age"),
     shell:
-        "python -m brainage --threads {params.threads} probe-age {output:q} --embeddings {input.embeddings:q}"
-        " --encoder {input.description:q}"
-        " --scans {input.scans:q} --splits {input.splits:q} --experiment {wildcards.experiment}"
-        " --fold {wildcards.fold} --seed {wildcards.seed} --settings {params.settings:q} 2>&1 | tee {log}"
+        "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
+        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule predict_baseline:
+use rule probe_age as predict_baseline with:
     input:
         **STORE,
-        scans=results("cohort/scans.tsv"),
-        splits=results("cohort/splits.tsv"),
-        regions=lambda wildcards: REGIONS if wildcards.experiment == "ridge_regions" else [],
-    output:
-        results(f"probing/{{experiment}}/{RUN}/predictions.tsv"),
+        **files("scans", "splits"),
+        regions=lambda wildcards: REGIONS if "ridge_regions" in wildcards.training else [],
     log:
-        results(f"logs/predict_baseline/{{experiment}}_{RUN}.log"),
+        results("logs/predict_baseline/{training}.log"),
     wildcard_constraints:
-        experiment="|".join(BASELINES),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=8000,
-        runtime=60,
+        training=one_of(BASELINES),
     params:
-        threads=THREADS,
-        # The same voxels as the encoder that is compared with them.
-        settings=settings("probing", "seed", channels=config["experiments"][MAIN]["channels"]),
-        regions=lambda wildcards, input: f"--regions '{input.regions}'" if input.regions else "",
-        # Roles are the same for all experiments of a fold.
-        people_of=EXPERIMENTS[0],
-        code=code("probing"),
-    shell:
-        "python -m brainage --threads {params.threads} predict-baseline {output:q} --store {input.brains:q}"
-        " --scans {input.scans:q} --splits {input.splits:q} --baseline {wildcards.experiment}"
-        " {params.regions} --people-of {params.people_of} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule probe_site:
-    input:
-        **EMBEDDINGS,
-        **{name: path for name, path in STORE.items() if name != "rows"},
-        scans=results("cohort/scans.tsv"),
-        splits=results("cohort/splits.tsv"),
-    output:
-        results(f"probing/{{experiment}}/{RUN}/site_probe.tsv"),
-    log:
-        results(f"logs/probe_site/{{experiment}}_{RUN}.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=8000,
-        runtime=60,
-    params:
-        threads=THREADS,
-        settings=lambda wildcards: settings(
+        settings=settings(
+            "predict_baseline",
             "probing",
             "seed",
-            healthy=config["cohort"]["healthy"],
-            channels=learning(wildcards)["channels"],
+            # The same voxels as the encoder that is compared with them.
+            channels=learning(MAIN)["channels"],
+            # Roles are the same for all experiments of a fold.
+            people_of=EXPERIMENTS[0],
+            regions=REGIONS,
         ),
-        # The same people and sites for every cell of the grid.
-        people_of=lambda wildcards: RUNS[wildcards.experiment]["of"],
-        code=code("probing"),
-    shell:
-        "python -m brainage --threads {params.threads} probe-site {output:q} --embeddings {input.embeddings:q}"
-        " --encoder {input.description:q}"
-        " --store {input.brains:q} --scans {input.scans:q} --splits {input.splits:q}"
-        " --experiment {wildcards.experiment} --fold {wildcards.fold} --seed {wildcards.seed}"
-        " --people-of {params.people_of:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        code=step_hash("probing.predict_baseline"),
 
 
-rule probe_diagnosis:
+use rule probe_age as probe_site with:
     input:
         **EMBEDDINGS,
-        scans=results("cohort/scans.tsv"),
-        splits=results("cohort/splits.tsv"),
+        **STORE,
+        **files("scans", "splits"),
     output:
-        results(f"probing/{{experiment}}/{RUN}/diagnosis_scores.tsv"),
+        **files("site_probe_of"),
     log:
-        results(f"logs/probe_diagnosis/{{experiment}}_{RUN}.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=60,
+        results("logs/probe_site/{training}.log"),
     params:
-        threads=THREADS,
+        settings=lambda wildcards: settings(
+            "probe_site",
+            "probing",
+            "seed",
+            channels=learning(experiment(wildcards))["channels"],
+            # The same people and sites for every cell of the grid.
+            people_of=RUNS[experiment(wildcards)]["of"],
+        ),
+        code=step_hash("probing.probe_site"),
+
+
+use rule probe_age as probe_diagnosis with:
+    output:
+        **files("diagnosis_scores_of"),
+    log:
+        results("logs/probe_diagnosis/{training}.log"),
+    params:
         settings=settings(
+            "probe_diagnosis",
             "probing",
             "seed",
             groups=config["statistics"]["groups"],
             control=config["statistics"]["control"],
         ),
-        code=code("probing"),
-    shell:
-        "python -m brainage --threads {params.threads} probe-diagnosis {output:q} --embeddings {input.embeddings:q}"
-        " --encoder {input.description:q}"
-        " --scans {input.scans:q} --splits {input.splits:q} --experiment {wildcards.experiment}"
-        " --fold {wildcards.fold} --seed {wildcards.seed} --settings {params.settings:q} 2>&1 | tee {log}"
+        code=step_hash("probing.probe_diagnosis"),
 
 
 rule gather:
     input:
-        all_runs,
+        lambda wildcards: of_trainings(f"{wildcards.table}_of", GATHERED[wildcards.table]),
     output:
         results("probing/{table}.tsv"),
     log:
@@ -144,15 +104,21 @@ rule gather:
         mem_mb=4000,
         runtime=10,
     params:
-        code=code("probing/gather.py"),
+        table=lambda wildcards: wildcards.table,
+        settings=lambda wildcards: settings("gather", trainings=GATHERED[wildcards.table]),
+        code=step_hash("probing.gather"),
     shell:
-        "python -m brainage gather {output:q} --table {wildcards.table} --runs {input:q} 2>&1 | tee {log}"
+        "brainage gather {RESULTS:q} {params.table} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule gather as gather_grid with:
     input:
-        lambda wildcards: tables_of(GRID, wildcards.table),
+        lambda wildcards: of_trainings(f"{wildcards.table}_of", trainings_of(GRID)),
     output:
         results("probing/grid/{table}.tsv"),
     log:
         results("logs/gather_grid/{table}.log"),
+    params:
+        table=lambda wildcards: f"grid_{wildcards.table}",
+        settings=settings("gather", trainings=trainings_of(GRID)),
+        code=step_hash("probing.gather"),

@@ -1,89 +1,33 @@
 """Telling: figures, the study's page, the quality page, a page for each person."""
 
+# What the pages say of the choices comes from the choices' own modules.
+PARTS = [
+    name
+    for package in (
+        "learning.losses",
+        "learning.encoders",
+        "imaging.measures",
+        "reporting.sections",
+    )
+    for name in choice_modules(package)
+]
+
+
+def shown(path, caption, category, label):
+    """A file that Snakemake's own report shows."""
+    caption = f"../report/{caption}.rst"
+    return report(results(path), caption=caption, category=category, labels={"figure": label})
+
 
 # All in one job: reading the tables and loading matplotlib takes longer than drawing.
 rule figures:
     input:
         **TABLES,
     output:
-        flow=report(
-            results("figures/flow.svg"),
-            caption="../report/flow.rst",
-            category="People",
-            labels={"figure": "From images to people"},
-        ),
-        accuracy=report(
-            results("figures/accuracy.svg"),
-            caption="../report/accuracy.rst",
-            category="Age",
-            labels={"figure": "Accuracy of the predicted age"},
-        ),
-        age_by_site=report(
-            results("figures/age_by_site.svg"),
-            caption="../report/age_by_site.rst",
-            category="Age",
-            labels={"figure": "Predicted age against age, by site"},
-        ),
-        site_predictability=report(
-            results("figures/site_predictability.svg"),
-            caption="../report/site_predictability.rst",
-            category="Sites",
-            labels={"figure": "How well the site can be told"},
-        ),
-        gap_by_diagnosis=report(
-            results("figures/gap_by_diagnosis.svg"),
-            caption="../report/gap_by_diagnosis.rst",
-            category="Disease",
-            labels={"figure": "Brain-age gap by diagnosis"},
-        ),
-        roc=report(
-            results("figures/roc.svg"),
-            caption="../report/roc.rst",
-            category="Disease",
-            labels={"figure": "Telling groups apart"},
-        ),
-        trajectories=report(
-            results("figures/trajectories.svg"),
-            caption="../report/trajectories.rst",
-            category="Disease",
-            labels={"figure": "Brain-age gap over time"},
-        ),
-        accuracy_and_diagnosis=report(
-            results("figures/accuracy_and_diagnosis.svg"),
-            caption="../report/accuracy_and_diagnosis.rst",
-            category="Disease",
-            labels={"figure": "Accuracy of age and of diagnosis"},
-        ),
-        grid_accuracy=report(
-            results("figures/grid_accuracy.svg"),
-            caption="../report/grid_accuracy.rst",
-            category="Training size",
-            labels={"figure": "Age error against training size"},
-        ),
-        grid_sites=report(
-            results("figures/grid_sites.svg"),
-            caption="../report/grid_sites.rst",
-            category="Training size",
-            labels={"figure": "Telling the site against training size"},
-        ),
-        grid_diagnosis=report(
-            results("figures/grid_diagnosis.svg"),
-            caption="../report/grid_diagnosis.rst",
-            category="Training size",
-            labels={"figure": "Age and diagnosis over all trainings"},
-        ),
-        training_curves=report(
-            results("figures/training_curves.svg"),
-            caption="../report/training_curves.rst",
-            category="Training",
-            labels={"figure": "Training curves"},
-        ),
-        truth=report(
-            results("figures/truth.svg"),
-            caption="../report/truth.rst",
-            category="Truth",
-            labels={"figure": "How well the simulated truth came back"},
-        ),
+        **{
+            name: shown(FILES["figure"].format(figure=name), name, figure.category, figure.label)
+            for name, figure in FIGURES.items()
+        },
     log:
         results("logs/figures.log"),
     conda:
@@ -91,120 +35,62 @@ rule figures:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=30,
+        runtime=60,
     params:
-        tables=named_tables,
-        config=json.dumps(config, ensure_ascii=False),
-        code=code("reporting"),
+        settings=REPORT,
+        code=step_hash("reporting.figures", PARTS),
     shell:
-        "python -m brainage figures {output.flow:q} --tables {params.tables:q}"
-        " --settings {params.config:q} 2>&1 | tee {log}"
+        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule truth_recovery:
-    input:
-        **TABLES,
+use rule figures as truth_recovery with:
     output:
-        report(
-            results("statistics/truth_recovery.tsv"),
-            caption="../report/truth_recovery.rst",
-            category="Truth",
-            labels={"figure": "Planted and recovered, as a table"},
+        shown(
+            FILES["truth_recovery"], "truth_recovery", "Truth", "Planted and recovered, as a table"
         ),
     log:
         results("logs/truth_recovery.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=10,
     params:
-        tables=named_tables,
-        config=json.dumps(config, ensure_ascii=False),
-        code=code("reporting"),
-    shell:
-        "python -m brainage truth-recovery {output:q} --tables {params.tables:q}"
-        " --settings {params.config:q} 2>&1 | tee {log}"
+        settings=REPORT,
+        code=step_hash("reporting.truth_recovery"),
 
 
-rule study_page:
+use rule figures as study_page with:
     input:
         **TABLES,
-        remarks=results("cohort/remarks.json"),
+        remarks=[results(FILES["dataset_remarks"].format(dataset=k)) for k in config["datasets"]],
         figures=rules.figures.output,
     output:
-        report(
-            results("report/index.html"),
-            caption="../report/study.rst",
-            category="Pages",
-            labels={"figure": "The study's page"},
-        ),
+        shown(FILES["study_page"], "study", "Pages", "The study's page"),
     log:
         results("logs/study_page.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
     params:
-        tables=named_tables,
-        config=json.dumps(config, ensure_ascii=False),
-        code=code("reporting"),
-    shell:
-        "python -m brainage study-page {output:q} --tables {params.tables:q}"
-        " --figures {input.figures[0]:q} --remarks {input.remarks:q}"
-        " --settings {params.config:q} 2>&1 | tee {log}"
+        settings=REPORT,
+        code=step_hash("reporting.study_page", PARTS),
 
 
-rule quality_page:
+use rule figures as quality_page with:
     input:
-        scans=results("cohort/scans.tsv"),
-        qc=results("imaging/qc.tsv"),
+        **files("scans", "qc"),
     output:
-        results("report/qc/index.html"),
+        **files("quality_page"),
     log:
         results("logs/quality_page.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        imaging=subpath(input.qc, parent=True),
-        config=settings("report", "statistics", "cohort", "imaging", "quality"),
-        code=code("reporting"),
-    shell:
-        "python -m brainage quality-page {output:q} --scans {input.scans:q} --qc {input.qc:q}"
-        " --imaging {params.imaging:q} --settings {params.config:q} 2>&1 | tee {log}"
+        settings=settings(
+            "quality_page", "report", "statistics", "cohort", "imaging", "quality", "datasets"
+        ),
+        code=step_hash("reporting.quality_page", PARTS),
 
 
-rule person_pages:
+use rule figures as person_pages with:
     input:
         **TABLES,
-        encoders=[
-            results(f"learning/{MAIN}/fold-{fold}_seed-{seed}/encoder.safetensors")
-            for fold in FOLDS
-            for seed in RUNS[MAIN]["seeds"]
-        ],
+        weights=of_trainings("encoder", trainings_of([MAIN])),
     output:
-        results("report/people/index.html"),
+        **files("people_page"),
     log:
         results("logs/person_pages.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        tables=named_tables,
-        imaging=subpath(input.qc, parent=True),
-        config=json.dumps(config, ensure_ascii=False),
-        code=code("reporting"),
-    shell:
-        "python -m brainage person-pages {output:q} --tables {params.tables:q}"
-        " --encoders {input.encoders:q} --imaging {params.imaging:q}"
-        " --settings {params.config:q} 2>&1 | tee {log}"
+        settings=REPORT,
+        code=step_hash("reporting.person_pages", PARTS),

@@ -1,42 +1,17 @@
 """What it means: the brain-age gap, its accuracy, groups, ROC curves, change with time."""
 
-ANALYSIS = settings(
-    "statistics",
-    "seed",
-    healthy=config["cohort"]["healthy"],
-    external_sites=config["splits"]["external_sites"],
-)
-
-
-rule gaps:
-    input:
-        results("probing/predictions.tsv"),
-    output:
-        gaps=results("statistics/gaps.tsv"),
-        reference=results("statistics/reference.tsv"),
-    log:
-        results("logs/gaps.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    params:
-        threads=THREADS,
-        code=code("statistics/gaps.py"),
-    shell:
-        "python -m brainage --threads {params.threads} gaps {output.gaps:q} --reference {output.reference:q}"
-        " --predictions {input:q} 2>&1 | tee {log}"
+ANALYSIS = {
+    "statistics": config["statistics"],
+    "seed": config["seed"],
+    "external_sites": config["splits"]["external_sites"],
+}
 
 
 rule accuracy:
     input:
-        gaps=results("statistics/gaps.tsv"),
-        predictions=results("probing/predictions.tsv"),
-        site_probe=results("probing/site_probe.tsv"),
+        **files("gaps", "predictions", "site_probe"),
     output:
-        results("statistics/accuracy.tsv"),
+        **files("accuracy"),
     log:
         results("logs/accuracy.log"),
     conda:
@@ -44,117 +19,71 @@ rule accuracy:
     threads: THREADS
     resources:
         mem_mb=4000,
-        runtime=20,
-    params:
-        threads=THREADS,
-        settings=ANALYSIS,
-        code=code("statistics"),
-    shell:
-        "python -m brainage --threads {params.threads} accuracy {output:q} --gaps {input.gaps:q}"
-        " --predictions {input.predictions:q} --site-probe {input.site_probe:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule groups:
-    input:
-        results("statistics/gaps.tsv"),
-    output:
-        results("statistics/groups.tsv"),
-    log:
-        results("logs/groups.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    params:
-        threads=THREADS,
-        settings=ANALYSIS,
-        code=code("statistics"),
-    shell:
-        "python -m brainage --threads {params.threads} groups {output:q} --gaps {input:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule roc:
-    input:
-        gaps=results("statistics/gaps.tsv"),
-        scores=results("probing/diagnosis_scores.tsv"),
-    output:
-        roc=results("statistics/roc.tsv"),
-        curves=results("statistics/roc_curves.tsv"),
-    log:
-        results("logs/roc.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    params:
-        threads=THREADS,
-        settings=ANALYSIS,
-        code=code("statistics"),
-    shell:
-        "python -m brainage --threads {params.threads} roc {output.roc:q} --curves {output.curves:q}"
-        " --gaps {input.gaps:q} --diagnosis-scores {input.scores:q}"
-        " --settings {params.settings:q} 2>&1 | tee {log}"
-
-
-rule slopes:
-    input:
-        results("statistics/gaps.tsv"),
-    output:
-        slopes=results("statistics/slopes.tsv"),
-        persons=results("statistics/person_slopes.tsv"),
-    log:
-        results("logs/slopes.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
         runtime=60,
     params:
-        threads=THREADS,
-        settings=ANALYSIS,
-        code=code("statistics"),
+        settings=settings("accuracy", **ANALYSIS),
+        code=step_hash("statistics.accuracy"),
     shell:
-        "python -m brainage --threads {params.threads} slopes {output.slopes:q} --persons {output.persons:q}"
-        " --gaps {input:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        "brainage --threads {THREADS} {rule} {RESULTS:q} --settings {params.settings:q}"
+        " 2>&1 | tee {log:q}"
+
+
+use rule accuracy as gaps with:
+    input:
+        **files("predictions"),
+    output:
+        **files("gaps", "reference"),
+    log:
+        results("logs/gaps.log"),
+    params:
+        settings=settings("gaps", **ANALYSIS),
+        code=step_hash("statistics.gaps"),
+
+
+use rule accuracy as groups with:
+    input:
+        **files("gaps"),
+    output:
+        **files("groups"),
+    log:
+        results("logs/groups.log"),
+    params:
+        settings=settings("groups", **ANALYSIS),
+        code=step_hash("statistics.groups"),
+
+
+use rule accuracy as roc with:
+    input:
+        **files("gaps", "diagnosis_scores"),
+    output:
+        **files("roc", "roc_curves"),
+    log:
+        results("logs/roc.log"),
+    params:
+        settings=settings("roc", **ANALYSIS),
+        code=step_hash("statistics.roc"),
+
+
+use rule accuracy as slopes with:
+    input:
+        **files("gaps"),
+    output:
+        **files("slopes", "person_slopes"),
+    log:
+        results("logs/slopes.log"),
+    params:
+        settings=settings("slopes", **ANALYSIS),
+        code=step_hash("statistics.slopes"),
 
 
 # What the number and variety of the people trained on do; only where the config has a grid.
-rule grid:
+use rule accuracy as grid with:
     input:
-        predictions=results("probing/grid/predictions.tsv"),
-        site_probe=results("probing/grid/site_probe.tsv"),
-        scores=results("probing/grid/diagnosis_scores.tsv"),
+        **files("grid_predictions", "grid_site_probe", "grid_diagnosis_scores"),
     output:
-        accuracy=results("statistics/grid_accuracy.tsv"),
-        sites=results("statistics/grid_sites.tsv"),
-        diagnosis=results("statistics/grid_diagnosis.tsv"),
+        **files("grid_accuracy", "grid_sites", "grid_diagnosis"),
     log:
         results("logs/grid.log"),
-    conda:
-        "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        threads=THREADS,
-        settings=settings(
-            "statistics",
-            "seed",
-            "runs",
-            healthy=config["cohort"]["healthy"],
-            external_sites=config["splits"]["external_sites"],
-        ),
-        code=code("statistics"),
-    shell:
-        "python -m brainage --threads {params.threads} grid {output.accuracy:q}"
-        " --sites {output.sites:q} --diagnosis {output.diagnosis:q}"
-        " --predictions {input.predictions:q} --site-probe {input.site_probe:q}"
-        " --diagnosis-scores {input.scores:q} --settings {params.settings:q} 2>&1 | tee {log}"
+        settings=settings("grid", "runs", **ANALYSIS),
+        code=step_hash("statistics.grid"),

@@ -1,1 +1,1 @@
-"""Who: readers of data sets, the table of scans, the splits, the simulated cohort."""
+"""Who: the table of all scans, and the roles of people."""

@@ -22,12 +22,12 @@ def write_index(tables: Mapping[str, Path], out: Path, config: dict[str, Any]) -
     out
         As :data:`~brainage.core.contracts.cohort.SCANS`.
     config
-        `datasets`, `cohort`, `splits` and `statistics`.
+        `cohort`, and of each of the `datasets` whether it has `all_controls`.
 
     Raises
     ------
     InputError
-        A table breaks its contract, or the config names a diagnosis or site that no row has.
+        A table breaks its contract, or as :func:`join`.
     """
     import pandas as pd
 
@@ -37,7 +37,8 @@ def write_index(tables: Mapping[str, Path], out: Path, config: dict[str, Any]) -
     rows: list[Row] = []
     for path in tables.values():
         frame = read_table(path, DATASET_SCANS).astype(object)
-        rows += frame.where(frame.notna(), None).to_dict("records")
+        records = frame.where(frame.notna(), None).to_dict("records")
+        rows += [{str(column): value for column, value in row.items()} for row in records]
     scans = join(rows, config)
     write_table(pd.DataFrame(scans, columns=list(SCANS.names), dtype=object), out, SCANS)
 
@@ -48,14 +49,8 @@ def join(rows: list[Row], config: dict[str, Any]) -> list[Row]:
     Raises
     ------
     InputError
-        The config names a diagnosis or site that no row has, or leaves it open whether the people
-        of a data set without diagnoses are controls.
+        The config leaves it open whether the people of a data set without diagnoses are controls.
     """
-    check_words(
-        {row["diagnosis"] for row in rows if row["diagnosis"] is not None},
-        {row["site"] for row in rows if row["site"] is not None},
-        config,
-    )
     controls = _data_sets_of_controls(rows, config)
     people: dict[tuple[str, str], list[Row]] = {}
     for row in rows:

@@ -19,10 +19,11 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     """Draw the roles and write splits.tsv.
 
     Only people with at least one usable scan (not set aside, QC not failed) get a role. Within
-    `holdout`, people of `external_sites` and of `test_sites` are test, and the healthy of the
-    other sites are shared out among train, validation, calibration and (internal) test; patients are always
-    test. Within `folds`, each person is test once, and the others are shared out. A cell of the
-    grid has the same roles, but part of the training people only; the others have no row there.
+    `holdout`, people of `external_sites` and of `test_sites` are test, and those of the other
+    sites who are always healthy are shared out among train, validation, calibration and (internal)
+    test; all others are test. Within `folds`, each person is test once, and the others are shared
+    out. A cell of the grid has the same roles, but part of the training people only; the others
+    have no row there.
 
     Parameters
     ----------
@@ -31,12 +32,12 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     out
         splits.tsv, as :data:`SPLITS`.
     config
-        A whole, checked config.
+        `splits`, its sites as ``dataset/site``; `seed`; and `runs`.
 
     Raises
     ------
     InputError
-        There are too few people to fit, or a scan is in one table and not in the other.
+        There are too few people to train on, or a scan is in one table and not in the other.
     """
     people = usable_people(read_table(scans, SCANS), read_table(qc, QC))
     settings = config["splits"]
@@ -49,7 +50,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     for fold, roles in enumerate(drawn):
         if (roles == "train").sum() < settings["min_train"]:
             raise InputError(
-                f"splits: fold {fold} has {(roles == 'train').sum()} healthy people to fit with, "
+                f"splits: fold {fold} has {(roles == 'train').sum()} healthy people to train on, "
                 f"needed are {settings['min_train']} (key splits.min_train)"
             )
         one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
@@ -63,7 +64,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                 left = part_of_train(people[roles == "train"], run, drawing)
                 if len(left) < settings["min_train"]:
                     raise InputError(
-                        f"grid: {name} has {len(left)} people to fit with in fold {fold}, needed "
+                        f"grid: {name} has {len(left)} people to train on in fold {fold}, needed "
                         f"are {settings['min_train']} (key splits.min_train); enlarge its fraction"
                     )
                 rows[-1] = rows[-1][(rows[-1]["role"] != "train") | rows[-1].index.isin(left)]

@@ -2,62 +2,38 @@
 
 A step takes the folder of results, from which :mod:`brainage.core.layout` has every file that it
 reads and writes, at most one name of what it works on, and its settings: a JSON file whose name
-carries the hash of its content. Nothing heavy is imported here, and a command imports what it
-needs inside its function, so that ``brainage --help`` answers at once.
+carries the hash of its content. A command imports what it needs inside its function, so that
+``brainage --help`` answers at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
-from brainage.core.files import read_json
+from brainage.core.files import InputError, read_json
 from brainage.core.layout import Layout
 from brainage.core.training import Training
 
 Function = Callable[..., None]
 
 
-class _Results(click.Path):
-    """A folder of results, as its layout."""
+class Settings(dict[str, Any]):
+    """What a file of settings says; a key that it lacks is an error that names the file."""
 
-    name = "results"
+    def __init__(self, content: dict[str, Any], path: Path) -> None:
+        super().__init__(
+            (key, Settings(value, path) if isinstance(value, dict) else value)
+            for key, value in content.items()
+        )
+        self.path = path
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Layout:
-        return Layout(Path(super().convert(value, param, ctx)))
-
-
-class _Settings(click.Path):
-    """A JSON file, as what it says."""
-
-    name = "settings"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return read_json(super().convert(value, param, ctx))
-
-
-class _Training(click.ParamType[Training]):
-    """A training by its name."""
-
-    name = "training"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Training:
-        return value if isinstance(value, Training) else Training.parse(value)
-
-
-_WHAT: dict[str, tuple[str, click.ParamType[Any] | None]] = {
-    "training": ("TRAINING", _Training()),  # such as lexp/fold-0_seed-1
-    "dataset": ("DATASET", None),  # name of a data set in the config
-    "chunk": ("CHUNK", None),  # dataset_number
-    "table": ("TABLE", None),  # name of a table in core.layout
-}
+    def __missing__(self, key: str) -> Any:
+        raise InputError(f"{self.path}: settings of another step: {key!r} is missing")
 
 
 def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function], click.Command]:
@@ -66,43 +42,45 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
     Parameters
     ----------
     of
-        What it works on: ``training``, ``dataset``, ``chunk`` or ``table``; its second argument.
-        None for a step of the whole study.
+        What it works on: ``training`` (such as lexp/fold-0_seed-1), ``dataset``, ``chunk``
+        (dataset_number) or ``table`` (a name of core.layout); None for the whole study.
     settings
-        Whether it has settings; its last argument.
+        Whether it has settings.
 
     Returns
     -------
     callable
         A decorator. The function is called with the :class:`~brainage.core.layout.Layout` of the
-        results as ``files``, with what it works on, and with ``settings``.
+        results as ``files``, with what it works on, and with ``settings``, as keywords.
     """
 
     def decorated(function: Function) -> click.Command:
-        declared = function
-        if settings:
-            declared = click.option(
-                "--settings",
-                type=_Settings(),
-                required=True,
-                metavar="FILE",
-                help="Settings of this step (JSON), written by the workflow from the config.",
-            )(declared)
+        @wraps(function)
+        def run(results: Path, **given: Any) -> None:
+            if of == "training":
+                given[of] = Training.parse(given[of])
+            if settings:
+                given["settings"] = Settings(read_json(given["settings"]), given["settings"])
+            function(files=Layout(results), **given)
+
+        path = click.Path(path_type=Path)
+        parameters: list[click.Parameter] = [click.Argument(["results"], type=path)]
         if of is not None:
-            metavar, kind = _WHAT[of]
-            declared = click.argument(of, metavar=metavar, type=kind)(declared)
-        declared = click.argument("files", metavar="RESULTS", type=_Results())(declared)
-        return click.command(name=function.__name__.replace("_", "-"))(declared)
+            parameters.append(click.Argument([of]))
+        if settings:
+            about = "Settings of this step (JSON), written by the workflow from the config."
+            parameters.append(click.Option(["--settings"], type=path, required=True, help=about))
+        parameters += getattr(function, "__click_params__", [])
+        name = function.__name__.replace("_", "-")
+        return click.Command(name, callback=run, params=parameters, help=function.__doc__)
 
     return decorated
 
 
 def processes(function: Function) -> Function:
     """Add ``--processes`` to a command."""
-    return click.option(
-        "--processes",
-        type=click.IntRange(min=1),
-        default=1,
-        show_default=True,
-        help="How many work at once.",
-    )(function)
+    about = "How many work at once."
+    positive = click.IntRange(min=1)
+    return click.option("--processes", type=positive, default=1, show_default=True, help=about)(
+        function
+    )

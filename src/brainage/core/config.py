@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -11,7 +10,11 @@ from typing import Any
 
 import yaml
 
+from brainage.core.choices import choices
+from brainage.core.config_messages import deepest, line_of, message
 from brainage.core.files import InputError
+
+Sources = list[str | Path]
 
 SCHEMA = Path(__file__).with_name("config.schema.yaml")
 
@@ -19,7 +22,45 @@ SCHEMA = Path(__file__).with_name("config.schema.yaml")
 @cache
 def schema() -> dict[str, Any]:
     """Return the schema of the config (JSON Schema, with a default and a sentence for each key)."""
-    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    whole: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    _take_choices(whole)
+    return whole
+
+
+def _take_choices(part: Any) -> None:
+    """Fill in what the modules of a choice say of it, wherever the schema names their package.
+
+    At a key, ``choices`` becomes its allowed values; the settings of the choices become keys
+    beside it (or of the section, where the section names the package), each with the list of
+    those that take it, as ``of``.
+    """
+    if isinstance(part, list):
+        for value in part:
+            _take_choices(value)
+    if not isinstance(part, dict):
+        return
+    properties = part.get("properties")
+    if isinstance(properties, dict):
+        filled: dict[str, Any] = {}
+        for key, sub in properties.items():
+            filled[key] = sub
+            if isinstance(sub, dict) and isinstance(sub.get("choices"), str):
+                package = sub.pop("choices")
+                sub["enum"] = [*sub.pop("also", ()), *choices(package)]
+                filled |= _settings(package)
+        if isinstance(part.get("choices"), str):
+            filled |= _settings(part.pop("choices"))
+        part["properties"] = filled
+    for value in part.values():
+        _take_choices(value)
+
+
+def _settings(package: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, choice in choices(package).items():
+        for key, setting in choice.settings.items():
+            found.setdefault(key, {**setting, "of": []})["of"].append(name)
+    return found
 
 
 def defaults(section: str) -> dict[str, Any]:
@@ -40,10 +81,10 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
     Returns
     -------
     dict
-        A new dict; `config` is not changed. Each experiment carries all keys of ``learning``;
-        ``runs`` is added: what is trained, by name. Each has its ``seeds`` and, as it may be a
-        cell of the grid, the experiment that it is ``of`` (its own name where it is no cell),
-        the ``datasets`` (None: all) and the ``fraction`` of the training people that it is trained on.
+        A new dict; `config` is not changed. Each experiment carries the keys of ``learning`` that
+        its loss takes; ``runs`` is added: what is trained, by name. Each has its ``seeds`` and, as
+        it may be a cell of the grid, the experiment that it is ``of`` (its own name where it is no
+        cell), the ``datasets`` (None: all) and the ``fraction`` of the training people.
 
     Raises
     ------
@@ -52,22 +93,44 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
     """
     import jsonschema
 
+    config, sources = _text_keys(config), list(sources)
     validator = jsonschema.Draft202012Validator(schema())
-    sources = list(sources)
     errors = sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
     if errors:
-        raise InputError(_message(_deepest(errors[0]), config, sources))
+        raise InputError(message(deepest(errors[0]), config, sources))
     filled = _filled(config, schema())
+    _name_folders(filled, sources)
+    _merge_experiments(filled, config, sources)
+    _add_cells(filled, sources)
+    _refuse_contradictions(filled, sources)
+    return filled
+
+
+def _text_keys(value: Any) -> Any:
+    """Make every key text: YAML reads ``{1: M}`` with a number, which JSON cannot keep."""
+    if isinstance(value, dict):
+        return {str(key): _text_keys(sub) for key, sub in value.items()}
+    return [_text_keys(sub) for sub in value] if isinstance(value, list) else value
+
+
+def _name_folders(filled: dict[str, Any], sources: Sources) -> None:
+    """Give the data set without a folder that of the command line, and refuse one with none."""
     for name, data in filled["datasets"].items():
-        where = _line(["datasets", name], sources)
-        if data["kind"] == "bids":
-            # `--config bids=FOLDER` gives the folder of the data set that has none.
-            data["path"] = data["path"] or filled["bids"]
-            if not data["path"]:
-                raise InputError(
-                    f"{where}datasets.{name}.path: the folder of the data set is not given; "
-                    "write it there, or add --config bids=FOLDER to the command"
-                )
+        if data["kind"] == "simulated":
+            continue
+        data["path"] = data["path"] or filled["bids"]
+        if not data["path"]:
+            raise InputError(
+                f"{line_of(['datasets', name], sources)}datasets.{name}.path: the folder of the "
+                "data set is not given; write it there, or add --config bids=FOLDER to the command"
+            )
+
+
+def _merge_experiments(filled: dict[str, Any], config: dict[str, Any], sources: Sources) -> None:
+    """Fill in each experiment from ``learning``, and list what is trained in ``runs``."""
+    import jsonschema
+
+    part = {**schema()["properties"]["learning"], "$defs": schema()["$defs"]}
     filled["runs"] = {}
     for name, own in filled["experiments"].items():
         own = dict(own or {})
@@ -75,45 +138,52 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
         filled["runs"][name] = {"of": name, "seeds": seeds, "datasets": None, "fraction": 1.0}
         merged = _merge(filled["learning"], own)
         try:
-            jsonschema.validate(
-                merged, {**schema()["properties"]["learning"], "$defs": schema()["$defs"]}
-            )
+            jsonschema.validate(merged, part)
         except jsonschema.ValidationError as error:
-            found = _deepest(error)
+            found = deepest(error)
             path = ["experiments", name, *found.absolute_path]
-            raise InputError(_message(found, config, sources, path)) from None
+            raise InputError(message(found, config, sources, path)) from None
         filled["experiments"][name] = merged
     _require_keys_of_losses(config, filled["experiments"], sources)
-    _add_cells(filled, sources)
+    keys = part["properties"]
+    for name, own in filled["experiments"].items():
+        # A key of another loss would make a training look new when such a loss is added.
+        filled["experiments"][name] = {
+            key: value
+            for key, value in own.items()
+            if own["loss"] in keys.get(key, {}).get("of", [own["loss"]])
+        }
+
+
+def _refuse_contradictions(filled: dict[str, Any], sources: Sources) -> None:
     main = filled["report"]["main_experiment"]
     if main not in filled["experiments"]:
         raise InputError(
-            f"{_line(['report', 'main_experiment'], sources)}report.main_experiment: {main!r} "
+            f"{line_of(['report', 'main_experiment'], sources)}report.main_experiment: {main!r} "
             f"is not an experiment; there are: {', '.join(filled['experiments'])}"
         )
     imaging = filled["imaging"]
     if imaging["grey_matter"] and imaging["registration"] != "syn":
         raise InputError(
-            f"{_line(['imaging', 'grey_matter'], sources)}imaging.grey_matter: an affine leaves "
+            f"{line_of(['imaging', 'grey_matter'], sources)}imaging.grey_matter: an affine leaves "
             "grey matter where it does not lie on the template's; set imaging.registration: syn, "
             "or leave grey_matter out"
         )
     for name, own in filled["experiments"].items():
         if "grey_matter" in own["channels"] and not imaging["grey_matter"]:
             raise InputError(
-                f"{_line(['experiments', name, 'channels'], sources)}experiments.{name}: the "
+                f"{line_of(['experiments', name, 'channels'], sources)}experiments.{name}: the "
                 "channel grey_matter needs imaging.grey_matter: true (and registration: syn)"
             )
     shares = filled["splits"]
     if shares["validation"] + shares["calibration"] + shares["internal_test"] >= 1:
         raise InputError(
-            f"{_line(['splits'], sources)}splits: validation, calibration and internal_test add up to 1 "
-            "or more, nobody is left to fit; lower one"
+            f"{line_of(['splits'], sources)}splits: validation, calibration and internal_test add "
+            "up to 1 or more, nobody is left to train on; lower one"
         )
-    return filled
 
 
-def _add_cells(filled: dict[str, Any], sources: list[str | Path]) -> None:
+def _add_cells(filled: dict[str, Any], sources: Sources) -> None:
     """Add to ``runs`` each experiment of the grid at each choice of data sets and fraction."""
     grid, runs = filled["grid"], filled["runs"]
     for key, known, wanted in (
@@ -123,7 +193,7 @@ def _add_cells(filled: dict[str, Any], sources: list[str | Path]) -> None:
         lost = [name for names in wanted for name in names if name not in known]
         if lost:
             raise InputError(
-                f"{_line(['grid', key], sources)}grid.{key}: there is no {lost[0]!r} among "
+                f"{line_of(['grid', key], sources)}grid.{key}: there is no {lost[0]!r} among "
                 f"{key}; there are: {', '.join(known)}"
             )
     for name in grid["experiments"] or list(filled["experiments"]):
@@ -137,7 +207,7 @@ def _add_cells(filled: dict[str, Any], sources: list[str | Path]) -> None:
 
 
 def _require_keys_of_losses(
-    config: dict[str, Any], experiments: dict[str, dict[str, Any]], sources: list[str | Path]
+    config: dict[str, Any], experiments: dict[str, dict[str, Any]], sources: Sources
 ) -> None:
     """Refuse a written key that no loss it is written for takes: it would change nothing."""
     keys = schema()["properties"]["learning"]["properties"]
@@ -148,11 +218,11 @@ def _require_keys_of_losses(
         places.append((["experiments", name], own, [experiments[name]["loss"]]))
     for place, written, used in places:
         for key in written or {}:
-            takers = keys.get(key, {}).get("losses", used)  # seeds are an experiment's own
+            takers = keys.get(key, {}).get("of", used)  # seeds are an experiment's own
             if not set(takers) & set(used):
                 path = [*place, key]
                 raise InputError(
-                    f"{_line(path, sources)}{'.'.join(path)}: the loss {' or '.join(used)} does "
+                    f"{line_of(path, sources)}{'.'.join(path)}: the loss {' or '.join(used)} does "
                     "not take it, so it would change nothing; delete it "
                     f"(it is for {', '.join(takers)})"
                 )
@@ -161,7 +231,7 @@ def _require_keys_of_losses(
         if released and settings["normaliser"] != "sum":
             path = ["experiments", name, "normaliser"]
             raise InputError(
-                f"{_line(path, sources)}{'.'.join(path)}: the released form has normaliser "
+                f"{line_of(path, sources)}{'.'.join(path)}: the released form has normaliser "
                 "sum alone; delete it, or take form: paper"
             )
 
@@ -193,64 +263,3 @@ def _filled(value: Any, part: dict[str, Any]) -> Any:
         if key not in filled:
             filled[key] = _filled(value[key], other if isinstance(other, dict) else {})
     return filled
-
-
-def _deepest(error: Any) -> Any:
-    """Of the branches of an anyOf the one that came furthest says best what is wrong."""
-    while error.context:
-        error = max(error.context, key=lambda e: len(e.absolute_path))
-    return error
-
-
-def _message(
-    error: Any, config: dict[str, Any], sources: list[str | Path], path: Any = None
-) -> str:
-    path = list(error.absolute_path if path is None else path)
-    if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        wrong = next(k for k in error.instance if k not in known)
-        near = difflib.get_close_matches(str(wrong), known, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        path.append(wrong)
-        what = f"there is no such key; {hint}known here: {', '.join(known)}"
-    elif error.validator == "required":
-        lost = next(k for k in error.validator_value if k not in error.instance)
-        path.append(lost)
-        what = "this key is needed"
-    elif error.validator == "enum":
-        allowed = ", ".join(str(v) for v in error.validator_value)
-        near = difflib.get_close_matches(str(error.instance), map(str, error.validator_value), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        what = f"{error.instance!r} is not allowed; allowed: {allowed}{hint}"
-    elif error.validator == "type":
-        wanted = error.validator_value
-        wanted = " or ".join([wanted] if isinstance(wanted, str) else wanted)
-        what = f"{error.instance!r} is not of the right kind; needed: {wanted}"
-    else:
-        what = error.message
-    description = error.schema.get("description")
-    about = f" ({description})" if description and error.validator != "additionalProperties" else ""
-    return f"{_line(path, sources)}{'.'.join(map(str, path))}: {what}{about}"
-
-
-def _line(path: list[Any], sources: list[str | Path]) -> str:
-    """Return 'FILE, line N: ' of a key, in the last file that has it."""
-    for source in reversed(sources):
-        try:
-            node = yaml.compose(Path(source).read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        except (OSError, yaml.YAMLError):
-            continue
-        line, found = 0, 0
-        for key in path:
-            if isinstance(node, yaml.MappingNode):
-                pair = next(((k, v) for k, v in node.value if k.value == str(key)), None)
-                if pair is None:
-                    break
-                line, node = pair[0].start_mark.line + 1, pair[1]
-            elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-                node = node.value[key]
-                line = node.start_mark.line + 1
-            found += 1
-        if found and found >= len(path) - 1:
-            return f"{source}, line {line}: "
-    return f"{sources[-1]}: " if sources else "config: "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 from typing import Any
 
+from brainage.core.choices import module
 from brainage.core.derivatives import SCAN_ID_PATTERN
 from brainage.core.files import InputError
 from brainage.core.subjects import site_key
@@ -40,7 +40,7 @@ def read_dataset(
     InputError
         A fault of a table or of a name; the message names the file, the row and what to do.
     """
-    reader = importlib.import_module(f"brainage.datasets.{settings['kind']}")
+    reader = module("brainage.datasets.readers", settings["kind"])
     folder = Path(settings["path"])
     rows, remarks = reader.read(folder, dataset, settings)
     for row in rows:

@@ -16,7 +16,7 @@ import numpy as np
 
 from brainage import __version__
 from brainage.core.files import InputError, read_json, sha256, write_json, written_whole
-from brainage.dicom.series import file_names_unsaid
+from brainage.dicom.headers import file_names_unsaid
 
 # What a sidecar may hold: numbers and codes of the acquisition. dcm2niix's own anonymisation
 # leaves the institution, the station, the serial number and free text in.

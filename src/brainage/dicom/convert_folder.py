@@ -26,17 +26,19 @@ from brainage.dicom.convert import (
     sidecar_of,
     source_hash,
 )
+from brainage.dicom.headers import file_names_unsaid
 from brainage.dicom.people import Participant, find_people, read_participant
-from brainage.dicom.series import Series, file_names_unsaid
+from brainage.dicom.series import Series
 from brainage.dicom.tables import (
-    LEFT_ASIDE,
+    SET_ASIDE,
     check_given,
     read_people_table,
-    write_left_aside,
+    write_set_aside,
     write_tables,
 )
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 MADE_BY = "brainage dicom"
 
 README = """T1w images, converted from DICOM by brainage {version} with dcm2niix.
@@ -44,7 +46,7 @@ README = """T1w images, converted from DICOM by brainage {version} with dcm2niix
 Names, numbers, dates and places of the DICOM headers were left behind. The faces are still in the
 images: remove them (defacing) before you give the images to anybody.
 
-sourcedata/left_aside.tsv lists every other series with the reason why it is not here.
+sourcedata/set_aside.tsv lists every other series with the reason why it is not here.
 """
 
 
@@ -69,7 +71,7 @@ def convert_dicom(
     Returns
     -------
     list of str
-        What was done and left aside, in words, and what to do next.
+        What was done and set aside, in words, and what to do next.
 
     Raises
     ------
@@ -93,10 +95,10 @@ def convert_dicom(
     job = partial(_convert_participant, folder=bids_folder, program=program, version=version)
     done = _each(job, read, processes, "people done")
     remarks = write_tables(bids_folder, done, given)
-    write_left_aside(bids_folder / LEFT_ASIDE, done)
+    write_set_aside(bids_folder / SET_ASIDE, done)
     if not any(session.picked for person in done for session in person.sessions):
         raise InputError(
-            f"{folder}: no T1w series in it; {bids_folder / LEFT_ASIDE} says of every series why "
+            f"{folder}: no T1w series in it; {bids_folder / SET_ASIDE} says of every series why "
             "it is none"
         )
     sites = any(values.get("site") for values in given.values())
@@ -168,7 +170,7 @@ def _write_frame(folder: Path) -> None:
 def _convert_participant(
     person: Participant, folder: Path, program: str, version: str
 ) -> Participant:
-    """Convert a person's T1w series; what cannot be converted goes to those left aside."""
+    """Convert a person's T1w series; what cannot be converted goes to those set aside."""
     written: set[Path] = set()
     for session in person.sessions:
         converted: list[Series] = []
@@ -245,10 +247,10 @@ def _summary(
         listed = "; ".join(
             f"{n} {k}" for k, n in sorted(kinds.items(), key=lambda i: (-i[1], i[0]))
         )
-        lines.append(f"series left aside: {listed}")
-    lines += [f"files left aside: {count} {reason}" for reason, count in sorted(files.items())]
+        lines.append(f"series set aside: {listed}")
+    lines += [f"files set aside: {count} {reason}" for reason, count in sorted(files.items())]
     if kinds or files:
-        lines.append(f"every one of them with its reason: {folder / LEFT_ASIDE}")
+        lines.append(f"every one of them with its reason: {folder / SET_ASIDE}")
     if agents:
         lines.append(f"{agents} images are with a contrast agent: their sessions have none without")
     lines += remarks

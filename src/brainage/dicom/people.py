@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brainage.core.files import InputError
+from brainage.dicom.headers import file_names_unsaid, is_dicom
 from brainage.dicom.rules import pick_t1w
-from brainage.dicom.series import Series, file_names_unsaid, is_dicom, read_series
+from brainage.dicom.series import Series, read_series
 
 LABEL = re.compile(r"[A-Za-z0-9]+")
 LAYOUT = (
@@ -22,10 +23,13 @@ LAYOUT = (
     "participant_id of letters and digits (or FOLDER/PARTICIPANT/ses-SESSION/...)"
 )
 
+# Label of a session, its series, and the number of files of no series by reason.
+_Read = tuple[str | None, list[Series], dict[str, int]]
+
 
 @dataclass
 class Session:
-    """What one session of a person has: T1w series, and everything left aside with its reason."""
+    """What one session of a person has: T1w series, and everything set aside with its reason."""
 
     label: str | None
     picked: list[Series]
@@ -100,7 +104,7 @@ def _participant(participant_id: str, place: Path) -> Participant:
     named = sorted(path for path in place.iterdir() if path.is_dir() and path.name[:4] == "ses-")
     inside = {path.name for path in named}
     others = [f for f in _files(place) if f.relative_to(place).parts[0] not in inside]
-    read = [(path.name, *read_series(_files(path))) for path in named]
+    read: list[_Read] = [(path.name, *read_series(_files(path))) for path in named]
     beside, unread = read_series(others)
     everything = [one for _, series, _ in read for one in series] + beside
     # Before all that could be said of this folder: what is said repeats its name.
@@ -117,9 +121,9 @@ def _participant(participant_id: str, place: Path) -> Participant:
                 f"{participant_id}: DICOM files lie beside the folders of its sessions (ses-...); "
                 "move them into one"
             )
-        for label, series, _ in read:
-            _refuse_two_people(series, f"{participant_id}/{label}")
-            if any(one.date and one.date in label for one in series):
+        for path, (_, series, _) in zip(named, read, strict=True):
+            _refuse_two_people(series, f"{participant_id}/{path.name}")
+            if any(one.date and one.date in path.name for one in series):
                 raise InputError(
                     f"{participant_id}: a session's folder is named by the date of the scan, which "
                     "would be in every file's name; rename it to ses-1, ses-2 ..., or take the "
@@ -134,7 +138,7 @@ def _participant(participant_id: str, place: Path) -> Participant:
 
 def _sessions_by_date(
     series: Sequence[Series], unread: dict[str, int], participant_id: str
-) -> list[tuple[str | None, list[Series], dict[str, int]]]:
+) -> list[_Read]:
     """Part a person's series by the date of their study; one date needs no session."""
     dates: dict[str, str] = {}
     for one in series:
@@ -149,7 +153,7 @@ def _sessions_by_date(
         )
     if len(in_order) <= 1:
         return [(None, list(series), unread)]
-    parted = [
+    parted: list[_Read] = [
         (f"ses-{number}", [one for one in series if dates[one.study] == date], {})
         for number, date in enumerate(in_order, start=1)
     ]

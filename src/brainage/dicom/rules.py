@@ -12,9 +12,9 @@ from brainage.dicom.series import Series
 
 MIN_SLICES = 60
 MIN_EXTENT = 120.0  # mm along each axis: the whole head of an adult, or of a child with air
-LARGEST_VOXEL = 3.0  # mm
-LONGEST_ECHO = 15.0  # ms
-LONGEST_REPETITION = 4000.0  # ms, from one inversion to the next
+MAX_VOXEL = 3.0  # mm
+MAX_ECHO_TIME = 15.0  # ms
+MAX_REPETITION_TIME = 4000.0  # ms, from one inversion to the next
 # Without an inversion, a spoiled gradient echo is T1-weighted by a short repetition time and a
 # flip angle beyond that of proton density; quicker ones are scouts.
 SPOILED_REPETITION = (5.0, 50.0)  # ms
@@ -105,18 +105,18 @@ def reason_aside(series: Series) -> str | None:
         return "spin echo"
     if len(series.echoes) > 1:
         return f"{len(series.echoes)} echoes in one series"
-    if series.echoes and series.echoes[0] > LONGEST_ECHO:
-        return f"echo time of more than {LONGEST_ECHO:g} ms"
-    if (series.repetition or 0) > LONGEST_REPETITION:
-        return f"repetition time of more than {LONGEST_REPETITION:g} ms"
+    if series.echoes and series.echoes[0] > MAX_ECHO_TIME:
+        return f"echo time of more than {MAX_ECHO_TIME:g} ms"
+    if (series.repetition or 0) > MAX_REPETITION_TIME:
+        return f"repetition time of more than {MAX_REPETITION_TIME:g} ms"
     if not _is_t1_weighted(series):
         return "no sign of T1 weighting in its header"
     if series.images < MIN_SLICES:
         return f"fewer than {MIN_SLICES} slices"
     if series.fault:
         return series.fault
-    if max(series.voxel) > LARGEST_VOXEL:
-        return f"voxels larger than {LARGEST_VOXEL:g} mm"
+    if max(series.voxel) > MAX_VOXEL:
+        return f"voxels larger than {MAX_VOXEL:g} mm"
     if min(series.extent) < MIN_EXTENT:
         return f"covers less than {MIN_EXTENT:g} mm of the head along an axis"
     return None
@@ -139,7 +139,7 @@ def pick_t1w(series: Sequence[Series]) -> tuple[list[Series], list[tuple[Series,
 
     Of the images that a scanner reconstructs from one acquisition, the one with its intensity
     normalisation is kept, then the one with its distortion correction. Series with a contrast
-    agent are left aside where there is one without.
+    agent are set aside where there is one without.
 
     Parameters
     ----------

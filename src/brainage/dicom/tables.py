@@ -15,13 +15,13 @@ from brainage.dicom.people import Participant, Session, parse_date
 from brainage.dicom.rules import known_words
 from brainage.dicom.series import Person
 
-LEFT_ASIDE = Path("sourcedata") / "left_aside.tsv"
+SET_ASIDE = Path("sourcedata") / "set_aside.tsv"
 # BIDS asks for 89+ from this age on: older people are few enough to be recognised.
-TOP_CODED_FROM = 89.0
-OLDEST = 110.0  # an age above is a placeholder of the birth date
+TOP_CODED_AGE = 89.0
+MAX_AGE = 110.0  # an age above is a placeholder of the birth date
 # What is written where a birth date was taken out; the day of the scan is another such date.
 PLACEHOLDERS = ("00010101", "18000101", "19000101")
-YOUNGEST = 28  # days
+MIN_DAYS = 28  # days
 DAYS = 365.25
 AGE_UNITS = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS, "D": 1 / DAYS}
 PEOPLE = ("age", "sex", "site", "scanner", "diagnosis")  # columns of the table of people
@@ -66,7 +66,7 @@ def age_at_scan(person: Person, date: str) -> tuple[float | None, str | None]:
     days = (scanned - born).days if born and scanned else None
     remark = None
     if person.birth_date.replace(".", "") in PLACEHOLDERS or (
-        days is not None and 0 <= days < YOUNGEST
+        days is not None and 0 <= days < MIN_DAYS
     ):
         days = None
         remark = "placeholders for a birth date, as 19000101 or the day of the scan: not used"
@@ -74,8 +74,8 @@ def age_at_scan(person: Person, date: str) -> tuple[float | None, str | None]:
     if by_dates is not None and by_header is not None and abs(by_dates - by_header) > 1:
         return None, "ages by birth date and by PatientAge differ by more than a year: n/a"
     age = by_header if by_dates is None else by_dates
-    if age is not None and not 0 <= age <= OLDEST:
-        return None, f"ages below 0 or above {OLDEST:g}, as of a birth date that is not one: n/a"
+    if age is not None and not 0 <= age <= MAX_AGE:
+        return None, f"ages below 0 or above {MAX_AGE:g}, as of a birth date that is not one: n/a"
     return None if age is None else round(age, 2), remark
 
 
@@ -183,9 +183,9 @@ def _of_headers(session: Session, say: Callable[[str], None]) -> dict[str, str |
     age, remark = age_at_scan(first.person, first.date)
     if remark:
         say(remark)
-    top_coded = age is not None and age >= TOP_CODED_FROM
+    top_coded = age is not None and age >= TOP_CODED_AGE
     return {
-        "age": None if age is None else f"{TOP_CODED_FROM:g}+" if top_coded else f"{age:g}",
+        "age": None if age is None else f"{TOP_CODED_AGE:g}+" if top_coded else f"{age:g}",
         "sex": first.person.sex if first.person.sex in ("F", "M", "O") else None,
         "site": None,  # an institution's name says where a person lives
         "scanner": first.scanner,
@@ -202,7 +202,7 @@ def _write_tsv(path: Path, columns: Sequence[str], rows: Iterable[dict[str, Any]
     write_text(path, "\n".join(text) + "\n")
 
 
-def write_left_aside(path: Path, people: Sequence[Participant]) -> None:
+def write_set_aside(path: Path, people: Sequence[Participant]) -> None:
     """List every series that has no image, with the reason.
 
     Of the protocol's name only known words are written: it is free text that may hold anything.

@@ -22,17 +22,12 @@ if TYPE_CHECKING:
     import torch
 
 HEAD_CENTRE = np.array([0.0, -17.0, 13.0])  # mm in the template's world
-KNOTS = (
-    0.0,
-    27.0,
-    66.0,
-    86.0,
-    110.0,
-)  # template intensities: air, fluid, cortex, white matter, fat
+# Template intensities of air, fluid, cortex, white matter and fat.
+KNOTS = (0.0, 27.0, 66.0, 86.0, 110.0)
 ORIENTATIONS = ("RAS", "LAS", "LPS", "LPI", "PSR", "PIR", "LIA")
 GAIN_SD = 0.15  # log gain from scan to scan
-LARGEST_ROTATION = 10.0  # degrees about each axis
-LARGEST_SHIFT = 15.0  # mm along each axis
+MAX_ROTATION = 10.0  # degrees about each axis
+MAX_SHIFT = 15.0  # mm along each axis
 
 
 @dataclass(frozen=True)
@@ -113,7 +108,7 @@ def make_site(seed: int, name: str) -> Site:
         gain=float(180 * 10 ** share[0]),
         noise=float(0.006 + 0.016 * share[4]),
         blur=float(1.0 + 0.4 * share[5]),
-        voxel=tuple(float(v) for v in voxel),
+        voxel=(float(voxel[0]), float(voxel[1]), float(voxel[2])),
         bias=tuple(0.10 * random.standard_normal(9)),
         orientation=str(random.choice(ORIENTATIONS)),
     )
@@ -139,8 +134,8 @@ def make_scan(seed: int, person: str, session: str, site_name: str) -> Scan:
             site.orientation if random.random() < 0.7 else str(random.choice(ORIENTATIONS))
         ),
     )
-    turn = np.clip(4.0 * random.standard_normal(3), -LARGEST_ROTATION, LARGEST_ROTATION)
-    shift = random.uniform(-LARGEST_SHIFT, LARGEST_SHIFT, 3)
+    turn = np.clip(4.0 * random.standard_normal(3), -MAX_ROTATION, MAX_ROTATION)
+    shift = random.uniform(-MAX_SHIFT, MAX_SHIFT, 3)
     pose = _about(HEAD_CENTRE, rotation(turn), shift)
     # The field of view follows the head roughly: it is set on a localiser, slightly oblique.
     extent = np.array([204.0, 240.0, 202.0]) + random.uniform(-12.0, 12.0, 3)
@@ -212,7 +207,8 @@ def expose(
 
     voxel = np.array(scan.site.voxel) * voxel_size
     fine = max(1.0, voxel_size / 2)
-    fine_shape = tuple(int(n) for n in np.ceil(scan.extent / fine))
+    wide, deep, high = (int(n) for n in np.ceil(scan.extent / fine))
+    fine_shape = (wide, deep, high)
     shape = np.floor(scan.extent / voxel).astype(int)
     grid = np.linalg.inv(scan.pose) @ scan.view @ np.diag([fine, fine, fine, 1.0])
     contrast = partial(_contrast, scan.site.contrast)

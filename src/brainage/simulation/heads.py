@@ -168,7 +168,8 @@ def make_head(
 
     values = regional_values(seed, person, brain_age, off_axis)
     random = random_stream(seed, person, "shape")
-    velocity = sum(sd * _smooth_noise(random, mm, 3) for mm, sd in SHAPE_SCALES)
+    coarse, fine = (sd * _smooth_noise(random, mm, 3) for mm, sd in SHAPE_SCALES)
+    velocity = coarse + fine
     own_sulci = SULCI_SCALE[1] * _smooth_noise(random, SULCI_SCALE[0], 1)
     # Fat and muscle shine differently in everyone, and not by age.
     scalp = float(np.exp(0.15 * random.standard_normal()))
@@ -241,8 +242,8 @@ def render(
     import torch
 
     result = torch.empty(shape)
-    for start, (*there, widening) in _slabs(head, grid, shape):
-        there = torch.stack(there, dim=-1)
+    for start, (x, y, z, widening) in _slabs(head, grid, shape):
+        there = torch.stack([x, y, z], dim=-1)
         t1, distance, gain, outside = sample(atlas_.channels, there, atlas_.step)
         before = torch.sigmoid(distance * (-1 / EDGE))
         t1 = t1 + gain * (torch.sigmoid((widening - distance) / EDGE) - before)

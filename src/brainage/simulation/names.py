@@ -34,7 +34,7 @@ def participants(settings: dict[str, Any]) -> list[str]:
         Section `simulation` of a data set in the config.
     """
     counts = {part: int(settings["people"][part]) for part in PARTS}
-    if settings["troubles"]:
+    if settings["troubles"] and int(settings["sites"]["healthy"]):
         counts["trouble"] = len(TROUBLES)
     return [participant(part, index) for part, count in counts.items() for index in range(count)]
 

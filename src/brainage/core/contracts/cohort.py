@@ -62,6 +62,17 @@ SCANS = Table(
     key=("scan_id",),
 )
 
+SIMULATED_IMAGES = Table(
+    "<data set>_images/<chunk>.tsv",
+    "The images of some people of a simulated data set: that they are there, and which bytes.",
+    (
+        SCAN_ID,
+        Column("t1w", "text", "path of the image, relative to its data set's folder"),
+        Column("sha256", "text", "SHA-256 of the file's bytes"),
+    ),
+    key=("scan_id",),
+)
+
 SPLITS = Table(
     "splits.tsv",
     "Who is for what in each training run. A person without a row takes no part in it.",

@@ -1,0 +1,197 @@
+"""What a step is made of: a hash of its code, and the versions of the libraries that it imports.
+
+Rules carry the hash as a parameter, so that a real change of the code or of a pinned library runs
+a step again. Comments, docstrings and layout do not count, and the hash is the same whatever the
+Python. Only text is read, and nothing is imported.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from brainage.core.syntax import Text, serialise, without_type_checking
+
+PACKAGE = Path(__file__).parents[1]
+LOCK = PACKAGE.parents[1] / "requirements" / "workflow.lock"  # of a clone; a wheel has none
+# What a config says reaches the rules as parameters; how commands are declared, or what is said
+# of the code, changes no result.
+NOT_FOLLOWED = ("brainage.core.command", "brainage.core.config", "brainage.core.versions")
+# Steps of this package show labels and sentences, so that there they count.
+SHOWS_WORDS = "reporting"
+# Libraries that are imported by another name than they are installed by.
+DISTRIBUTIONS = {"PIL": "pillow", "ants": "antspyx", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;+]+)", flags=re.MULTILINE)
+
+
+def step_hash(command: str, choices: Sequence[str] = ()) -> str:
+    """Hash what a step of the workflow does.
+
+    Parameters
+    ----------
+    command
+        Package and function, such as ``probing.probe_age``: the function `probe_age` in
+        ``brainage/probing/commands.py``, with what it uses and imports, but without its
+        neighbours there.
+    choices
+        Modules that the step loads by name (:mod:`brainage.core.choices`), such as
+        ``brainage.learning.losses.exp``.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits, of the code and of every module of this package that it imports,
+        also inside functions, and of the pinned versions of the libraries that those import.
+    """
+    package, _, function = command.partition(".")
+    return _hash((package, function), tuple(sorted(set(choices))))
+
+
+def module_hash(*modules: str) -> str:
+    """Hash modules, such as ``brainage.imaging.tissue``, with all that they import.
+
+    As :func:`step_hash`, without the words that are shown on pages.
+    """
+    return _hash(None, tuple(sorted(set(modules))))
+
+
+@cache
+def _hash(command: tuple[str, str] | None, modules: tuple[str, ...]) -> str:
+    parts: dict[str, Text] = {}
+    todo = list(modules)
+    if command is not None:
+        parts["the command"] = _read_function(*command)
+        todo += filter(_is_followed, parts["the command"].imports)
+    while todo:
+        module = todo.pop()
+        if module not in parts:
+            parts[module] = _read_module(module)
+            todo += filter(_is_followed, parts[module].imports)
+    lines = [f"{name} {part.code}" for name, part in sorted(parts.items())]
+    if command is not None and command[0] == SHOWS_WORDS:
+        lines += [f"{name} {part.words}" for name, part in sorted(parts.items())]
+    lines += [f"{name} {digest}" for name, digest in _templates(parts)]
+    libraries = {name.partition(".")[0] for part in parts.values() for name in part.imports}
+    named = {DISTRIBUTIONS.get(name, name.replace("_", "-").lower()) for name in libraries}
+    locked = locked_versions()
+    lines += [f"{name}=={locked[name]}" for name in sorted(named & set(locked))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _templates(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The templates of pages, of the packages whose module ``pages`` is among those imported."""
+    for module in sorted(modules):
+        if module.endswith(".pages"):
+            for path in sorted((_path(module).parent / "templates").glob("*.*")):
+                yield path.name, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _path(module: str) -> Path:
+    return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+
+
+@cache
+def _is_followed(name: str) -> bool:
+    """Whether a name that is imported is a module of this package that counts."""
+    ours = name.startswith(f"{PACKAGE.name}.") and name not in NOT_FOLLOWED
+    return ours and _path(name).is_file()
+
+
+def _parse(path: Path) -> ast.Module:
+    collecting = gc.isenabled()
+    gc.disable()  # it would look through the growing tree again and again: half of the time
+    try:
+        return without_type_checking(ast.parse(path.read_text(encoding="utf-8")))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@cache
+def _read_module(module: str) -> Text:
+    return serialise(_parse(_path(module)))
+
+
+@cache
+def _read_function(package: str, name: str) -> Text:
+    """The body of a function of a package's commands, with what it uses of the same module."""
+    path = PACKAGE / package / "commands.py"
+    defined = dict(_definitions(_parse(path).body))
+    function = defined.get(name)
+    if not isinstance(function, ast.FunctionDef):
+        raise ValueError(f"{path} has no function {name}")
+    # Its decorators declare it and its annotations are types: neither changes what it does.
+    used: dict[str, ast.stmt] = {}
+    todo: list[ast.stmt] = list(function.body)
+    while todo:
+        for node in ast.walk(todo.pop()):
+            if isinstance(node, ast.Name) and node.id in defined and node.id not in used:
+                used[node.id] = defined[node.id]
+                todo.append(defined[node.id])
+    nothing = ast.arguments([], [], None, [], [], None, [])
+    body = ast.FunctionDef(name, nothing, function.body, decorator_list=[])
+    others = [statement for _, statement in sorted(used.items())]
+    return serialise(ast.Module(body=[*others, body], type_ignores=[]))
+
+
+def _definitions(statements: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    """Each name that a module defines or imports, with the statement that does."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name, statement
+        elif isinstance(statement, ast.Import):
+            for alias in statement.names:
+                yield alias.asname or alias.name.partition(".")[0], ast.Import(names=[alias])
+        elif isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                only = ast.ImportFrom(statement.module, [alias], statement.level)
+                yield alias.asname or alias.name, only
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for node in (node for target in targets for node in ast.walk(target)):
+                if isinstance(node, ast.Name):
+                    yield node.id, statement
+
+
+@cache
+def locked_versions() -> dict[str, str]:
+    """Return the versions that the lock file pins, by distribution; empty where there is none.
+
+    Of a version only the public part is given, before a ``+``. Where the lock file pins one for
+    some Pythons and another for others, all are given, parted by `` or ``.
+    """
+    pins: dict[str, list[str]] = {}
+    if LOCK.is_file():
+        for name, version in _PIN.findall(LOCK.read_text(encoding="utf-8")):
+            pins.setdefault(name, []).append(version)
+    return {name: " or ".join(sorted(set(versions))) for name, versions in pins.items()}
+
+
+def imported_versions(*distributions: str) -> dict[str, str]:
+    """Return the public parts of the versions that are installed here, to be recorded.
+
+    A distribution that is not installed is left out.
+    """
+    found = {}
+    for name in distributions:
+        try:
+            found[name] = metadata.version(name).partition("+")[0]
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def unlike_lock(versions: Mapping[str, str]) -> dict[str, str]:
+    """Return what the lock file pins instead, by distribution, of recorded `versions`."""
+    locked = locked_versions()
+    return {
+        name: locked[name]
+        for name, version in versions.items()
+        if name in locked and version not in locked[name].split(" or ")
+    }

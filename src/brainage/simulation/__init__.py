@@ -1,0 +1,1 @@
+"""Simulated heads with a known truth."""

@@ -1,0 +1,164 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from brainage import planning
+from brainage.core.config import complete
+from brainage.core.files import InputError
+from brainage.core.layout import Layout
+from brainage.datasets.table import write_dataset
+from brainage.simulation import names
+from brainage.simulation.plan import make_plan
+from brainage.simulation.simulate import write_tables
+from tests.conftest import ROOT
+from tests.datasets.readers.test_bids import make
+
+NOT_SNAKEMAKES = ("numpy", "pandas", "pyarrow", "scipy", "click", "nibabel", "torch", "ants")
+
+
+def data_set(folder, sites, diagnoses=None):
+    """A BIDS folder with a person at each site."""
+    folder.mkdir()
+    people = [f"sub-{number}" for number in range(1, len(sites) + 1)]
+    make(folder, *(f"{person}/anat/{person}_T1w.nii.gz" for person in people))
+    rows = zip(people, sites, diagnoses or ["n/a"] * len(sites), strict=True)
+    (folder / "participants.tsv").write_text(
+        "participant_id\tage\tsite\tdiagnosis\n"
+        + "".join(f"{person}\t40\t{site}\t{word}\n" for person, site, word in rows)
+    )
+    return {"kind": "bids", "path": str(folder)}
+
+
+def test_planning_loads_nothing_that_snakemake_does_not_require(tmp_path):
+    """The demo and a BIDS folder, in an interpreter in which the rest cannot be imported."""
+    data_set(tmp_path / "one", ["A", "B"])
+    script = f"""
+import sys
+class Blocked:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] in {NOT_SNAKEMAKES!r}:
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+import yaml
+from brainage.core.config import complete
+from brainage import planning
+demo = yaml.safe_load(open({str(ROOT / "config" / "config.yaml")!r}))
+demo["datasets"]["one"] = {{"kind": "bids", "path": {str(tmp_path / "one")!r}, "all_controls": True}}
+plan = planning.plan(complete(demo))
+print(len(plan["chunks"]["demo"]), plan["groups"], len(plan["tables"]["one"]))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "4 ['CN', 'MCI', 'AD'] 1"
+
+
+def test_a_site_is_one_of_its_data_set(tmp_path):
+    datasets = {
+        "one": data_set(tmp_path / "one", ["1", "2"]),
+        "two": data_set(tmp_path / "two", ["1", "3"]),
+    }
+
+    def planned(*sites):
+        config = {"datasets": datasets, "splits": {"external_sites": list(sites)}}
+        return planning.plan(complete(config))["external_sites"]
+
+    assert planned("two/1", "3") == ["two/1", "two/3"]
+    with pytest.raises(InputError, match=r"'1', which several data sets have.*one/1, two/1"):
+        planned("1")
+    with pytest.raises(InputError, match=r"'two/2', which no row has"):
+        planned("two/2")
+
+
+def test_a_data_set_without_diagnoses_beside_one_with_them_stops_planning(tmp_path):
+    datasets = {
+        "one": data_set(tmp_path / "one", ["A", "B"], ["CN", "AD"]),
+        "two": data_set(tmp_path / "two", ["A", "B"]),
+    }
+    with pytest.raises(InputError, match=r"datasets\.two\.all_controls"):
+        planning.plan(complete({"datasets": datasets}))
+    datasets["two"]["all_controls"] = True
+    assert planning.plan(complete({"datasets": datasets}))["groups"] == ["CN", "AD"]
+
+
+def test_codes_of_sex_may_be_numbers(tmp_path):
+    own = data_set(tmp_path / "one", ["A"])
+    (tmp_path / "one" / "participants.tsv").write_text("participant_id\tage\tsex\nsub-1\t40\t2\n")
+    config = complete({"datasets": {"one": own | {"sex_map": {1: "M", 2: "F"}}}})
+    planning.plan(config)
+    # What the job reads from its settings is what planning read.
+    config = json.loads(json.dumps(config))
+    files = Layout(tmp_path / "results")
+    write_dataset(files, "one", {"dataset": config["datasets"]["one"], "run": "first"})
+    assert "\tF\t" in files.file("dataset_scans", dataset="one").read_text()
+
+
+def test_a_new_person_leaves_everybody_elses_chunk_alone(tmp_path):
+    own = data_set(tmp_path / "one", ["A"] * 8)
+    config = complete({"datasets": {"one": own}, "imaging": {"chunk_size": 2}})
+
+    def chunk_of():
+        chunks = planning.plan(config)["chunks"]["one"]
+        return {scan: number for number, part in chunks.items() for scan, _ in part["scans"]}
+
+    before = chunk_of()
+    make(tmp_path / "one", "sub-9/anat/sub-9_T1w.nii.gz")
+    after = chunk_of()
+    assert set(after) - set(before) == {"one_sub-9"}
+    # Nine scans are more than four chunks of two: then their number doubles, and only then.
+    assert len(set(before.values())) > 1
+    (tmp_path / "one" / "sub-8" / "anat" / "sub-8_T1w.nii.gz").unlink()
+    fewer = chunk_of()
+    assert {scan: before[scan] for scan in fewer if scan in before} == {
+        scan: number for scan, number in fewer.items() if scan in before
+    }
+
+
+@pytest.mark.parametrize("clinical", [0, 1, 7])
+def test_the_names_of_a_simulated_cohort_are_those_of_its_plan(clinical):
+    settings = complete(
+        {
+            "datasets": {
+                "demo": {
+                    "kind": "simulated",
+                    "simulation": {"people": {"healthy": 5, "external": 1, "clinical": clinical}},
+                }
+            }
+        }
+    )["datasets"]["demo"]["simulation"]
+    plan = make_plan(settings)
+    assert set(names.participants(settings)) == set(plan["participant_id"])
+    assert names.diagnoses(settings) == set(plan["diagnosis"])
+    assert names.sites_with_people(settings) == set(plan["site"])
+    assert names.planned_scans(settings) >= len(plan)
+
+
+def test_heads_of_an_earlier_larger_plan_are_not_of_the_cohort(tmp_path):
+    def simulation(healthy):
+        people = {"healthy": healthy, "external": 2, "clinical": 3}
+        data = {"kind": "simulated", "simulation": {"people": people, "troubles": False}}
+        return complete({"datasets": {"demo": data}})["datasets"]["demo"]
+
+    files = Layout(tmp_path)
+    folder = files.folder("simulated", dataset="demo")
+    for healthy in (12, 8):
+        settings = simulation(healthy)["simulation"]
+        write_tables(settings, folder, tmp_path / "truth.tsv", "demo")
+        plan = make_plan(settings)
+        for t1w in plan["t1w"]:
+            (folder / t1w).parent.mkdir(parents=True, exist_ok=True)
+            (folder / t1w).touch()
+    images = files.file("simulated_images", dataset="demo", chunk=0)
+    images.parent.mkdir()
+    plan.assign(scan_id="x", sha256="x")[["scan_id", "t1w", "sha256"]].to_csv(
+        images, sep="\t", index=False
+    )
+    write_dataset(files, "demo", {"dataset": simulation(8), "run": "first", "chunks": ["0"]})
+    scans = files.file("dataset_scans", dataset="demo").read_text().splitlines()
+    assert len(scans) == len(plan) + 1
+    assert json.loads(files.file("dataset_remarks", dataset="demo").read_text()) == []
