@@ -67,10 +67,15 @@ def module(package: str, name: str) -> ModuleType:
     return importlib.import_module(f"{package}.{file}")
 
 
+def modules(package: str) -> dict[str, str]:
+    """Return the name of each choice's module, such as ``brainage.learning.losses.exp``."""
+    return {name: module(package, name).__name__ for name in names(package)}
+
+
 def choices(package: str) -> dict[str, Any]:
-    """Return every choice of a package, by name."""
+    """Return every choice of a package by name, sorted by its ``order`` where it has one."""
     found = {}
     for name in names(package):
         declaring = module(package, name)
         found[name] = getattr(declaring, "CHOICES", {}).get(name) or declaring.CHOICE
-    return found
+    return dict(sorted(found.items(), key=lambda named: getattr(named[1], "order", 0)))

@@ -133,7 +133,7 @@ class Measure(Choice):
 def all_measures() -> dict[str, Measure]:
     """Return every measure by name, in its order."""
     found: dict[str, Measure] = choices(PACKAGE)
-    return dict(sorted(found.items(), key=lambda named: (named[1].order, named[0])))
+    return found
 
 
 def of_scans(registration: str) -> dict[str, Measure]:
