@@ -24,7 +24,7 @@ from brainage.reporting.figures import FIGURES
 # One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
 shell.prefix(
     "set -euo pipefail; "
-    f'brainage() {{ PYTHONPATH={shlex.quote(SOURCE)} python -m brainage "$@"; }}; '
+    f'brainage() {{{{ PYTHONPATH={shlex.quote(SOURCE)} python -m brainage "$@"; }}}}; '
 )
 
 

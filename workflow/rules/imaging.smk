@@ -3,8 +3,7 @@
 IMAGING_CODE = {
     "registration": module_hash("brainage.imaging.registration"),
     "measures": {
-        name: module_hash(module)
-        for name, module in modules("brainage.imaging.measures").items()
+        name: module_hash(module) for name, module in modules("brainage.imaging.measures").items()
     },
 }
 
@@ -29,7 +28,6 @@ def chunk_settings(wildcards):
             results(f"simulated/{name}") if name in SIMULATED else config["datasets"][name]["path"]
         ),
         scans=None if name in SIMULATED else own,
-        exclude={key: why for key, why in PLAN["exclude"].items() if key.startswith(f"{name}_")},
         code=IMAGING_CODE,
     )
 
