@@ -9,7 +9,7 @@ mae_external, mae_all   years, uncorrected predicted age against age, healthy te
 ridge_external          the same of ridge on voxels
 r_gaps (low, high)      corrected against true gap, all test people
 slope_CN, _MCI, _AD     estimated slope of the corrected gap minus the true one of the people drawn,
-                        years a year
+                        years per year
 slope_error             mean absolute value of these
 """
 

@@ -2,7 +2,7 @@
 
 Each cohort has controls and patients that do not differ in mean gap or slope, made as hard as real
 ones: patients are ten years older, gaps have an SD of 4 years in controls and 7 in patients,
-slopes an SD of 0.5 and 0.8 years a year, each of two sites has an offset, and a quarter of the
+slopes an SD of 0.5 and 0.8 years per year, each of two sites has an offset, and a quarter of the
 patients (a tenth of the controls) is lost at each visit. Printed is the share of cohorts with
 p < 0.05, which should be near 5 %, with its exact binomial 95 % interval.
 

@@ -25,10 +25,10 @@ import numpy as np
 import torch
 
 from brainage.core.config import defaults
+from brainage.core.store import Store
 from brainage.imaging.template import load_template
 from brainage.learning import augment
 from brainage.learning.brains import Brains
-from brainage.learning.store import Store
 
 GRID = (121, 145, 121)
 VOXEL = 1.5

@@ -18,14 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from brainage.learning import losses
+from brainage.core import choices
+from brainage.learning.losses import _pairwise, y_aware
+from brainage.learning.model import LOSSES
 
 
 def dense_threshold(features: Tensor, ages: Tensor) -> Tensor:
     """Threshold with the normaliser sum, from an (n, n - 1, n - 1) mask of rivals."""
     z = functional.normalize(features, dim=1)
-    s = losses.without_diagonal(z @ z.T / 0.1)
-    w = losses.without_diagonal(losses.kernel_weights(ages))
+    s = _pairwise.without_diagonal(z @ z.T / 0.1)
+    w = _pairwise.without_diagonal(_pairwise.kernel_weights(ages))
     rival = w[:, None, :] < w[:, :, None]  # of anchor, pair, and the other
     below = torch.logsumexp(s[:, None, :].masked_fill(~rival, -torch.inf), dim=2)
     kept = rival.any(2) & (w > 0)
@@ -36,8 +38,8 @@ def dense_threshold(features: Tensor, ages: Tensor) -> Tensor:
 def dense_rank_n_contrast(features: Tensor, ages: Tensor) -> Tensor:
     """Rank-N-Contrast from an (n, n - 1, n - 1) mask of those at least as far in age."""
     distance = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist")
-    s = losses.without_diagonal(-distance / 2.0)
-    apart = losses.without_diagonal((ages[:, None] - ages[None, :]).abs())
+    s = _pairwise.without_diagonal(-distance / 2.0)
+    apart = _pairwise.without_diagonal((ages[:, None] - ages[None, :]).abs())
     far = apart[:, None, :] >= apart[:, :, None]
     below = torch.logsumexp(s[:, None, :].masked_fill(~far, -torch.inf), dim=2)
     return -(s - below).mean()
@@ -84,7 +86,9 @@ def main() -> None:
         ("threshold", dense_threshold),
         ("rank_n_contrast", dense_rank_n_contrast),
     ):
-        own, value, gradient = seconds(losses.LOSSES[name][0], features, ages, args.repeats)
+        own, value, gradient = seconds(
+            choices.module(LOSSES, name).loss, features, ages, args.repeats
+        )
         slow, dense_value, dense_gradient = seconds(dense, features, ages, min(args.repeats, 2))
         difference = float((gradient - dense_gradient).abs().max() / dense_gradient.abs().max())
         if abs(value / dense_value - 1) > 1e-4 or difference > 1e-3:
@@ -95,13 +99,13 @@ def main() -> None:
 
     print("\n| loss | ms | times y-aware |")
     print("| --- | --- | --- |")
-    variants = [(name, {}) for name in losses.LOSSES if name != "l1"]
+    variants = [(name, {}) for name, one in choices.choices(LOSSES).items() if not one.supervised]
     variants += [("exp", {"form": "released"}), ("threshold", {"form": "released"})]
-    base = seconds(losses.y_aware, features, ages, args.repeats)[0]
+    base = seconds(y_aware.loss, features, ages, args.repeats)[0]
     for name, options in variants:
 
         def function(x: Tensor, y: Tensor, name: str = name, options: dict = options) -> Tensor:
-            return losses.LOSSES[name][0](x, y, **options)
+            return choices.module(LOSSES, name).loss(x, y, **options)
 
         own = seconds(function, features, ages, args.repeats)[0]
         label = " ".join([name, *options.values()])

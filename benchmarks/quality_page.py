@@ -101,8 +101,10 @@ def make_page(folder: Path, scans: int) -> Path:
             "t1w": "image.nii.gz",
             "age": rng.uniform(20, 90, scans),
             "age_top_coded": False,
+            "healthy": True,
+            "always_healthy": True,
             "sex": np.where(number % 2, "F", "M"),
-            "site": [f"Site {k % 20}, some scanner, 3 T" for k in number],
+            "site": [f"many/Site {k % 20}, some scanner, 3 T" for k in number],
             "diagnosis": np.array(["CN", "MCI", "AD"])[number % 3],
         }
     ).reindex(columns=SCANS.names)

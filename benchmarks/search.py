@@ -3,9 +3,10 @@
     python benchmarks/search.py benchmarks/search.yaml RESULTS ... --out FILE [--workers 2]
 
 Each RESULTS is a folder of a run of config/ixi-grid.yaml at a voxel size of its own whose store and
-splits are made. The training people of its first fold are split in three inner folds alike in age. Every
-configuration of the list is pretrained within each inner fold, and age is read from the frozen
-encoder by ridge regression for the people held out; the test people of the fold are not touched.
+splits are made. The training people of its first fold are split in three inner folds alike in age.
+Every configuration of the list is pretrained within each inner fold, and age is read from the
+frozen encoder by ridge regression for the people held out; the test people of the fold are not
+touched.
 The list has names and what differs from the section `learning` of its entry `base`; `voxel_size`
 picks the store. FILE gets a JSON line for each configuration and seed as it ends, and a second call
 leaves out what is there.
@@ -60,14 +61,16 @@ def configurations(path: Path) -> list[dict[str, Any]]:
 def people_of(results: Path) -> Any:
     """The training people of the first fold."""
     from brainage.core.contracts.cohort import SPLITS
+    from brainage.core.layout import Layout
+    from brainage.core.store import open_store
     from brainage.core.tables import read_table
+    from brainage.core.training import Training
     from brainage.learning import people
-    from brainage.learning.store import open_store
 
-    splits = results / "cohort/splits.tsv"
-    experiment = read_table(splits, SPLITS)["experiment"].iloc[0]
-    store = open_store(results / "learning/store")
-    return people.read_groups(results / "cohort/scans.tsv", splits, store, experiment, 0, 1)[0]
+    files = Layout(results)
+    experiment = read_table(files.file("splits"), SPLITS)["experiment"].iloc[0]
+    store = open_store(files.folder("store"))
+    return people.read_groups(files, store, Training(experiment, 0, 1))[0]
 
 
 def part(group: Any, chosen: np.ndarray) -> Any:
@@ -89,14 +92,17 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
     import torch
 
     from brainage.core.config import defaults
-    from brainage.learning import augment, devices, encoders, training
-    from brainage.learning.store import open_store
+    from brainage.core.layout import Layout
+    from brainage.core.store import open_store
+    from brainage.learning import augment, devices, training
+    from brainage.learning.model import build_encoder
+    from brainage.learning.run import Job
     from brainage.probing.ridge import StandardisedRidge, choose
 
     one, results = task
     settings, started = one["settings"], time.perf_counter()
     whole = people_of(Path(results))
-    folder_of_store = Path(results) / "learning/store"
+    folder_of_store = Layout(Path(results)).folder("store")
     store = open_store(folder_of_store)
     everyone = part(whole, np.arange(len(whole.people)))
     ages = everyone.ages.astype(float)
@@ -109,13 +115,14 @@ def try_out(task: tuple[dict[str, Any], str]) -> dict[str, Any]:
         for fold in range(FOLDS):
             fit = np.flatnonzero(inner != fold)
             with tempfile.TemporaryDirectory() as folder:
-                job = training.Job(
+                job = Job(
                     name=f"{one['name']}, inner fold {fold}", store=folder_of_store,
                     train=part(whole, fit), validation=part(whole, fit[:0]), settings=settings,
-                    seed=one["seed"], threads=1, checkpoint=Path(folder) / "none.pt", made_for={},
+                    seed=one["seed"], threads=1, checkpoint=Path(folder) / "none.pt",
+                    fingerprints={},
                 )  # fmt: skip
                 weights, _ = training.train(job)
-            network = encoders.build(**settings["encoder"], channels=len(settings["channels"]))
+            network = build_encoder(**settings["encoder"], channels=len(settings["channels"]))
             network.load_state_dict(weights)
             network.to(where).eval()
             features = []
@@ -159,9 +166,13 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default=None)
     args = parser.parse_args()
-    from brainage.learning.store import open_store
+    from brainage.core.layout import Layout
+    from brainage.core.store import open_store
 
-    stores = {round(open_store(p / "learning/store").voxel_size, 3): str(p) for p in args.results}
+    stores = {
+        round(open_store(Layout(path).folder("store")).voxel_size, 3): str(path)
+        for path in args.results
+    }
     if len(stores) < len(args.results):
         parser.error("two RESULTS have the same voxel size")
     done = set()

@@ -29,8 +29,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from brainage.core.config import defaults
-from brainage.learning import distributed, store, training
+from brainage.core.store import ARRAYS, INDEX_FILE, INFO_FILE
+from brainage.learning.distributed import SingleProcess
 from brainage.learning.people import Group
+from brainage.learning.run import Job, Run
 
 
 def write_store(folder: Path, shape: tuple[int, ...], scans: int) -> None:
@@ -42,17 +44,17 @@ def write_store(folder: Path, shape: tuple[int, ...], scans: int) -> None:
     from brainage.core.tables import write_table
 
     volumes = np.lib.format.open_memmap(
-        folder / store.BRAINS, mode="w+", dtype=np.uint8, shape=(scans, *shape)
+        folder / ARRAYS["brain"], mode="w+", dtype=np.uint8, shape=(scans, *shape)
     )
     random = np.random.default_rng(1)
     for row in range(scans):
         volumes[row] = random.integers(0, 256, shape, dtype=np.uint8)
     volumes.flush()
     names = [f"x_sub-{row:06d}" for row in range(scans)]
-    index = pd.DataFrame({"scan_id": names, "row": range(scans)})
-    write_table(index, folder / store.INDEX, INDEX)
+    index = pd.DataFrame({"scan_id": names, "row": range(scans), "brain_sha256": names})
+    write_table(index, folder / INDEX_FILE, INDEX)
     affine = np.diag([1.5, 1.5, 1.5, 1.0]).tolist()
-    write_json(folder / store.INFO, {"affine": affine, "shape": list(shape)})
+    write_json(folder / INFO_FILE, {"affine": affine, "shape": list(shape)})
 
 
 def group_of(scans: int) -> Group:
@@ -61,7 +63,7 @@ def group_of(scans: int) -> Group:
         scan_ids=[f"x_sub-{row:06d}" for row in range(scans)],
         rows=np.arange(scans),
         ages=np.linspace(20, 80, scans, dtype=np.float32),
-        sites=np.full(scans, "x A"),
+        sites=np.full(scans, "x/A"),
         people=[np.array([row]) for row in range(scans)],
     )
 
@@ -102,9 +104,9 @@ def flops_of_a_step(run: Any, positions: np.ndarray) -> float:
     volumes, rows = next(run.brains.stream([positions]))
     views = np.tile(np.arange(len(rows)), run.settings["views"])
     keys = [(1, 1, int(row), 0) for row in views]
-    inputs = run._views(volumes, rows[torch.from_numpy(views).to(rows.device)], keys)
+    inputs = run.views(volumes, rows[torch.from_numpy(views).to(rows.device)], keys)
     with FlopCounterMode(display=False) as counter:
-        run._outputs(inputs).square().mean().backward()
+        run.outputs(inputs).square().mean().backward()
     run.optimiser.zero_grad(set_to_none=True)
     return float(counter.get_total_flops())
 
@@ -152,9 +154,9 @@ def main() -> None:
         folder = Path(name)
         write_store(folder, tuple(args.shape), args.scans)
         fit = group_of(args.scans)
-        job = training.Job(
+        job = Job(
             name="benchmark", store=folder, train=fit, validation=fit, settings=settings, seed=1,
-            threads=args.threads, checkpoint=folder / "none.pt", made_for={},
+            threads=args.threads, checkpoint=folder / "none.pt", fingerprints={},
         )  # fmt: skip
         random = np.random.default_rng(1)
         batches = [
@@ -164,7 +166,7 @@ def main() -> None:
         for way in args.ways:
             run = None  # the one before gives its memory back
             held = {**settings, "hold_brains": way == "held"}
-            run = training._Run(replace(job, settings=held), distributed.Alone())
+            run = Run(replace(job, settings=held), SingleProcess())
             device = run.device
             run.model.train()
             if not flops:

@@ -3,7 +3,9 @@
 import math
 import sys
 
-from brainage.learning import losses
+from brainage.core import choices
+from brainage.learning.losses.threshold import MAX_RATIO
+from brainage.learning.model import LOSSES
 
 
 def kernel(difference, name, bandwidth):
@@ -79,7 +81,7 @@ def loop_threshold(s, w, normaliser="sum"):
         for k in others:
             rivals = [t for t in others if w[i][t] < w[i][k]]
             total = sum(w[i][t] for t in (others if normaliser == "sum" else rivals))
-            if rivals and w[i][k] > 0 and total > w[i][k] / losses.LARGEST_RATIO:
+            if rivals and w[i][k] > 0 and total > w[i][k] / MAX_RATIO:
                 below = log_sum([s[i][t] for t in rivals])
                 terms.append(w[i][k] / total * (s[i][k] - below))
         if terms:
@@ -140,7 +142,7 @@ VARIANTS = [
 
 def value(name, features, ages, **options):
     """What the module under test computes."""
-    return losses.LOSSES[name][0](features, ages, **options)
+    return choices.module(LOSSES, name).loss(features, ages, **options)
 
 
 def expected(
@@ -164,5 +166,5 @@ def expected(
 
 def kernel_options(name, kernel, bandwidth):
     """Kernel and bandwidth, where the loss takes them."""
-    takes = losses.LOSSES[name][1]
+    takes = choices.module(LOSSES, name).CHOICE.settings
     return {"kernel": kernel, "bandwidth": bandwidth} if "kernel" in takes else {}

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from brainage.core.store import Store
 from brainage.learning.brains import Brains
-from brainage.learning.store import Store
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def store(tmp_path_factory):
     random = np.random.default_rng(1)
     brains, grey = random.integers(0, 256, (2, 300, 5, 6, 7), dtype=np.uint8)
     np.save(path, brains)
-    return Store(np.load(path, mmap_mode="r"), {}, {}, grey)
+    return Store(np.load(path, mmap_mode="r"), {}, {}, grey_matter=grey)
 
 
 ROWS = np.random.default_rng(2).permutation(300)[:290]

@@ -8,9 +8,9 @@ from tests.learning.loops import VARIANTS, value
 LOSSES = [*VARIANTS, ("l1", {})]
 
 
-def losses_and_gradients(job, team):
+def losses_and_gradients(job, processes):
     """Loss and gradient of a linear map of this process's share of the rows, for each loss."""
-    shares = np.array_split(np.arange(len(job["rows"])), team.size)
+    shares = np.array_split(np.arange(len(job["rows"])), processes.size)
     sizes = [len(share) for share in shares]
     found = []
     for name, options in LOSSES:
@@ -18,15 +18,15 @@ def losses_and_gradients(job, team):
         outputs = parts.outputs_in_parts(
             torch.nn.Module(),
             lambda rows, part, weight=weight: rows[torch.from_numpy(part)] @ weight,
-            job["rows"][shares[team.rank]],
+            job["rows"][shares[processes.rank]],
             # Two processes work theirs off in parts as well: three of two rows, one of one.
-            parts.split(sizes, team.rank, None if team.size == 1 else 2),
+            parts.split(sizes, processes.rank, None if processes.size == 1 else 2),
         )
-        loss = value(name, team.gather(outputs, sizes), job["ages"], **options)
+        loss = value(name, processes.gather(outputs, sizes), job["ages"], **options)
         loss.backward()
-        team.average_gradients([weight])
+        processes.average_gradients([weight])
         found.append([loss.detach(), weight.grad])
-    team.wait()
+    processes.wait()
     return found
 
 
@@ -38,7 +38,7 @@ def of_one_and_of_two():
         "ages": torch.rand(11, generator=generator) * 10 + 40,
         "weight": torch.randn(5, 4, generator=generator),
     }
-    alone = losses_and_gradients(job, distributed.Alone())
+    alone = losses_and_gradients(job, distributed.SingleProcess())
     return alone, distributed.run(losses_and_gradients, job, 2)
 
 

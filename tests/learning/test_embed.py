@@ -1,15 +1,16 @@
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from brainage.core.config import defaults
 from brainage.core.contracts.learning import INDEX
-from brainage.core.files import InputError
+from brainage.core.files import InputError, write_json
+from brainage.core.store import open_store
 from brainage.core.tables import read_table
 from brainage.learning import embed, pretrain, store
 from tests.learning.toys import write_grey
+from tests.learning.trainings import TOY, results
 
 SETTINGS = {
     **defaults("learning"),
@@ -21,70 +22,76 @@ SETTINGS = {
 
 @pytest.fixture(scope="module")
 def encoder(toy, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("encoder")
-    pretrain.pretrain(
-        toy.store, toy.scans, toy.splits, folder / "out", folder / "checkpoints", SETTINGS,
-        "toy", 0, 1, 1, "c",
-    )  # fmt: skip
-    return folder / "out"
+    """Results with a trained encoder."""
+    files = results(toy, tmp_path_factory.mktemp("encoder"))
+    pretrain.pretrain(files, TOY, SETTINGS, threads=1, code="c")
+    return files
 
 
-def run(toy, encoder, folder, name="a"):
-    array, index = folder / f"{name}.npy", folder / f"{name}.tsv"
-    embed.embed(toy.store, encoder, array, index, 1, "cpu")
-    return array, index
+@pytest.fixture
+def copied(toy, encoder, tmp_path):
+    """Results of their own with the same encoder."""
+    files = results(toy, tmp_path)
+    files.folder("training", training=TOY).mkdir(parents=True)
+    for name in ("encoder", "encoder_description"):
+        content = encoder.file(name, training=TOY).read_bytes()
+        files.file(name, training=TOY).write_bytes(content)
+    return files
 
 
-def test_one_row_a_scan_and_the_same_bytes_again(toy, encoder, tmp_path):
-    first, again = run(toy, encoder, tmp_path, "a"), run(toy, encoder, tmp_path, "b")
-    assert first[0].read_bytes() == again[0].read_bytes()
-    assert first[1].read_bytes() == again[1].read_bytes()
-    index = read_table(first[1], INDEX)
-    values = np.load(first[0])
-    size = json.loads((encoder / pretrain.DESCRIPTION).read_text())["architecture"]["feature_size"]
-    assert values.shape == (len(toy.rows), size)
+def run(files):
+    embed.embed(files, TOY, device="cpu", threads=1)
+    return [files.file(name, training=TOY) for name in ("embeddings", "embedding_index")]
+
+
+def test_one_row_a_scan_and_the_same_bytes_again(toy, encoder, copied):
+    array, index = run(encoder)
+    for path, again in zip((array, index), run(copied), strict=True):
+        assert path.read_bytes() == again.read_bytes()
+    table, values = read_table(index, INDEX), np.load(array)
+    description = json.loads(encoder.file("encoder_description", training=TOY).read_text())
+    assert values.shape == (len(toy.rows), description["architecture"]["feature_size"])
     assert values.dtype == np.float32
-    assert sorted(index["scan_id"]) == sorted(row["scan_id"] for row in toy.rows)
+    assert sorted(table["scan_id"]) == sorted(row["scan_id"] for row in toy.rows)
     assert len(np.unique(values, axis=0)) == len(values)
+    seen = set(description["training"]["brain_sha256"])
+    people = table.loc[table["brain_sha256"].isin(seen), "scan_id"].str.split("_").str[1]
+    assert set(people) == {person for person, role in toy.roles.items() if role == "train"}
 
 
-def test_other_brains_are_refused(toy, encoder, tmp_path):
-    description = json.loads((encoder / pretrain.DESCRIPTION).read_text())
+def test_other_brains_are_refused(copied):
+    path = copied.file("encoder_description", training=TOY)
+    description = json.loads(path.read_text())
     description["preprocessing"]["shape"] = [1, 2, 3]
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / pretrain.DESCRIPTION).write_text(json.dumps(description))
-    (other / pretrain.WEIGHTS).write_bytes((encoder / pretrain.WEIGHTS).read_bytes())
+    write_json(path, description)
     with pytest.raises(InputError, match="another shape"):
-        run(toy, other, tmp_path)
+        run(copied)
 
 
-def test_damaged_weights(toy, encoder, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    for name in (pretrain.DESCRIPTION, pretrain.WEIGHTS):
-        (other / name).write_bytes((encoder / name).read_bytes()[: None if "json" in name else 500])
+def test_damaged_weights(copied):
+    path = copied.file("encoder", training=TOY)
+    path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(InputError, match="cannot be used"):
-        run(toy, other, tmp_path)
+        run(copied)
 
 
 @pytest.mark.parametrize("channels", [["grey_matter"], ["brain", "grey_matter"]])
 def test_training_and_embedding_see_grey_matter(toy, tmp_path, channels):
+    plain, wide = results(toy, tmp_path / "plain"), results(toy, tmp_path / "wide")
+    imaging, shape = toy.files.folder("imaging"), open_store(plain.folder("store")).brains.shape[1:]
+    wide.folder("imaging").joinpath("toy").symlink_to(imaging / "toy")
+    wide.folder("store").unlink()  # a link to that of the others
     for row in toy.rows:
-        shape = store.open_store(toy.store).brains.shape[1:]
         random = np.random.default_rng(int(row["age"]))
-        write_grey(toy.derivatives, row["scan_id"], random.random(shape).astype(np.float32))
-    wide = SimpleNamespace(store=tmp_path / "store", rows=toy.rows)
-    store.build(toy.qc, toy.scans, toy.derivatives, wide.store, channels)
-    settings = {**SETTINGS, "channels": channels}
-    pretrain.pretrain(
-        wide.store, toy.scans, toy.splits, tmp_path / "out", tmp_path / "checkpoints", settings,
-        "toy", 0, 1, 1, "c",
-    )  # fmt: skip
-    before = np.load(run(wide, tmp_path / "out", tmp_path)[0])
+        write_grey(imaging, row["scan_id"], random.random(shape).astype(np.float32))
+    store.build(wide, channels)
+    pretrain.pretrain(wide, TOY, {**SETTINGS, "channels": channels}, threads=1, code="c")
+    before = np.load(run(wide)[0])
+    plain.folder("training", training=TOY).parent.mkdir(parents=True, exist_ok=True)
+    plain.folder("training", training=TOY).symlink_to(wide.folder("training", training=TOY))
     with pytest.raises(InputError, match="the store has no grey matter"):
-        run(toy, tmp_path / "out", tmp_path)
-    maps = np.load(wide.store / "grey_matter.npy")
-    np.save(wide.store / "grey_matter.npy", maps[:, ::-1])
-    after = np.load(run(wide, tmp_path / "out", tmp_path)[0])
+        run(plain)
+    maps = np.load(wide.file("grey_matter"))
+    np.save(wide.file("grey_matter"), maps[:, ::-1])
+    after = np.load(run(wide)[0])
     assert not np.allclose(before, after)

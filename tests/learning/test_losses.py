@@ -1,12 +1,19 @@
 """Losses against plain loops written from their formulas."""
 
+import inspect
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from brainage.core.config import defaults, schema
-from brainage.learning import losses
+from brainage.core import choices
+from brainage.core.config import defaults
+from brainage.learning.losses import _pairwise, exp, l1, threshold, y_aware
+from brainage.learning.model import LOSSES, loss_options
 from tests.learning.loops import VARIANTS, expected, kernel_options, value
 
 KERNELS = [("rbf", 2.0), ("cauchy", 5.0)]
@@ -97,19 +104,21 @@ def test_a_neighbour_at_the_edge_of_float32_gives_no_infinite_gradient(name, opt
 def test_leaving_one_out_keeps_what_subtraction_loses():
     values = torch.tensor([[100.0, 1.0, 2.0]])
     expected = [math.log(math.exp(1) + math.exp(2)), 100.0, 100.0]
-    assert losses.leave_one_out_logsumexp(values)[0].tolist() == pytest.approx(expected, rel=1e-6)
+    assert _pairwise.leave_one_out_logsumexp(values)[0].tolist() == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_nearer_ages_attract_more():
     _, ages = batch("random")
     aligned = torch.stack([torch.cos(ages / 40), torch.sin(ages / 40)], dim=1)
     shuffled = aligned[torch.randperm(12, generator=torch.Generator().manual_seed(3))]
-    for loss in (losses.l_exp, losses.y_aware, losses.threshold):
-        assert loss(aligned, ages) < loss(shuffled, ages)
+    for module in (exp, y_aware, threshold):
+        assert module.loss(aligned, ages) < module.loss(shuffled, ages)
 
 
 def test_l1_is_in_years():
-    assert losses.l1(torch.tensor([[50.0], [60.0]]), torch.tensor([52.0, 61.0])).item() == 1.5
+    assert l1.loss(torch.tensor([[50.0], [60.0]]), torch.tensor([52.0, 61.0])).item() == 1.5
 
 
 def test_options_that_do_not_exist_are_refused():
@@ -119,27 +128,48 @@ def test_options_that_do_not_exist_are_refused():
         {"form": "released", "normaliser": "rivals"},
     ):  # fmt: skip
         with pytest.raises(ValueError, match=r"is not one of|sum alone"):
-            losses.threshold(features, ages, **wrong)
+            threshold.loss(features, ages, **wrong)
 
 
-def test_the_schema_says_which_loss_takes_which_key():
-    keys = schema()["properties"]["learning"]["properties"]
-    assert set(losses.LOSSES) == set(keys["loss"]["enum"])
-    of_heads = {"projection_dim"}
-    for name, (_, takes) in losses.LOSSES.items():
-        said = {key for key, part in keys.items() if name in part.get("losses", ())}
-        assert said - of_heads == set(takes), name
+@pytest.mark.parametrize("name", choices.names(LOSSES))
+def test_a_loss_says_what_it_takes(name):
+    module = choices.module(LOSSES, name)
+    own = {key: part.default for key, part in inspect.signature(module.loss).parameters.items()}
+    del own["outputs"], own["ages"]
+    of_head = set() if module.CHOICE.supervised else {"projection_dim"}
+    assert set(module.CHOICE.settings) == set(own) | of_head
+    for key, default in own.items():
+        said = module.CHOICE.settings[key]["default"]
+        assert said is None or said == default
+    assert module.CHOICE.label and module.CHOICE.sentence
+
+
+def test_planning_reads_the_choices_without_torch():
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['numpy'] = None\n"
+        "from brainage.core.choices import choices\n"
+        "for package in ('losses', 'encoders'):\n"
+        "    print(*choices(f'brainage.learning.{package}'))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(exp.__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "exp l1 rank_n_contrast supcon threshold y_aware",
+        "alexnet3d densenet121 resnet18 small",
+    ]
 
 
 def test_what_is_left_out_of_the_config_is_as_published():
     settings = defaults("learning")
     temperatures = {
-        name: losses.options({**settings, "loss": name}).get("temperature")
-        for name in losses.LOSSES
+        name: loss_options({**settings, "loss": name}).get("temperature")
+        for name in choices.names(LOSSES)
     }
     assert temperatures == {
         "exp": 0.1, "y_aware": 0.1, "threshold": 0.1, "supcon": 0.1, "rank_n_contrast": 2.0,
         "l1": None,
     }  # fmt: skip
-    assert losses.options({**settings, "temperature": 0.5})["temperature"] == 0.5
-    assert losses.options({**settings, "loss": "threshold"})["normaliser"] == "sum"
+    assert loss_options({**settings, "temperature": 0.5})["temperature"] == 0.5
+    assert loss_options({**settings, "loss": "threshold"})["normaliser"] == "sum"

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from brainage.learning import losses, parts
+from brainage.learning import parts
+from brainage.learning.losses import exp
 
 
 def network(*norm):
@@ -31,7 +32,7 @@ def worked_off(model, largest, in_parts=parts.outputs_in_parts):
         return model(stored[torch.from_numpy(part)])
 
     outputs = in_parts(model, function, STORED, parts.split([7], 0, largest))
-    loss = losses.l_exp(outputs, AGES)
+    loss = exp.loss(outputs, AGES)
     loss.backward()
     gradients = torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
     return loss.item(), gradients, sizes, model

@@ -3,13 +3,14 @@ import collections
 import numpy as np
 import pytest
 
+from brainage.core.store import open_store
 from brainage.learning import people
-from brainage.learning.store import open_store
+from tests.learning.trainings import TOY
 
 
 @pytest.fixture(scope="module")
 def fit(toy):
-    return people.read_groups(toy.scans, toy.splits, open_store(toy.store), "toy", 0, 1)[0]
+    return people.read_groups(toy.files, open_store(toy.files.folder("store")), TOY)[0]
 
 
 def unbalanced():
@@ -39,7 +40,7 @@ def test_batches_take_each_person_once(fit):
 
 
 def test_sites_come_with_their_data_set(fit):
-    assert set(fit.sites) == {"toy A"}
+    assert set(fit.sites) == {"toy/A"}
 
 
 @pytest.mark.parametrize(

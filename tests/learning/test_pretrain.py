@@ -17,10 +17,16 @@ import torch
 from torch import nn
 
 from brainage.core.contracts.cohort import SCANS, SPLITS
-from brainage.core.files import InputError
+from brainage.core.files import InputError, write_text
+from brainage.core.layout import Layout
+from brainage.core.store import open_store
 from brainage.core.tables import read_table, write_table
-from brainage.learning import augment, encoders, losses, people, pretrain, training
-from tests.learning.trainings import SMALL, read_history, run
+from brainage.core.training import Training
+from brainage.learning import augment, people, pretrain
+from brainage.learning.encoders import small
+from brainage.learning.losses import exp
+from brainage.learning.run import Run
+from tests.learning.trainings import SMALL, TOY, output, read_history, results, run
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def plain(toy, tmp_path_factory):
 def test_same_bytes_again_and_nothing_left(toy, tmp_path, plain):
     torch.manual_seed(123)
     assert run(toy, tmp_path) == plain
-    assert not (tmp_path / "checkpoints").exists()
+    assert not list((tmp_path / "checkpoints").iterdir())
     description = json.loads(plain[1])
     assert description["training"]["people"] == 10
     assert description["training"]["scans"] == 11
@@ -52,20 +58,20 @@ def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at)
     class Killed(BaseException):
         pass
 
-    original = training._Run.step
+    original = Run.step
 
     def step(self, positions, stored, epoch, rate):
         if epoch == stop_at + 1 and self.steps % 2 == 1:  # in the middle of an epoch
             raise Killed
         return original(self, positions, stored, epoch, rate)
 
-    monkeypatch.setattr(training._Run, "step", step)
+    monkeypatch.setattr(Run, "step", step)
     with pytest.raises(Killed):
         run(toy, tmp_path)
     assert list((tmp_path / "checkpoints").iterdir())
     seen = []
     monkeypatch.setattr(
-        training._Run,
+        Run,
         "step",
         lambda self, p, stored, e, r: seen.append(e) or original(self, p, stored, e, r),
     )
@@ -76,20 +82,22 @@ def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at)
 CALL = """
 import json, os, signal, sys
 from pathlib import Path
-from brainage.learning import pretrain, training
+from brainage.core.layout import Layout
+from brainage.core.training import Training
+from brainage.learning import pretrain
+from brainage.learning.run import Run
 
-store, scans, splits, settings, kill_at = sys.argv[1:]
-original = training._Run.step
+settings, kill_at = sys.argv[1:]
+original = Run.step
 
 def step(self, *arguments):
     if self.steps == int(kill_at):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(self, *arguments)
 
-training._Run.step = step
+Run.step = step
 pretrain.pretrain(
-    Path(store), Path(scans), Path(splits), Path("out"), Path("checkpoints"),
-    json.loads(settings), "toy", 0, 1, 1, "c",
+    Layout(Path(".")), Training("toy", 0, 1), json.loads(settings), threads=1, code="c"
 )
 """
 
@@ -99,16 +107,17 @@ def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
     steps = 2 * settings["epochs"]
     kills = sorted(np.random.default_rng().choice(steps - 1, 2, replace=False) + 1)
     environment = {**os.environ, "PYTHONPATH": str(Path(pretrain.__file__).parents[2])}
+    results(toy, tmp_path)
     for kill_at in kills:
-        arguments = [toy.store, toy.scans, toy.splits, json.dumps(settings), kill_at]
+        arguments = [json.dumps(settings), kill_at]
         process = subprocess.run(
             [sys.executable, "-c", CALL, *map(str, arguments)], cwd=tmp_path, env=environment
         )
         assert process.returncode == -signal.SIGKILL
         # A kill in the first epoch leaves nothing, a later one the epoch before.
-        assert (tmp_path / "checkpoints").exists() == (kill_at >= 2)
+        assert (tmp_path / "checkpoints" / "toy_fold-0_seed-1.pt").is_file() == (kill_at >= 2)
     resumed = run(toy, tmp_path, **settings)
-    assert not (tmp_path / "checkpoints").exists()
+    assert not list((tmp_path / "checkpoints").iterdir())
     assert run(toy, tmp_path / "whole", **settings) == resumed, f"killed at steps {kills}"
 
 
@@ -116,7 +125,7 @@ def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
 def test_a_checkpoint_of_another_training_is_not_used(
     toy, tmp_path, plain, capsys, monkeypatch, other
 ):
-    original = training._Run.step
+    original = Run.step
 
     def step(self, positions, stored, epoch, rate):
         if epoch == 3:
@@ -124,15 +133,15 @@ def test_a_checkpoint_of_another_training_is_not_used(
         return original(self, positions, stored, epoch, rate)
 
     def of_other_data(*arguments):
-        fit, validation = people.read_groups(*arguments)
-        return dataclasses.replace(fit, ages=fit.ages + 1), validation
+        train, validation = people.read_groups(*arguments)
+        return dataclasses.replace(train, ages=train.ages + 1), validation
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training._Run, "step", step)
+        patch.setattr(Run, "step", step)
         if other == "data":
             patch.setattr(pretrain, "people", SimpleNamespace(read_groups=of_other_data))
         run(
-            toy, tmp_path, code_hash="d" if other == "code" else "c",
+            toy, tmp_path, code="d" if other == "code" else "c",
             **({"bandwidth": 3.0} if other == "config" else {}),
         )  # fmt: skip
     assert list((tmp_path / "checkpoints").iterdir())
@@ -149,15 +158,15 @@ def test_half_a_checkpoint_is_not_used(toy, tmp_path, plain, capsys):
 
 
 def test_test_people_change_nothing(toy, tmp_path, plain):
-    table = read_table(toy.splits, SPLITS)
+    table = read_table(toy.files.file("splits"), SPLITS)
     table = table[table["role"].isin(["train", "validation"])]
-    write_table(table, tmp_path / "splits.tsv", SPLITS)
-    assert run(toy, tmp_path, splits=tmp_path / "splits.tsv") == plain
+    write_table(table, Layout(tmp_path).file("splits"), SPLITS)
+    assert run(toy, tmp_path) == plain
 
 
-def test_tune_people_choose_the_epoch_only_when_asked(toy, tmp_path, plain):
+def test_validation_people_choose_the_epoch_only_when_asked(toy, tmp_path, plain):
     run(toy, tmp_path / "watch", validation_every=2)
-    assert (tmp_path / "watch" / "out" / pretrain.WEIGHTS).read_bytes() == plain[0]
+    assert output(tmp_path / "watch", "encoder").read_bytes() == plain[0]
     history = read_history(tmp_path / "watch")
     assert history["validation_loss"].notna().tolist() == [False, True, False, True]
     run(toy, tmp_path / "choose", choose_epoch="validation", learning_rate=0.3)
@@ -165,31 +174,28 @@ def test_tune_people_choose_the_epoch_only_when_asked(toy, tmp_path, plain):
 
 
 def test_a_person_with_two_roles_is_refused(toy, tmp_path):
-    table = toy.splits.read_text().rstrip("\n")
+    table = toy.files.file("splits").read_text()
     line = next(text for text in table.split("\n") if text.endswith("train"))
-    (tmp_path / "splits.tsv").write_text(table + "\n" + line[:-3] + "test\n")
+    twice = table + line.removesuffix("train") + "test\n"
+    write_text(Layout(tmp_path).file("splits"), twice)
     with pytest.raises(InputError, match=r"two roles|one key"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv")
+        run(toy, tmp_path)
 
 
 def test_too_few_people(toy, tmp_path):
-    table = read_table(toy.splits, SPLITS)
-    write_table(table[table["role"] != "train"], tmp_path / "splits.tsv", SPLITS)
+    table = read_table(toy.files.file("splits"), SPLITS)
+    write_table(table[table["role"] != "train"], Layout(tmp_path).file("splits"), SPLITS)
     with pytest.raises(InputError, match="0 training people"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv")
+        run(toy, tmp_path)
 
 
 def test_ages_that_are_missing_or_top_coded_are_not_trained_on(toy, tmp_path):
-    scans = read_table(toy.scans, SCANS)
+    scans = read_table(toy.files.file("scans"), SCANS)
     first = scans["scan_id"] == "toy_sub-01"
     scans.loc[first, "age"] = np.nan
     scans.loc[scans["scan_id"] == "toy_sub-03", "age_top_coded"] = True
-    write_table(scans, tmp_path / "scans.tsv", SCANS)
-    pretrain.pretrain(
-        toy.store, tmp_path / "scans.tsv", toy.splits, tmp_path / "out", tmp_path / "checkpoints",
-        SMALL | {"epochs": 1}, "toy", 0, 1, 1, "c",
-    )  # fmt: skip
-    description = json.loads((tmp_path / "out" / pretrain.DESCRIPTION).read_text())
+    write_table(scans, Layout(tmp_path).file("scans"), SCANS)
+    description = json.loads(run(toy, tmp_path, epochs=1)[1])
     assert description["training"]["people"] == 8
 
 
@@ -199,16 +205,16 @@ def test_loss_that_is_not_a_number_stops(toy, tmp_path, monkeypatch):
         return outputs.sum() * (float("nan") if breaks.calls == 3 else 1.0)
 
     breaks.calls = 0
-    monkeypatch.setitem(losses.LOSSES, "exp", (breaks, ()))
+    monkeypatch.setattr(exp, "loss", breaks)
     with pytest.raises(InputError, match="loss became nan in epoch 2; lower learning_rate"):
         run(toy, tmp_path)
     assert breaks.calls == 3  # at once
-    assert not (tmp_path / "out").exists()
+    assert not output(tmp_path, "encoder").exists()
 
 
 def test_weights_that_are_not_finite_are_never_written(toy, tmp_path, monkeypatch):
     # sqrt(0) is 0, and its gradient infinite.
-    monkeypatch.setitem(losses.LOSSES, "exp", (lambda x, y: (x * 0).abs().sum().sqrt(), ()))
+    monkeypatch.setattr(exp, "loss", lambda x, y: (x * 0).abs().sum().sqrt())
     with pytest.raises(InputError, match="is not finite after epoch 1; lower learning_rate"):
         run(toy, tmp_path, epochs=1, batch_people=10)  # after a second batch the loss would tell
     assert not list(tmp_path.rglob("*.safetensors"))
@@ -217,7 +223,7 @@ def test_weights_that_are_not_finite_are_never_written(toy, tmp_path, monkeypatc
 def weights_and_loss(folder):
     from safetensors.torch import load_file
 
-    weights = load_file(folder / "out" / pretrain.WEIGHTS)
+    weights = load_file(output(folder, "encoder"))
     return weights, read_history(folder)["train_loss"].to_numpy()
 
 
@@ -230,7 +236,7 @@ def without_batch_statistics(width, channels):
 
 @pytest.mark.parametrize("loss", ["exp", "rank_n_contrast", "l1"])
 def test_micro_batches_train_like_the_whole_batch(toy, tmp_path, monkeypatch, loss):
-    monkeypatch.setattr(encoders, "Small", without_batch_statistics)
+    monkeypatch.setattr(small, "build", without_batch_statistics)
     found = []
     for folder, more in (("whole", {}), ("parts", {"micro_batch": 3})):
         # Plain gradient descent: Adam divides by a gradient's own size, rounding and all.
@@ -246,14 +252,14 @@ def test_micro_batches_train_like_the_whole_batch(toy, tmp_path, monkeypatch, lo
 
 def test_bf16_gives_the_loss_float32(toy, tmp_path, monkeypatch):
     seen = set()
-    function, takes = losses.LOSSES["exp"]
+    function = exp.loss
 
     @functools.wraps(function)
     def looking(outputs, ages, **options):
         seen.add((outputs.dtype, torch.is_autocast_enabled("cpu")))
         return function(outputs, ages, **options)
 
-    monkeypatch.setitem(losses.LOSSES, "exp", (looking, takes))
+    monkeypatch.setattr(exp, "loss", looking)
     run(toy, tmp_path, precision="bf16", epochs=2)
     weights, history = weights_and_loss(tmp_path)
     assert seen == {(torch.float32, False)}
@@ -271,15 +277,13 @@ def test_channels_last_changes_nothing_but_rounding(toy, tmp_path, plain):
     assert weights_and_loss(tmp_path)[1] == pytest.approx(expected, rel=1e-3)
 
 
-def test_tune_people_that_cannot_be_compared_choose_nothing(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(training._Run, "evaluate_validation", lambda self: (0.0, 5.0))
+def test_validation_people_that_cannot_be_compared_choose_nothing(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "evaluate_validation", lambda self: (0.0, 5.0))
     with pytest.raises(InputError, match="nothing to compare among the 3 validation people"):
         run(toy, tmp_path, choose_epoch="validation")
 
 
 def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monkeypatch):
-    from brainage.learning.store import open_store
-
     views = []
     augmented = augment.augment
 
@@ -289,33 +293,33 @@ def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monk
 
     monkeypatch.setattr(augment, "augment", seen)
 
-    fit, _ = people.read_groups(toy.scans, toy.splits, open_store(toy.store), "toy", 0, 1)
-    parts = people.batches(fit, 4, 1, 5, steps=8)
+    train, _ = people.read_groups(toy.files, open_store(toy.files.folder("store")), TOY)
+    parts = people.batches(train, 4, 1, 5, steps=8)
     assert len(parts) == 8
     # The first round is that of an epoch of its own; then everyone comes again.
-    once = people.batches(fit, 4, 1, 5)
+    once = people.batches(train, 4, 1, 5)
     assert all(np.array_equal(a, b) for a, b in zip(parts, once, strict=False))
-    owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in np.hstack(parts)]
+    owners = [next(i for i, own in enumerate(train.people) if p in own) for p in np.hstack(parts)]
     assert set(np.bincount(owners, minlength=10)) <= {2, 3}
 
-    splits = read_table(toy.splits, SPLITS)
+    splits = read_table(toy.files.file("splits"), SPLITS)
     drop = splits[splits["role"] == "train"].index[::2]
     part = splits.drop(drop).assign(experiment="part")
-    write_table(pd.concat([splits, part]), tmp_path / "splits.tsv", SPLITS)
     steps = {}
     for steps_of in (None, "toy"):
-        folder = tmp_path / str(steps_of)
+        files = results(toy, tmp_path / str(steps_of), without="splits")
+        write_table(pd.concat([splits, part]), files.file("splits"), SPLITS)
         counted = []
 
-        def count(self, *arguments, counted=counted, step=training._Run.step):
+        def count(self, *arguments, counted=counted, step=Run.step):
             counted.append(1)
             return step(self, *arguments)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(training._Run, "step", count)
+            patch.setattr(Run, "step", count)
             pretrain.pretrain(
-                toy.store, toy.scans, tmp_path / "splits.tsv", folder / "out", folder / "c",
-                {**SMALL, "epochs": 2}, "part", 0, 1, 1, "c", steps_of,
+                files, Training("part", 0, 1), {**SMALL, "epochs": 2},
+                threads=1, code="c", steps_of=steps_of,
             )  # fmt: skip
         steps[steps_of] = len(counted)
         # Whoever comes again is augmented anew.

@@ -6,6 +6,7 @@ import torch
 
 from brainage.core.contracts.cohort import SPLITS
 from brainage.core.files import InputError
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
 from tests.learning.trainings import read_history, run
 
@@ -20,10 +21,11 @@ def test_what_several_processes_cannot_do_is_said_in_words(toy, tmp_path, monkey
 
 
 def test_an_error_in_one_of_several_processes_is_that_error(toy, tmp_path):
-    splits = read_table(toy.splits, SPLITS)
-    write_table(splits[splits["role"] != "validation"], tmp_path / "splits.tsv", SPLITS)
+    splits = read_table(toy.files.file("splits"), SPLITS)
+    splits = splits[splits["role"] != "validation"]
+    write_table(splits, Layout(tmp_path).file("splits"), SPLITS)
     with pytest.raises(InputError, match="the splits have no validation people"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv", devices=2, choose_epoch="validation")
+        run(toy, tmp_path, devices=2, choose_epoch="validation")
 
 
 def test_two_processes_train(toy, tmp_path):

@@ -6,15 +6,17 @@ import pytest
 
 from brainage.core.contracts.cohort import SPLITS
 from brainage.core.files import InputError
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
-from brainage.learning import optimisation, training
+from brainage.learning import optimisation
+from brainage.learning.run import Diverged, Run
 from tests.learning.trainings import SMALL, read_history, run
 
 
-def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
+def test_the_learning_rate_is_chosen_on_validation_people(toy, tmp_path, monkeypatch):
     errors = {1e-9: 30.0, 1e-3: 4.0, 1e-2: 5.0}
     monkeypatch.setattr(
-        training._Run,
+        Run,
         "evaluate_validation",
         lambda self: (1.0, errors[self.settings["learning_rate"]]),
     )
@@ -26,12 +28,12 @@ def test_the_learning_rate_is_chosen_on_tune_people(toy, tmp_path, monkeypatch):
     history = read_history(tmp_path / "list")
     assert set(history["rates_tried"]) == {"1e-09: 30.00; 0.001: 4.00; 0.01: 5.00"}
     assert history["learning_rate"].max() <= 1e-3
-    assert not (tmp_path / "list" / "checkpoints").exists()
+    assert not list((tmp_path / "list" / "checkpoints").iterdir())
     assert "rates_tried" not in read_history(tmp_path / "one").dropna(axis=1).columns
 
 
 def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, capsys):
-    original, seen = training._Run.step, []
+    original, seen = Run.step, []
     settings = {"learning_rate": [1e-3, 1e-2], "validation_every": 4}
     whole = run(toy, tmp_path / "whole", **settings)
 
@@ -40,7 +42,7 @@ def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, ca
             raise KeyboardInterrupt
         return original(self, positions, stored, epoch, rate)
 
-    monkeypatch.setattr(training._Run, "step", step)
+    monkeypatch.setattr(Run, "step", step)
     with pytest.raises(KeyboardInterrupt):
         run(toy, tmp_path / "killed", **settings)
 
@@ -48,21 +50,21 @@ def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, ca
         seen.append((self.settings["learning_rate"], epoch))
         return original(self, positions, stored, epoch, rate)
 
-    monkeypatch.setattr(training._Run, "step", counted)
+    monkeypatch.setattr(Run, "step", counted)
     assert run(toy, tmp_path / "killed", **settings) == whole
     assert set(seen) == {(1e-2, 3), (1e-2, 4)}
     assert "starting anew" not in capsys.readouterr().err
 
 
 def test_a_rate_that_diverges_does_not_lose_the_others(toy, tmp_path, monkeypatch, capsys):
-    original = training._Run.step
+    original = Run.step
 
     def step(self, positions, stored, epoch, rate):
         if self.settings["learning_rate"] in broken:
-            raise training.Diverged("the loss became nan")
+            raise Diverged("the loss became nan")
         return original(self, positions, stored, epoch, rate)
 
-    monkeypatch.setattr(training._Run, "step", step)
+    monkeypatch.setattr(Run, "step", step)
     broken = {0.1}
     run(toy, tmp_path / "one", learning_rate=[0.1, 1e-3])
     assert "the loss became nan" in capsys.readouterr().err
@@ -78,7 +80,7 @@ def test_a_rate_is_judged_by_the_epoch_that_is_written(toy, tmp_path, monkeypatc
     looks = {1e-3: [(3.0, 8.0), (1.0, 3.0), (2.0, 9.0), (2.5, 9.0)], 1e-4: [(2.0, 5.0)] * 4}
     asked = {rate: iter(values) for rate, values in looks.items()}
     monkeypatch.setattr(
-        training._Run,
+        Run,
         "evaluate_validation",
         lambda self: next(asked[self.settings["learning_rate"]]),
     )
@@ -89,11 +91,12 @@ def test_a_rate_is_judged_by_the_epoch_that_is_written(toy, tmp_path, monkeypatc
     assert set(read_history(tmp_path)["rates_tried"]) == {"0.001: 3.00; 0.0001: 5.00"}
 
 
-def test_rates_cannot_be_chosen_without_tune_people(toy, tmp_path):
-    splits = read_table(toy.splits, SPLITS)
-    write_table(splits[splits["role"] != "validation"], tmp_path / "splits.tsv", SPLITS)
+def test_rates_cannot_be_chosen_without_validation_people(toy, tmp_path):
+    splits = read_table(toy.files.file("splits"), SPLITS)
+    splits = splits[splits["role"] != "validation"]
+    write_table(splits, Layout(tmp_path).file("splits"), SPLITS)
     with pytest.raises(InputError, match="no validation people"):
-        run(toy, tmp_path, splits=tmp_path / "splits.tsv", learning_rate=[0.1, 0.2])
+        run(toy, tmp_path, learning_rate=[0.1, 0.2])
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])

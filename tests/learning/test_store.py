@@ -2,28 +2,29 @@ import numpy as np
 import pytest
 
 from brainage.core.derivatives import BRAIN, derivative
-from brainage.core.files import InputError
+from brainage.core.files import InputError, write_text
+from brainage.core.layout import Layout
+from brainage.core.store import open_store
 from brainage.learning import store
 from tests.learning.toys import brain, scan_row, write_brain, write_grey, write_tables
 
 
 def build(folder, channels=("brain",)):
-    tables = folder / "qc.tsv", folder / "scans.tsv"
-    store.build(*tables, folder / "derivatives", folder / "store", channels)
-    return store.open_store(folder / "store")
+    store.build(Layout(folder), channels)
+    return open_store(Layout(folder).folder("store"))
 
 
 def cohort(folder, count=3, verdicts=None, **more):
     rows = [scan_row(f"sub-{i}", 30.0 + i) for i in range(count)]
     rows[-1].update(more)
     for seed, row in enumerate(rows):
-        write_brain(folder / "derivatives", row["scan_id"], brain(row["age"], seed))
-    write_tables(folder, rows, {}, verdicts)
+        write_brain(folder / "imaging", row["scan_id"], brain(row["age"], seed))
+    write_tables(Layout(folder), rows, {}, verdicts)
     return rows
 
 
 def test_rows_are_found_by_scan_id(toy):
-    data = store.open_store(toy.store)
+    data = open_store(toy.files.folder("store"))
     assert data.brains.dtype == np.uint8
     assert list(data.brains.shape) == [len(toy.rows), *data.info["shape"]]
     for seed, row in enumerate(toy.rows):
@@ -39,9 +40,24 @@ def test_failed_and_set_aside_scans_stay_out(tmp_path):
 
 
 def test_same_bytes_again(toy, tmp_path):
-    store.build(toy.qc, toy.scans, toy.derivatives, tmp_path / "again")
-    for name in (store.BRAINS, store.INDEX, store.INFO):
-        assert (tmp_path / "again" / name).read_bytes() == (toy.store / name).read_bytes()
+    files = Layout(tmp_path)
+    for name in ("scans", "qc"):
+        write_text(files.file(name), toy.files.file(name).read_text())
+    files.folder("imaging").joinpath("toy").symlink_to(toy.files.folder("imaging") / "toy")
+    store.build(files)
+    for name in ("brains", "store_index", "store_info"):
+        assert files.file(name).read_bytes() == toy.files.file(name).read_bytes()
+
+
+def test_a_hash_names_the_voxels_of_a_scan(tmp_path):
+    rows = cohort(tmp_path)
+    before = build(tmp_path)
+    assert len(set(before.hashes.values())) == 3
+    assert {len(value) for value in before.hashes.values()} == {16}
+    write_brain(tmp_path / "imaging", "toy_sub-1", brain(rows[0]["age"], 0))
+    after = build(tmp_path)
+    assert after.hashes["toy_sub-1"] == after.hashes["toy_sub-0"] == before.hashes["toy_sub-0"]
+    assert after.hashes["toy_sub-2"] == before.hashes["toy_sub-2"]
 
 
 def test_nothing_passed(tmp_path):
@@ -52,10 +68,10 @@ def test_nothing_passed(tmp_path):
 
 def test_missing_brain_is_named_and_nothing_is_left(tmp_path):
     cohort(tmp_path)
-    derivative(tmp_path / "derivatives", "toy_sub-1", BRAIN).unlink()
+    derivative(tmp_path / "imaging", "toy_sub-1", BRAIN).unlink()
     with pytest.raises(InputError, match="toy_sub-1"):
         build(tmp_path)
-    assert not list((tmp_path / "store").glob("*"))
+    assert not list(Layout(tmp_path).folder("store").glob("*"))
 
 
 @pytest.mark.parametrize(
@@ -70,14 +86,14 @@ def test_missing_brain_is_named_and_nothing_is_left(tmp_path):
 )
 def test_a_bad_brain_is_named(tmp_path, volume, offset, message):
     cohort(tmp_path)
-    write_brain(tmp_path / "derivatives", "toy_sub-2", volume, offset)
+    write_brain(tmp_path / "imaging", "toy_sub-2", volume, offset)
     with pytest.raises(InputError, match=f"toy_sub-2.*{message}"):
         build(tmp_path)
 
 
 def test_truncated_brain_is_named(tmp_path):
     cohort(tmp_path)
-    path = derivative(tmp_path / "derivatives", "toy_sub-2", BRAIN)
+    path = derivative(tmp_path / "imaging", "toy_sub-2", BRAIN)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match="toy_sub-2"):
         build(tmp_path)
@@ -85,14 +101,16 @@ def test_truncated_brain_is_named(tmp_path):
 
 def test_grey_matter_lies_beside_the_brains(tmp_path):
     rows = cohort(tmp_path)
-    maps = [write_grey(tmp_path / "derivatives", row["scan_id"], brain(row["age"], seed))
+    maps = [write_grey(tmp_path / "imaging", row["scan_id"], brain(row["age"], seed))
             for seed, row in enumerate(rows)]  # fmt: skip
     plain = build(tmp_path)
     with pytest.raises(InputError, match="no grey matter"):
         plain.read(np.array([0]), ["grey_matter"])
-    before = (tmp_path / "store" / store.BRAINS).read_bytes()
+    before = Layout(tmp_path).file("brains").read_bytes()
     data = build(tmp_path, ["brain", "grey_matter"])
-    assert (tmp_path / "store" / store.BRAINS).read_bytes() == before
+    assert data.hashes == plain.hashes  # a map beside it is no other brain
+    assert len(set(data.grey_matter_hashes.values())) == 3
+    assert Layout(tmp_path).file("brains").read_bytes() == before
     both = data.read(np.array([2, 0]), ["brain", "grey_matter"])
     assert both.shape == (2, 2, *data.brains.shape[1:]) and both.dtype == np.uint8
     assert (both[:, 0] == data.brains[[2, 0]]).all()
@@ -103,4 +121,4 @@ def test_a_missing_map_is_named(tmp_path):
     cohort(tmp_path)
     with pytest.raises(InputError, match="toy_sub-0.*label-GM.*missing"):
         build(tmp_path, ["grey_matter"])
-    assert not (tmp_path / "store" / store.INFO).exists()
+    assert not Layout(tmp_path).file("store_info").exists()

@@ -28,9 +28,9 @@ def scan_row(participant, age, session=None, **more):
     return {
         "scan_id": scan_id, "dataset": "toy", "participant_id": participant,
         "session_id": session, "run": None, "t1w": f"{scan_id}.nii.gz", "age": age,
-        "age_top_coded": False, "sex": "F", "site": "A", "scanner": None, "diagnosis": "CN",
-        "years_since_first": 0, "sex_original": "F", "diagnosis_original": "CN",
-        "set_aside": None, **more,
+        "age_top_coded": False, "sex": "F", "site": "toy/A", "scanner": None, "diagnosis": "CN",
+        "healthy": True, "always_healthy": True, "years_since_first": 0, "sex_original": "F",
+        "diagnosis_original": "CN", "set_aside": None, **more,
     }  # fmt: skip
 
 
@@ -51,10 +51,10 @@ def write_grey(derivatives, scan_id, volume):
     return grey
 
 
-def write_tables(folder, rows, roles, verdicts=None):
+def write_tables(files, rows, roles, verdicts=None):
     """Write scans.tsv, qc.tsv and, where there are roles (by participant), splits.tsv."""
     scans = pd.DataFrame(rows)
-    write_table(scans, folder / "scans.tsv", SCANS)
+    write_table(scans, files.file("scans"), SCANS)
     qc = pd.DataFrame(
         {
             "scan_id": scans["scan_id"],
@@ -62,7 +62,7 @@ def write_tables(folder, rows, roles, verdicts=None):
             "reason": None,
         }
     )
-    write_table(qc, folder / "qc.tsv", QC)
+    write_table(qc, files.file("qc"), QC)
     if not roles:
         return
     splits = pd.DataFrame(
@@ -72,4 +72,4 @@ def write_tables(folder, rows, roles, verdicts=None):
             for participant, role in roles.items()
         ]
     )  # fmt: skip
-    write_table(splits, folder / "splits.tsv", SPLITS)
+    write_table(splits, files.file("splits"), SPLITS)

@@ -2,9 +2,12 @@
 
 from brainage.core.config import defaults
 from brainage.core.contracts.learning import HISTORY
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table
+from brainage.core.training import Training
 from brainage.learning import pretrain
 
+TOY = Training("toy", 0, 1)
 LEARNING = {**defaults("learning"), "checkpoint_every": 0}
 SMALL = {
     **LEARNING,
@@ -14,16 +17,33 @@ SMALL = {
     "projection_dim": 8,
     "device": "cpu",
 }
-OUTPUTS = (pretrain.WEIGHTS, pretrain.DESCRIPTION, pretrain.HISTORY)
+OUTPUTS = ("encoder", "encoder_description", "training_history")
 
 
-def run(toy, folder, code_hash="c", splits=None, **settings):
-    pretrain.pretrain(
-        toy.store, toy.scans, splits or toy.splits, folder / "out", folder / "checkpoints",
-        {**SMALL, **settings}, "toy", 0, 1, 1, code_hash,
-    )  # fmt: skip
-    return [(folder / "out" / name).read_bytes() for name in OUTPUTS]
+def results(toy, folder, without=""):
+    """Results of their own with the toy's tables and store, where they have none."""
+    files = Layout(folder)
+    names = {"scans", "splits", "qc"} - {without}
+    for theirs, own in [
+        *((toy.files.file(name), files.file(name)) for name in sorted(names)),
+        (toy.files.folder("store"), files.folder("store")),
+    ]:
+        if not own.exists():
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.symlink_to(theirs)
+    return files
+
+
+def run(toy, folder, code="c", training=TOY, **settings):
+    """Train in a folder of results; returns the bytes of what is left."""
+    files = results(toy, folder)
+    pretrain.pretrain(files, training, {**SMALL, **settings}, threads=1, code=code)
+    return [output(folder, name, training).read_bytes() for name in OUTPUTS]
+
+
+def output(folder, name, training=TOY):
+    return Layout(folder).file(name, training=training)
 
 
 def read_history(folder):
-    return read_table(folder / "out" / pretrain.HISTORY, HISTORY)
+    return read_table(output(folder, "training_history"), HISTORY)

@@ -1,4 +1,4 @@
-"""A small study with embeddings and brains whose content is known, for the tests of this room."""
+"""A small study with embeddings and brains of known content, for the tests of this package."""
 
 from __future__ import annotations
 
@@ -12,20 +12,27 @@ import pandas as pd
 from brainage.core.config import defaults
 from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.contracts.learning import INDEX
+from brainage.core.files import write_json
+from brainage.core.layout import Layout
+from brainage.core.subjects import site_key
 from brainage.core.tables import write_table
+from brainage.core.training import Training
 
 SETTINGS: dict[str, Any] = {
     **defaults("probing"),
     "seed": 2025,
-    "healthy": ["CN"],
     "groups": ["CN", "MCI", "AD"],
     "control": "CN",
+    "people_of": "lexp",
+    "channels": ["brain"],
+    "regions": None,
     "bootstrap": 200,
     "components": [5, 10],
     "ridge_alphas": [0.1, 10.0, 1000.0],
     "logistic_c": [0.01, 1.0],
 }
-RUN: dict[str, Any] = {"experiment": "lexp", "fold": 0, "seed": 1}
+TRAINING = Training("lexp", 0, 1)
+CELL = "lexp.all.0.5/fold-0_seed-1"
 
 
 @dataclass
@@ -38,33 +45,31 @@ class Study:
     embeddings: np.ndarray
     brains: np.ndarray
 
-    def write(self) -> dict[str, Path]:
-        """Write everything; return the paths that the probes take."""
+    def write(self) -> Layout:
+        """Write everything; return where it lies."""
         rng = np.random.default_rng(0)
         # Rows of the arrays are in another order than the table: only the key joins them.
         order = rng.permutation(len(self.scans))
+        scan_ids = self.scans["scan_id"].to_numpy()[order]
         index = pd.DataFrame(
-            {"scan_id": self.scans["scan_id"].to_numpy()[order], "row": np.arange(len(order))}
+            {"scan_id": scan_ids, "row": np.arange(len(order)), "brain_sha256": scan_ids}
         )
-        paths = {
-            "embeddings": self.folder / "embeddings.npy",
-            "index": self.folder / "embeddings.tsv",
-            "scans": self.folder / "scans.tsv",
-            "splits": self.folder / "splits.tsv",
-        }
-        store = self.folder / "store"
-        store.mkdir(exist_ok=True)
-        np.save(paths["embeddings"], self.embeddings[order].astype(np.float32))
-        np.save(store / "brains.npy", self.brains[order].astype(np.float16))
-        write_table(index, paths["index"], INDEX)
-        write_table(index, store / "index.tsv", INDEX)
-        write_table(self.scans, paths["scans"], SCANS)
-        write_table(self.splits, paths["splits"], SPLITS)
-        return paths
+        files = Layout(self.folder)
+        for name in (str(TRAINING), CELL):
+            write_table(index, files.file("embedding_index", training=name), INDEX)
+            array = self.embeddings[order].astype(np.float32)
+            np.save(files.file("embeddings", training=name), array)
+            seen = {"training": {"brain_sha256": []}}
+            write_json(files.file("encoder_description", training=name), seen)
+        write_table(index, files.file("store_index"), INDEX)
+        np.save(files.file("brains"), self.brains[order].astype(np.float16))
+        write_table(self.scans, files.file("scans"), SCANS)
+        write_table(self.splits, files.file("splits"), SPLITS)
+        return files
 
 
 def study(folder: Path, seed: int = 1, **people: Any) -> Study:
-    """Make a study; `people` is name=(number, role, diagnosis, sites, visits).
+    """Make a study; `people` is name=(number, role, diagnosis, sites, visits[, data set]).
 
     The embedding holds age (columns 0 to 2, noisy), disease (column 3: AD higher) and noise; the
     first voxels of the brains hold age, the last ones the site.
@@ -79,26 +84,29 @@ def study(folder: Path, seed: int = 1, **people: Any) -> Study:
         "patients": (30, "test", "AD", "X", 2),
     }
     scans, roles = [], []
-    for name, (number, role, diagnosis, sites, visits) in people.items():
+    for name, (number, role, diagnosis, sites, visits, *dataset) in people.items():
+        dataset = dataset[0] if dataset else "demo"
         for one in range(number):
-            person = {"dataset": "demo", "participant_id": f"sub-{name}{one:03d}"}
-            roles.append({**RUN, **person, "role": role})
+            person = {"dataset": dataset, "participant_id": f"sub-{name}{one:03d}"}
+            roles.append({**TRAINING.columns, **person, "role": role})
             age, sex = rng.uniform(20, 85), "FM"[int(rng.integers(2))]
             for visit in range(visits):
                 session = f"ses-{visit + 1}"
                 scans.append(
                     {
                         **person,
-                        "scan_id": f"demo_{person['participant_id']}_{session}",
+                        "scan_id": f"{dataset}_{person['participant_id']}_{session}",
                         "session_id": session,
                         "run": None,
                         "t1w": f"{person['participant_id']}/{session}.nii.gz",
                         "age": age + visit,
                         "age_top_coded": False,
                         "sex": sex,
-                        "site": sites[one % len(sites)],
+                        "site": site_key(dataset, sites[one % len(sites)]),
                         "scanner": sites[one % len(sites)],
                         "diagnosis": diagnosis,
+                        "healthy": diagnosis in (None, "CN"),
+                        "always_healthy": diagnosis in (None, "CN"),
                         "years_since_first": float(visit),
                         "sex_original": sex,
                         "diagnosis_original": diagnosis,
@@ -113,5 +121,7 @@ def study(folder: Path, seed: int = 1, **people: Any) -> Study:
     embeddings[:, 3] += 1.5 * (table["diagnosis"] == "AD").to_numpy()
     brains = rng.normal(0, 0.3, size=(n, 6, 7, 5)) + 1
     brains[:, :2] += age[:, None, None, None] / 60
-    brains[:, 4:] += (table["site"] == "A").to_numpy(float)[:, None, None, None]
+    brains[:, 4:] += (table["site"].str.endswith("/A").fillna(False)).to_numpy(float)[
+        :, None, None, None
+    ]
     return Study(folder, table, pd.DataFrame(roles), embeddings, brains)

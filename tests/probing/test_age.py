@@ -4,19 +4,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brainage.core.contracts.learning import person_hash
 from brainage.core.contracts.probing import PREDICTIONS
-from brainage.core.files import InputError, write_json
+from brainage.core.files import InputError
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table
 from brainage.probing.age import probe_age
-from brainage.probing.people import refuse_seen_people
 
-from .simulated import RUN, SETTINGS, Study, study
+from .simulated import SETTINGS, TRAINING, Study, study
 
 
 def predicted(made: Study, **changes) -> pd.DataFrame:
-    out = made.folder / "predictions.tsv"
-    probe_age(**made.write(), out=out, **RUN, settings={**SETTINGS, **changes})
+    files = made.write()
+    probe_age(files, TRAINING, {**SETTINGS, **changes})
+    out = files.file("predictions_of", training=TRAINING)
     return read_table(out, PREDICTIONS).set_index("scan_id")
 
 
@@ -52,7 +52,7 @@ def test_noise_predicts_nobody(tmp_path):
     assert abs(np.corrcoef(test["age"], test["predicted_age"])[0, 1]) < 0.35
 
 
-def test_few_tune_people_fall_back_to_folds(tmp_path, capsys):
+def test_few_validation_people_fall_back_to_folds(tmp_path, capsys):
     table = predicted(study(tmp_path), min_validation=16)
     assert "15 validation people" in capsys.readouterr().err
     test = table[table["role"] == "test"]
@@ -78,19 +78,20 @@ def test_people_without_a_role_are_left_out(tmp_path):
 def test_same_bytes(tmp_path):
     made = study(tmp_path)
     predicted(made)
-    first = (tmp_path / "predictions.tsv").read_bytes()
+    out = Layout(tmp_path).file("predictions_of", training=TRAINING)
+    first = out.read_bytes()
     predicted(made)
-    assert (tmp_path / "predictions.tsv").read_bytes() == first
+    assert out.read_bytes() == first
 
 
 def test_two_roles_are_refused(tmp_path):
     made = study(tmp_path)
     second = made.splits.iloc[[0]].assign(role="test")
-    paths = made.write()
+    files = made.write()
     text = pd.concat([made.splits, second])
-    text.to_csv(paths["splits"], sep="\t", index=False)
+    text.to_csv(files.file("splits"), sep="\t", index=False)
     with pytest.raises(InputError, match="for one key"):
-        probe_age(**paths, out=tmp_path / "out.tsv", **RUN, settings=SETTINGS)
+        probe_age(files, TRAINING, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -99,43 +100,30 @@ def test_two_roles_are_refused(tmp_path):
         (lambda m: setattr(m, "scans", m.scans.iloc[:-1]), "no scan of that person|not in"),
         (lambda m: setattr(m, "embeddings", m.embeddings[:-1]), "names row"),
         (lambda m: m.embeddings.__setitem__((3, 2), np.nan), "not finite"),
-        (lambda m: m.splits.__setitem__("seed", 9), "no rows for experiment"),
+        (lambda m: m.splits.__setitem__("seed", 9), "no rows for experiment lexp, fold 0, seed 1"),
         (lambda m: m.scans.__setitem__("age", np.nan), "0 training people"),
     ],
 )
 def test_what_does_not_match_is_refused(tmp_path, spoil, words):
     made = study(tmp_path)
-    whole = made.write()
+    files = made.write()
     spoil(made)
     if len(made.embeddings) == len(made.scans):
         made.write()
     elif len(made.embeddings) < len(made.scans):
-        np.save(whole["embeddings"], made.embeddings.astype(np.float32))
+        out = files.file("embeddings", training=TRAINING)
+        np.save(out, made.embeddings.astype(np.float32))
     else:
-        made.scans.to_csv(whole["scans"], sep="\t", index=False, na_rep="n/a")
+        made.scans.to_csv(files.file("scans"), sep="\t", index=False, na_rep="n/a")
     with pytest.raises(InputError, match=words):
-        probe_age(**whole, out=tmp_path / "out.tsv", **RUN, settings=SETTINGS)
+        probe_age(files, TRAINING, SETTINGS)
 
 
 def test_person_without_a_scan_in_the_array_is_refused(tmp_path):
     made = study(tmp_path)
-    paths = made.write()
-    index = pd.read_csv(paths["index"], sep="\t")
-    index[~index["scan_id"].str.contains("fit000")].to_csv(paths["index"], sep="\t", index=False)
-    with pytest.raises(InputError, match="sub-fit000"):
-        probe_age(**paths, out=tmp_path / "out.tsv", **RUN, settings=SETTINGS)
-
-
-def test_an_encoder_that_saw_a_test_persons_age_is_refused(tmp_path):
-    made = study(tmp_path)
-    paths = made.write()
-    roles = made.splits.set_index("participant_id")["role"]
-    fit, test = (roles.index[roles == role][0] for role in ("train", "test"))
-    dataset = made.splits["dataset"].iloc[0]
-    encoder = tmp_path / "encoder.json"
-    write_json(encoder, {"training": {"people_hashes": [person_hash(dataset, fit)]}})
-    refuse_seen_people(encoder, paths["splits"], **RUN)
-    hashes = [person_hash(dataset, person) for person in (fit, test)]
-    write_json(encoder, {"training": {"people_hashes": hashes}})
-    with pytest.raises(InputError, match=f"trained on the age of {test} of .*, who is test"):
-        refuse_seen_people(encoder, paths["splits"], **RUN)
+    files = made.write()
+    path = files.file("embedding_index", training=TRAINING)
+    index = pd.read_csv(path, sep="\t")
+    index[~index["scan_id"].str.contains("train000")].to_csv(path, sep="\t", index=False)
+    with pytest.raises(InputError, match="sub-train000"):
+        probe_age(files, TRAINING, SETTINGS)

@@ -1,4 +1,4 @@
-"""The baselines: ridge on voxels, and the best constant."""
+"""The baselines: ridge on voxels, and the constant."""
 
 import numpy as np
 import pandas as pd
@@ -6,28 +6,26 @@ import pytest
 
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.files import InputError
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table
+from brainage.core.training import Training
 from brainage.probing.baselines import predict_baseline
 
 from .simulated import SETTINGS, Study, study
 
 
-def predicted(made: Study, kind: str, regions=None, **changes) -> pd.DataFrame:
-    paths = made.write()
-    out = made.folder / "predictions.tsv"
-    settings = {**SETTINGS, **changes}
-    store = made.folder / "store"
-    tables = paths["scans"], paths["splits"]
-    predict_baseline(store, *tables, out, kind, "lexp", 0, 1, settings, regions)
-    return read_table(out, PREDICTIONS)
+def predicted(made: Study, kind: str, **changes) -> pd.DataFrame:
+    files, baseline = made.write(), Training(kind, 0, 1)
+    predict_baseline(files, baseline, {**SETTINGS, **changes})
+    return read_table(files.file("predictions_of", training=baseline), PREDICTIONS)
 
 
-def test_mean_is_the_median_of_fit_people(tmp_path):
+def test_constant_is_the_median_of_training_people(tmp_path):
     made = study(tmp_path)
-    table = predicted(made, "mean")
+    table = predicted(made, "median")
     median = table.loc[table["role"] == "train", "age"].median()
     assert table["predicted_age"].to_numpy() == pytest.approx(np.full(len(table), median))
-    assert set(table["experiment"]) == {"mean"} and len(table) == len(made.scans)
+    assert set(table["experiment"]) == {"median"} and len(table) == len(made.scans)
 
 
 @pytest.mark.parametrize("changes", [{}, {"voxels": 50}, {"component_people": 30}])
@@ -37,7 +35,7 @@ def test_ridge_on_voxels_follows_age(tmp_path, changes):
     assert np.abs(test["predicted_age"] - test["age"]).mean() < 6
 
 
-def test_components_and_ridge_come_from_fit_people_alone(tmp_path):
+def test_components_and_ridge_come_from_training_people_alone(tmp_path):
     made = study(tmp_path)
     before = predicted(made, "ridge_voxels")
     role = made.scans["participant_id"].map(made.splits.set_index("participant_id")["role"])
@@ -52,22 +50,23 @@ def test_components_and_ridge_come_from_fit_people_alone(tmp_path):
 def test_same_bytes(tmp_path):
     made = study(tmp_path)
     predicted(made, "ridge_voxels")
-    first = (tmp_path / "predictions.tsv").read_bytes()
+    out = Layout(tmp_path).file("predictions_of", training=Training("ridge_voxels", 0, 1))
+    first = out.read_bytes()
     predicted(made, "ridge_voxels")
-    assert (tmp_path / "predictions.tsv").read_bytes() == first
+    assert out.read_bytes() == first
 
 
 def test_unknown_kind_is_refused(tmp_path):
-    with pytest.raises(InputError, match="ridge_voxels, ridge_regions, mean"):
+    with pytest.raises(InputError, match="ridge_voxels, ridge_regions, median"):
         predicted(study(tmp_path), "forest")
 
 
 def test_ridge_reads_the_channels_of_the_encoder(tmp_path):
     made = study(tmp_path)
-    made.write()
-    brains = np.load(tmp_path / "store" / "brains.npy")
+    files = made.write()
+    brains, maps = np.load(files.file("brains")), files.file("grey_matter")
     # Age is in the maps alone: the brains are of nobody.
-    np.save(tmp_path / "store" / "grey_matter.npy", brains)
+    np.save(maps, brains)
     made.brains[:] = np.random.default_rng(0).normal(0, 0.1, size=made.brains.shape)
     errors = {}
     for channels in (["brain"], ["grey_matter"], ["brain", "grey_matter"]):
@@ -75,7 +74,7 @@ def test_ridge_reads_the_channels_of_the_encoder(tmp_path):
         test = table[table["role"] == "test"]
         errors[tuple(channels)] = np.abs(test["predicted_age"] - test["age"]).mean()
     assert errors["grey_matter",] < 6 and errors["brain", "grey_matter"] < 6 < errors["brain",]
-    np.save(tmp_path / "store" / "grey_matter.npy", brains[1:])
+    np.save(maps, brains[1:])
     with pytest.raises(InputError, match=r"grey_matter\.npy.*build the store anew"):
         predicted(made, "ridge_voxels", channels=["brain", "grey_matter"])
 
@@ -97,10 +96,10 @@ def volumes(made: Study, **columns) -> pd.DataFrame:
 def on_regions(made: Study, table: pd.DataFrame) -> pd.DataFrame:
     path = made.folder / "regions.tsv"
     table.to_csv(path, sep="\t", index=False, na_rep="n/a")
-    return predicted(made, "ridge_regions", regions=path)
+    return predicted(made, "ridge_regions", regions=str(path))
 
 
-def test_ridge_on_regions_follows_age_and_fits_on_fit_people_alone(tmp_path):
+def test_ridge_on_regions_follows_age_and_fits_on_training_people_alone(tmp_path):
     made = study(tmp_path)
     table = volumes(made)
     before = on_regions(made, table)

@@ -7,12 +7,13 @@ from brainage.core.contracts.probing import DIAGNOSIS_SCORES
 from brainage.core.tables import read_table
 from brainage.probing.diagnosis import probe_diagnosis
 
-from .simulated import RUN, SETTINGS, Study, study
+from .simulated import SETTINGS, TRAINING, Study, study
 
 
 def scored(made: Study) -> pd.DataFrame:
-    out = made.folder / "diagnosis.tsv"
-    probe_diagnosis(**made.write(), out=out, **RUN, settings=SETTINGS)
+    files = made.write()
+    probe_diagnosis(files, TRAINING, SETTINGS)
+    out = files.file("diagnosis_scores_of", training=TRAINING)
     return read_table(out, DIAGNOSIS_SCORES).merge(made.scans, on="scan_id")
 
 
@@ -25,7 +26,7 @@ def area(table: pd.DataFrame) -> float:
 def test_disease_in_the_embedding_is_found(tmp_path):
     table = scored(study(tmp_path))
     assert len(table) == 60 and table["participant_id"].is_unique
-    assert (table["session_id"] == "ses-1").all() and set(table["site"]) == {"X"}
+    assert (table["session_id"] == "ses-1").all() and set(table["site"]) == {"demo/X"}
     assert set(table["case"]) == {"AD"} and table["score"].between(0, 1).all()
     assert area(table) > 0.75
 

@@ -1,4 +1,4 @@
-"""The site probe: what it finds in the embedding, in age alone, and in the voxels."""
+"""Site predictability: from the embedding, from age alone, and from the voxels."""
 
 import numpy as np
 import pandas as pd
@@ -6,21 +6,21 @@ import pytest
 
 from brainage.core.contracts.probing import SITE_PROBE
 from brainage.core.tables import read_table
+from brainage.core.training import Training
 from brainage.probing.site import probe_site
 
-from .simulated import RUN, SETTINGS, Study, study
+from .simulated import CELL, SETTINGS, TRAINING, Study, study
 
 
-def probed(made: Study, store: bool = False, **changes) -> pd.DataFrame:
-    out = made.folder / "site.tsv"
-    where = made.folder / "store" if store else None
-    settings = {**SETTINGS, **changes}
-    probe_site(**made.write(), out=out, **RUN, settings=settings, store=where)
+def probed(made: Study, training: Training = TRAINING, **changes) -> pd.DataFrame:
+    files = made.write()
+    probe_site(files, training, {**SETTINGS, **changes})
+    out = files.file("site_probe_of", training=training)
     return read_table(out, SITE_PROBE).set_index(["probe", "protocol"])
 
 
 def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
-    rows = probed(study(tmp_path), store=True)
+    rows = probed(study(tmp_path))
     assert rows["n"].unique().tolist() == [55] and rows["sites"].unique().tolist() == [2]
     assert (rows["chance"] == 0.5).all()
     assert rows.loc["voxels", "balanced_accuracy"].min() > 0.9
@@ -31,44 +31,42 @@ def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
 
 def test_site_is_found_where_it_is(tmp_path):
     made = study(tmp_path)
-    made.embeddings[:, 5] += 4 * (made.scans["site"] == "A")
+    made.embeddings[:, 5] += 4 * (made.scans["site"] == "demo/A")
     rows = probed(made)
     assert rows.loc[("embedding", "converged"), "balanced_accuracy"] > 0.9
 
 
-def test_age_alone_tells_sites_of_different_ages(tmp_path):
+def test_age_alone_predicts_sites_of_different_ages(tmp_path):
     made = study(tmp_path)
-    made.scans["age"] = np.where(made.scans["site"] == "A", 30, 60) + made.scans["age"] / 10
+    made.scans["age"] = np.where(made.scans["site"] == "demo/A", 30, 60) + made.scans["age"] / 10
     rows = probed(made)
     assert rows.loc[("age_sex", "converged"), "balanced_accuracy"] > 0.95
 
 
 def test_one_site_gives_no_rows(tmp_path):
-    made = study(tmp_path, fit=(30, "train", "CN", "A", 1), test=(20, "test", "CN", "AB", 1))
+    made = study(tmp_path, train=(30, "train", "CN", "A", 1), test=(20, "test", "CN", "AB", 1))
     assert len(probed(made)) == 0
 
 
-@pytest.mark.parametrize(("least", "rows"), [(5, 3), (6, 0)])
-def test_sites_with_few_people_do_not_count(tmp_path, least, rows):
+@pytest.mark.parametrize(("min_at_site", "rows"), [(5, 5), (6, 0)])
+def test_sites_with_few_people_do_not_count(tmp_path, min_at_site, rows):
     people = {"train": (30, "train", None, "AB", 1), "test": (10, "test", None, "AB", 1)}
-    assert len(probed(study(tmp_path, **people), min_at_site=least)) == rows
+    assert len(probed(study(tmp_path, **people), min_at_site=min_at_site)) == rows
 
 
 def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
     made = study(tmp_path)
-    whole = probed(made, store=True)
+    whole = probed(made)
     # Trained on site A only: by its own roles there would be one site and nothing to tell.
     site = made.scans.drop_duplicates("participant_id").set_index("participant_id")["site"]
-    fit_at_b = (made.splits["role"] == "train") & (made.splits["participant_id"].map(site) == "B")
+    fit_at_b = (made.splits["role"] == "train") & (
+        made.splits["participant_id"].map(site) == "demo/B"
+    )
     part = made.splits[~fit_at_b].assign(experiment="lexp.all.0.5")
     made.splits = pd.concat([made.splits, part])
-    run = {**RUN, "experiment": "lexp.all.0.5"}
-    paths, out = made.write(), tmp_path / "cell.tsv"
-    more = {"settings": SETTINGS, "store": tmp_path / "store"}
-    probe_site(**paths, out=out, **run, **more)
-    assert read_table(out, SITE_PROBE).empty
-    probe_site(**paths, out=out, **run, **more, people_of="lexp")
-    cell = read_table(out, SITE_PROBE).set_index(["probe", "protocol"])
+    training = Training.parse(CELL)
+    assert probed(made, training, people_of="lexp.all.0.5").empty
+    cell = probed(made, training)
     assert (cell["experiment"] == "lexp.all.0.5").all()
     same = ["balanced_accuracy", "low", "high", "sites", "n"]
     pd.testing.assert_frame_equal(cell[same], whole[same])

@@ -32,7 +32,7 @@ SETTINGS: dict[str, Any] = {
     "threads": 1,
     "datasets": {"demo": {"kind": "simulated"}},
     "cohort": {"age_range": [5, 100], "healthy": ["CN"], "run": "first"},
-    "splits": {"scheme": "holdout", "folds": 5, "external_sites": ["E1", "E2"]},
+    "splits": {"scheme": "holdout", "folds": 5, "external_sites": ["demo/E1", "demo/E2"]},
     "imaging": {
         "voxel_size": 4.0,
         "skull_stripping": "template",
@@ -48,6 +48,11 @@ SETTINGS: dict[str, Any] = {
     },
     "probing": {"regions": "regions.tsv"},
     "seeds": [1],
+    "runs": {
+        name: {"of": name, "seeds": [1], "datasets": None, "fraction": 1.0}
+        for name in ("lexp", "y_aware", "l1")
+    },
+    "quality": {"decisions": None},
     "statistics": {"groups": ["CN", "MCI", "AD"], "control": "CN", "bootstrap": 1000},
     "report": {
         "main_experiment": "lexp",
@@ -103,10 +108,12 @@ def people_table(
                         "participant_id": f"sub-{part}{i + 1:03d}",
                         "session_id": f"ses-{visit + 1}",
                         "dataset": "demo",
-                        "site": site,
+                        "site": f"demo/{site}",
                         "scanner": f"scanner {site}",
                         "sex": "FM"[i % 2],
                         "diagnosis": diagnosis,
+                        "healthy": diagnosis == "CN",
+                        "always_healthy": diagnosis == "CN",
                         "years_since_first": years,
                         "age": round(age + years, 2),
                         "true_gap": gap + slope * years,
@@ -219,7 +226,7 @@ def write_results(
         noise = part["participant_id"].map(person_noise) * error * 0.8 + rng.normal(
             0, error * 0.25, len(part)
         )
-        alpha = 0.0 if name == "mean" else ALPHA
+        alpha = 0.0 if name == "median" else ALPHA
         part["predicted_age"] = alpha * (part["true_brain_age"] + noise) + (BETA if alpha else 52)
         part["gap"] = part["predicted_age"] - part["age"]
         part["gap_beheshti"] = (
@@ -241,11 +248,11 @@ def write_results(
             "age_low": 21.0,
             "age_high": 85.0,
             "residual_sd": 3.0,
-            "sites": "H1,H2,H3,H4",
+            "sites": "demo/H1,demo/H2,demo/H3,demo/H4",
             "warning": None,
         }
         for name in ERRORS
-        if name != "mean"
+        if name != "median"
     )
     write("reference", reference, REFERENCE)
 

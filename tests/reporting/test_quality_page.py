@@ -126,7 +126,7 @@ def test_a_persons_word_is_shown_with_the_machines(edited, settings, tmp_path):
     card = next(card for card in cards_of(page) if card["id"] == scan_id)
     told = {name: card[f"data-{name}"] for name in ("verdict", "machine", "decision", "comment")}
     assert told == {"verdict": "pass", "machine": "fail", "decision": "keep", "comment": attack}
-    assert "pass (a person's word)" in page.text
+    assert "pass (manual decision)" in page.text
     assert "the machine said fail: motion" in page.text
     assert "decided by a person 1" in page.text
     assert "now mine/qc_decisions.tsv" in page.text
@@ -174,7 +174,9 @@ def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
             "t1w": "image.nii.gz",
             "age": 50.0,
             "age_top_coded": False,
-            "site": "a site with a long name, 3 T",
+            "healthy": True,
+            "always_healthy": True,
+            "site": "demo/a site with a long name, 3 T",
         }
     ).reindex(columns=SCANS.names)
     qc = pd.DataFrame({"scan_id": ids, "verdict": "pass", "reason": None})

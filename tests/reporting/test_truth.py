@@ -41,7 +41,7 @@ def test_error_is_measured_against_the_true_brain_age(table, study):
     gaps = read_table(study["gaps"], GAPS)
     known = read_table(study["truth"], TRUTH)
     rows = gaps[(gaps["experiment"] == "lexp") & (gaps["role"] == "test")]
-    rows = rows[rows["site"].isin(["E1", "E2"]) & (rows["session_id"] == "ses-1")]
+    rows = rows[rows["site"].isin(["demo/E1", "demo/E2"]) & (rows["session_id"] == "ses-1")]
     both = rows.merge(known, on=["dataset", "participant_id", "session_id"])
     expected = (both["predicted_age"] - both["true_brain_age"]).abs().mean()
     found = line(table, "mae_of_true_brain_age", "external_sites")
@@ -56,9 +56,9 @@ def test_floor_is_what_the_true_brain_age_leaves_of_age(table):
     assert 1.4 < floor < 3.4
 
 
-def test_external_sites_are_told_apart_from_the_clinical_controls(table, study):
+def test_external_sites_are_apart_from_the_clinical_controls(table, study):
     scans = read_table(study["scans"], SCANS)
-    people = scans[scans["site"].isin(["E1", "E2"])]
+    people = scans[scans["site"].isin(["demo/E1", "demo/E2"])]
     constant = line(table, "mae_of_constant", "external_sites")
     assert constant["n"] == len(people)
     ages = people["age"]
@@ -80,7 +80,7 @@ def test_power_agrees_with_simulation():
     assert truth.power(0.5, 0.25) == pytest.approx(share, abs=0.005)
 
 
-def test_a_difference_told_the_other_way_round_is_turned(edited, settings, tmp_path):
+def test_a_difference_given_the_other_way_round_is_turned(edited, settings, tmp_path):
     def turn(frame):
         rows = frame["reference"].notna()
         numbers = frame.loc[rows, ["estimate", "low", "high"]]

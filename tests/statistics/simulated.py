@@ -1,4 +1,4 @@
-"""Small tables with a known truth, for the tests of this room."""
+"""Small tables with a known truth, for the tests of this package."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pandas as pd
 
 from brainage.core.config import defaults
 from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.subjects import site_key, visit_order
 from brainage.core.tables import write_table
-from brainage.statistics.people import Experiment, in_order
+from brainage.statistics.people import Experiment
 from tests.conftest import lacking
 
 SETTINGS: dict[str, Any] = {
     **defaults("statistics"),
     "groups": ["CN", "MCI", "AD"],
-    "healthy": ["CN"],
     "external_sites": [],
     "seed": 2025,
     "bootstrap": 200,
@@ -40,6 +40,7 @@ def scans_of(
     slope: float = 0.0,
     slope_sd: float = 0.5,
     noise: float = 1.0,
+    dataset: str = "demo",
 ) -> pd.DataFrame:
     """People of one group with a true gap at each visit: columns of scans, and true_gap."""
     rows = []
@@ -52,14 +53,15 @@ def scans_of(
             years = visit + (0.1 * rng.uniform(-1, 1) if visit else 0.0)
             rows.append(
                 {
-                    "scan_id": f"demo_{name}_ses-{visit + 1}",
+                    "scan_id": f"{dataset}_{name}_ses-{visit + 1}",
                     "participant_id": name,
                     "session_id": f"ses-{visit + 1}",
-                    "dataset": "demo",
-                    "site": site,
+                    "dataset": dataset,
+                    "site": site_key(dataset, site),
                     "scanner": f"{site}-scanner",
                     "sex": sex,
                     "diagnosis": group,
+                    "healthy": group in (None, "CN"),
                     "years_since_first": years,
                     "role": role,
                     "age": first_age + years,
@@ -91,7 +93,7 @@ def predictions_of(
 
 
 def study(rng: np.random.Generator, **groups: dict[str, Any]) -> pd.DataFrame:
-    """Fit and calibration people at two training sites, and test people of the groups given."""
+    """Training and calibration people at two sites, and test people of the groups given."""
     training = {"sites": ("A", "B"), "ages": (20.0, 85.0)}
     parts = [
         scans_of("CN", 20, rng, role="train", **training),
@@ -113,7 +115,7 @@ def experiment_of(scans: pd.DataFrame, name: str = "lexp") -> Experiment:
     gaps = scans.assign(
         gap_cole=scans["true_gap"], gap_beheshti=scans["true_gap"], in_age_range=True, folds=1
     )
-    return Experiment(name, in_order(gaps), (1.0,))
+    return Experiment(name, visit_order(gaps), (1.0,))
 
 
 def r_output(what: str, folder: Path) -> Path:

@@ -56,7 +56,7 @@ def test_intervals_and_tests_agree_with_proc(tmp_path, seed):
     folder = r_output("roc", tmp_path)
     theirs = pd.read_csv(folder / "areas.csv")
     areas, covariance = delong(scores, is_case)
-    ours = [delong_interval(areas[i], covariance[i, i], 0.95) for i in range(2)]
+    ours = [delong_interval(areas[i], covariance[i, i]) for i in range(2)]
     assert areas == pytest.approx(theirs["auc"].to_numpy(), abs=1e-6)
     assert np.array(ours) == pytest.approx(theirs[["low", "high"]].to_numpy(), abs=1e-6)
     z, p = delong_test(scores, is_case)
@@ -68,7 +68,7 @@ def test_stored_values_of_proc():
     # What pROC 1.18.0 gives for people(1); the test above makes them anew where R is installed.
     scores, is_case = people(1)
     areas, covariance = delong(scores, is_case)
-    low, high = delong_interval(areas[0], covariance[0, 0], 0.95)
+    low, high = delong_interval(areas[0], covariance[0, 0])
     assert [low, areas[0], high] == pytest.approx(STORED_INTERVAL, abs=1e-6)
     assert delong_test(scores, is_case)[0] == pytest.approx(STORED_Z, abs=1e-6)
 

@@ -41,7 +41,7 @@ def test_both_scales_give_what_was_planted(tmp_path):
         assert change.mean() == pytest.approx(expected, abs=0.2)
 
 
-def test_constants_come_from_calibrate_people_alone(tmp_path):
+def test_constants_come_from_calibration_people_alone(tmp_path):
     scans = study(np.random.default_rng(2), CN={"people": 30})
     _, before = computed(predictions_of(scans), tmp_path)
     table = predictions_of(scans)
@@ -76,7 +76,7 @@ def test_ages_outside_the_reference_are_flagged(tmp_path):
     assert gaps.loc[gaps["role"] == "calibration", "in_age_range"].all()
 
 
-def test_too_few_calibrate_people_give_no_correction(tmp_path):
+def test_too_few_calibration_people_give_no_correction(tmp_path):
     rng = np.random.default_rng(6)
     scans = pd.concat([scans_of("CN", 9, rng, role="calibration"), scans_of("CN", 5, rng)])
     gaps, reference = computed(predictions_of(scans), tmp_path)

@@ -43,7 +43,7 @@ def site_probe():
 
 
 def scores_of(scans, rng, better=1.0):
-    test = scans[(scans["role"] == "test") & (scans["site"] == "A")]
+    test = scans[(scans["role"] == "test") & (scans["site"] == "demo/A")]
     test = test[test["years_since_first"] == 0]
     ill = (test["diagnosis"] == "AD").to_numpy()
     parts = []
@@ -71,7 +71,7 @@ def test_every_number_by_hand(scans, tmp_path):
     accuracy, sites, diagnosis = measured(table, scores, tmp_path)
     accuracy = accuracy.set_index(["run", "people", "metric"])
     part = table[table["experiment"] == "lexp.all.0.5"]
-    external = part[part["site"].isin(["E", "F"])]
+    external = part[part["site"].isin(["demo/E", "demo/F"])]
     errors = (external["predicted_age"] - external["age"]).abs().groupby(external["seed"]).mean()
     row = accuracy.loc[("lexp.all.0.5", "external", "mae")]
     # The error of one training, not of the mean of two.
@@ -116,7 +116,7 @@ def test_all_cells_have_the_same_people(scans, tmp_path):
 
 def test_a_site_that_one_cell_was_trained_on_is_external_for_none(scans, tmp_path):
     table = predictions(scans)
-    more = scans[scans["role"] == "train"].head(4).assign(site="E", participant_id="sub-more")
+    more = scans[scans["role"] == "train"].head(4).assign(site="demo/E", participant_id="sub-more")
     more["scan_id"] = [f"demo_sub-more_ses-{i}" for i in range(len(more))]
     table = pd.concat([table, predictions_of(more.head(1), seeds=2)])
     accuracy, *_ = measured(table, scores_of(scans, np.random.default_rng(3)), tmp_path)
@@ -129,7 +129,7 @@ def test_sites_are_drawn_before_people():
     rng = np.random.default_rng(4)
     site = np.repeat([f"S{i}" for i in range(8)], 40)
     error = np.repeat(rng.normal(5, 2, 8), 40) + 0.1 * rng.normal(size=320)
-    people = pd.DataFrame({"site": site})
+    people = pd.DataFrame({"dataset": "demo", "site": site})
     by_people, _, _ = resamples(people, False, SETTINGS)
     by_site, how, notes = resamples(people, True, SETTINGS)
     assert np.allclose(by_site.sum(1), 1) and np.allclose(by_people.sum(1), 1)

@@ -27,7 +27,9 @@ def test_planted_differences_come_back(tmp_path):
         MCI={"people": 80, "sites": sites, "gap": 2.0, "ages": (65, 85)},
         AD={"people": 80, "sites": sites, "gap": 5.0, "ages": (65, 85)},
     )
-    scans.loc[scans["site"] == "Y", "true_gap"] += 4  # an offset of the site is nobody's disease
+    scans.loc[scans["site"] == "demo/Y", "true_gap"] += (
+        4  # an offset of the site is nobody's disease
+    )
     path = written(predictions_of(scans), tmp_path)
     compute_gaps(path, tmp_path / "gaps.tsv", tmp_path / "reference.tsv")
     compare_groups(tmp_path / "gaps.tsv", tmp_path / "groups.tsv", SETTINGS)
@@ -58,7 +60,7 @@ def test_errors_are_hc3():
     theirs = statsmodels.OLS(y, x).fit(cov_type="HC3", use_t=True)
     assert ours.estimates == pytest.approx(theirs.params)
     assert ours.covariance == pytest.approx(np.asarray(theirs.cov_params()))
-    row = ours.contrast(np.array([0.0, 0.0, 1.0]), 0.95)
+    row = ours.contrast(np.array([0.0, 0.0, 1.0]))
     assert row["p"] == pytest.approx(theirs.pvalues[2])
     assert [row["low"], row["high"]] == pytest.approx(list(theirs.conf_int()[2]))
 
@@ -94,7 +96,7 @@ def test_group_mostly_at_one_site_is_refused():
         ]
     )
     row = rows_of(scans).loc[("AD", "CN", "years")]
-    assert np.isnan(row["estimate"]) and "told apart" in row["note"]
+    assert np.isnan(row["estimate"]) and "confounded with site" in row["note"]
 
 
 def test_many_small_sites_are_random():
@@ -103,7 +105,7 @@ def test_many_small_sites_are_random():
     scans = pd.concat(
         [scans_of("CN", 45, rng, sites=sites), scans_of("AD", 30, rng, sites=sites, gap=5.0)]
     )
-    offset = dict(zip(sites, 3 * rng.normal(size=15), strict=True))
+    offset = dict(zip([f"demo/{site}" for site in sites], 3 * rng.normal(size=15), strict=True))
     scans["true_gap"] += scans["site"].map(offset)
     row = rows_of(scans).loc[("AD", "CN", "years")]
     assert "site (random)" in row["model"]

@@ -97,7 +97,7 @@ def test_boundary_falls_back_to_own_slopes():
 
 def test_one_group_is_a_mean_with_a_t_interval():
     values = np.array([1.0, 2.0, 4.0])
-    row = welch([values], 0.95)
+    row = welch([values])
     assert row["estimate"] == pytest.approx(7 / 3)
     assert row["high"] - row["estimate"] == pytest.approx(4.302653 * values.std(ddof=1) / 3**0.5)
 

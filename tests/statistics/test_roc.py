@@ -131,7 +131,7 @@ def test_groups_of_different_sites_are_refused():
     parts = [("CN", 38, "X"), ("CN", 2, "Y"), ("AD", 38, "Y"), ("AD", 2, "X")]
     scans = pd.concat([scans_of(group, n, rng, sites=(site,)) for group, n, site in parts])
     rows = rows_of(scans).loc[["AD"]]
-    assert rows["estimate"].isna().all() and rows["note"].str.contains("told apart").all()
+    assert rows["estimate"].isna().all() and rows["note"].str.contains("confounded with site").all()
 
 
 def test_no_diagnosis_gives_no_rows():

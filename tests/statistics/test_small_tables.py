@@ -72,7 +72,7 @@ def test_no_diagnosis_no_sex_no_site(tmp_path):
     assert len(found["groups"]) == len(found["roc"]) == len(found["slopes"]) == 0
 
 
-def test_no_calibrate_people(tmp_path):
+def test_no_calibration_people(tmp_path):
     visits = {"people": 25, "visits": 2}
     scans = study(np.random.default_rng(3), CN=visits, AD=visits)
     found = everything(predictions_of(scans[scans["role"] != "calibration"]), tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brainage.learning.store import Store
+from brainage.core.store import Store
 
 # Of a GPU's free memory; the rest is for the network. 20,000 brains at 1.5 mm are 42 GB, which
 # fits a card of 80.
@@ -86,7 +86,7 @@ class Brains:
             for volumes in fetched:
                 yield volumes, torch.arange(len(volumes), device=self.device)
 
-    def _fetched(self, batches: Iterable[np.ndarray]) -> Iterator[Tensor]:
+    def _fetched(self, batches: Iterable[np.ndarray]) -> Generator[Tensor, None, None]:
         with ThreadPoolExecutor(1, "brains", initializer=self._use_device) as thread:
             coming = None
             for positions in batches:

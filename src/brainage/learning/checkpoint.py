@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 from brainage.core.files import written_whole
 
 
-def fingerprint(**parts: Any) -> dict[str, str]:
+def fingerprint_parts(**parts: Any) -> dict[str, str]:
     """Hash everything that a result follows from.
 
     Parameters
@@ -31,15 +30,15 @@ def fingerprint(**parts: Any) -> dict[str, str]:
     return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
 
 
-def save(path: Path, state: dict[str, Any], made_for: dict[str, str]) -> None:
+def save(path: Path, state: dict[str, Any], fingerprints: dict[str, str]) -> None:
     """Write `state` (tensors, numbers, text, lists and dicts of them) with its fingerprints."""
     import torch
 
     with written_whole(path) as temporary:
-        torch.save({"made_for": made_for, "state": state}, temporary)
+        torch.save({"fingerprints": fingerprints, "state": state}, temporary)
 
 
-def load(path: Path, made_for: dict[str, str]) -> dict[str, Any] | None:
+def load(path: Path, fingerprints: dict[str, str]) -> dict[str, Any] | None:
     """Return the state of a checkpoint, or None where there is none to go on from.
 
     A checkpoint of another config, other data or other code, or one that cannot be read, is
@@ -51,11 +50,12 @@ def load(path: Path, made_for: dict[str, str]) -> dict[str, Any] | None:
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        found, state = dict(content["made_for"]), content["state"]
+        found: dict[str, str] = dict(content["fingerprints"])
+        state: dict[str, Any] = content["state"]
     except Exception as error:
         print(f"{path}: unreadable checkpoint ({error}); starting anew", file=sys.stderr)
         return None
-    other = [name for name in made_for if found.get(name) != made_for[name]]
+    other = [name for name in fingerprints if found.get(name) != fingerprints[name]]
     if other:
         what = " and ".join(other)
         print(f"{path}: checkpoint made with other {what}; starting anew", file=sys.stderr)
@@ -64,7 +64,5 @@ def load(path: Path, made_for: dict[str, str]) -> dict[str, Any] | None:
 
 
 def remove(path: Path) -> None:
-    """Delete a checkpoint, and its folder if that is empty now."""
+    """Delete a checkpoint; its folder stays, as others may be about to write there."""
     path.unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # others may train into the same folder
-        path.parent.rmdir()

@@ -47,4 +47,5 @@ def make_repeatable(threads: int) -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Nothing here reads memory before it is written; to fill it costs a GPU a tenth of its time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    # A property of the module itself, which type checkers do not know.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

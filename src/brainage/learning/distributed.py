@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from brainage.core.files import InputError, written_whole
 
 
-class Alone:
-    """A team of one process."""
+class SingleProcess:
+    """All of the processes that train, where that is one."""
 
     rank, size = 0, 1
 
@@ -37,14 +37,15 @@ class Alone:
         """Wait until all processes are here."""
 
 
-class Team(Alone):
+class ProcessGroup(SingleProcess):
     """This process as one of several of torch.distributed."""
 
     def __init__(self) -> None:
         self.rank, self.size = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
     def gather(self, outputs: Tensor, sizes: list[int]) -> Tensor:
-        return _Gather.apply(outputs, sizes, self.rank)
+        gathered: Tensor = _Gather.apply(outputs, sizes, self.rank)
+        return gathered
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         for parameter in parameters:
@@ -76,8 +77,8 @@ class _Gather(torch.autograd.Function):
         return gradient.split(ctx.sizes)[ctx.rank], None, None
 
 
-def run(function: Callable[[Any, Any], Any], job: Any, processes: int) -> Any:
-    """Call ``function(job, team)`` in that many processes; returns what the first returns.
+def run(function: Callable[[Any, SingleProcess], Any], job: Any, count: int) -> Any:
+    """Call ``function(job, processes)`` in that many processes; returns what the first returns.
 
     Raises
     ------
@@ -87,30 +88,28 @@ def run(function: Callable[[Any, Any], Any], job: Any, processes: int) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         try:
-            torch.multiprocessing.spawn(
-                _work, args=(function, job, processes, place), nprocs=processes
-            )
+            torch.multiprocessing.spawn(_work, args=(function, job, count, place), nprocs=count)
         except torch.multiprocessing.ProcessRaisedException:
-            said = sorted(place.glob("error-*"))
-            if said:
-                raise pickle.loads(said[0].read_bytes()) from None
+            errors = sorted(place.glob("error-*"))
+            if errors:
+                raise pickle.loads(errors[0].read_bytes()) from None
             raise
         return torch.load(place / "result.pt", weights_only=True)
 
 
-def _work(rank: int, function: Any, job: Any, processes: int, place: Path) -> None:
+def _work(rank: int, function: Any, job: Any, count: int, place: Path) -> None:
     settings = getattr(job, "settings", {"device": "cpu"})
     uses_gpu = settings["device"] != "cpu" and torch.cuda.is_available()
     if uses_gpu:
         torch.cuda.set_device(rank % torch.cuda.device_count())
     torch.distributed.init_process_group(
         "nccl" if uses_gpu else "gloo",
-        init_method=(place / "meeting").as_uri(),
+        init_method=(place / "rendezvous").as_uri(),
         rank=rank,
-        world_size=processes,
+        world_size=count,
     )
     try:
-        value = function(job, Team())
+        value = function(job, ProcessGroup())
     except InputError as error:
         with written_whole(place / f"error-{rank}") as temporary:
             temporary.write_bytes(pickle.dumps(error))

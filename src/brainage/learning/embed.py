@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,34 +12,31 @@ from torch import nn
 
 from brainage.core.contracts.learning import INDEX
 from brainage.core.files import InputError, read_json, written_whole
+from brainage.core.layout import Layout
+from brainage.core.store import Store, open_store
 from brainage.core.tables import write_table
-from brainage.learning import augment, encoders
+from brainage.core.training import Training
+from brainage.learning import augment
 from brainage.learning.devices import make_repeatable, pick_device
-from brainage.learning.pretrain import DESCRIPTION, WEIGHTS
-from brainage.learning.store import open_store
+from brainage.learning.model import build_encoder
 
 _BATCH = 16
 
 
-def embed(
-    store: Path, encoder: Path, out_array: Path, out_index: Path, threads: int, device: str = "auto"
-) -> None:
-    """Write the encoder's output, not that of its training head, for every brain of a store.
+def embed(files: Layout, name: Training, *, device: str, threads: int) -> None:
+    """Write the encoder's output, not that of its training head, for every brain of the store.
 
     Parameters
     ----------
-    store
-        Folder of the store.
-    encoder
-        Folder with ``encoder.safetensors`` and ``encoder.json``.
-    out_array
-        Where to put the embeddings: (n, d) float32, in the order of the store.
-    out_index
-        Where to put their index, :data:`INDEX`.
-    threads
-        Threads of torch.
+    files
+        Of these results the store and the encoder are read; written are the embeddings, (n, d)
+        float32 in the order of scan_id, and their index, :data:`INDEX`.
+    name
+        Whose encoder.
     device
         ``auto``, ``cpu`` or ``cuda``.
+    threads
+        Threads of torch.
 
     Raises
     ------
@@ -49,25 +45,75 @@ def embed(
         scale than those of the store.
     """
     make_repeatable(threads)
-    data = open_store(store)
-    network, description = load_encoder(encoder)
-    for key in ("affine", "scale", "shape", "space"):
-        if description["preprocessing"].get(key) != data.info.get(key):
-            raise InputError(
-                f"{encoder}: was trained on brains with another {key} than those of {store}; "
-                "preprocess them alike"
-            )
+    store = open_store(files.folder("store"))
+    network, description = load_encoder(files, name)
+    _require_like_brains(files, name, store, description)
     where = pick_device(device)
-    network.to(where).eval()
-    scan_ids = sorted(data.rows)
-    rows = np.array([data.rows[scan_id] for scan_id in scan_ids])
+    network.to(where)
+    scan_ids = sorted(store.rows)
+    rows = np.array([store.rows[scan_id] for scan_id in scan_ids])
+    embeddings = _embeddings(network, store, rows, description, where)
+    if not np.isfinite(embeddings).all():
+        bad = scan_ids[int(np.argmin(np.isfinite(embeddings).all(1)))]
+        raise InputError(f"{name}: the embedding of {bad} is not finite; train its encoder anew")
+    path = files.file("embeddings", training=name)
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.save(file, embeddings)
+    index = pd.DataFrame(
+        {
+            "scan_id": scan_ids,
+            "row": range(len(scan_ids)),
+            "brain_sha256": [store.hashes[scan_id] for scan_id in scan_ids],
+            "grey_matter_sha256": [store.grey_matter_hashes.get(scan_id) for scan_id in scan_ids],
+        }
+    )
+    write_table(index, files.file("embedding_index", training=name), INDEX)
+    print(f"embedded {len(rows)} scans", file=sys.stderr, flush=True)
+
+
+def load_encoder(files: Layout, name: Training) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network with its weights, in evaluation mode, and its description."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    description: dict[str, Any] = read_json(files.file("encoder_description", training=name))
+    architecture = description["architecture"]
+    channels = len(description["settings"]["channels"])
+    network = build_encoder(architecture["name"], architecture["width"], channels)
+    path = files.file("encoder", training=name)
+    try:
+        network.load_state_dict(load_file(path))
+    except (FileNotFoundError, SafetensorError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be used: {error}") from None
+    return network.eval(), description
+
+
+def _require_like_brains(
+    files: Layout, name: Training, store: Store, description: dict[str, Any]
+) -> None:
+    for key in ("affine", "scale", "shape", "space"):
+        if description["preprocessing"].get(key) != store.info.get(key):
+            raise InputError(
+                f"{files.file('encoder', training=name)}: was trained on brains with another {key} "
+                f"than those of {files.folder('store')}; preprocess them alike"
+            )
+
+
+def _embeddings(
+    network: nn.Module,
+    store: Store,
+    rows: np.ndarray,
+    description: dict[str, Any],
+    where: torch.device,
+) -> np.ndarray:
+    """Embed some rows of the store, (n, d) float32."""
     size = description["architecture"]["feature_size"]
     channels = description["settings"]["channels"]
     embeddings = np.empty((len(rows), size), dtype=np.float32)
     with torch.inference_mode():
         for start in range(0, len(rows), _BATCH):
             part = rows[start : start + _BATCH]
-            volumes = torch.from_numpy(data.read(part, channels)).to(where)
+            volumes = torch.from_numpy(store.read(part, channels)).to(where)
             volumes = augment.to_float(volumes, channels)
             # One brain's numbers must not hang on how many others are in its batch: some
             # kernels change with the batch's size, so the last batch is filled up.
@@ -75,27 +121,4 @@ def embed(
             volumes = torch.cat([volumes, volumes[:1].expand(missing, -1, -1, -1, -1)])
             features = network(volumes)[: len(part)]
             embeddings[start : start + len(part)] = features.float().cpu().numpy()
-    if not np.isfinite(embeddings).all():
-        bad = scan_ids[int(np.argmin(np.isfinite(embeddings).all(1)))]
-        raise InputError(f"{encoder}: the embedding of {bad} is not finite; train it anew")
-    with written_whole(out_array) as temporary, temporary.open("wb") as file:
-        np.save(file, embeddings)
-    index = pd.DataFrame({"scan_id": scan_ids, "row": range(len(scan_ids))})
-    write_table(index, out_index, INDEX)
-    print(f"embedded {len(rows)} scans", file=sys.stderr, flush=True)
-
-
-def load_encoder(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the network with its weights, in evaluation mode, and its description."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    description = read_json(folder / DESCRIPTION)
-    architecture = description["architecture"]
-    channels = len(description["settings"]["channels"])
-    network = encoders.build(architecture["name"], architecture["width"], channels)
-    try:
-        network.load_state_dict(load_file(folder / WEIGHTS))
-    except (FileNotFoundError, SafetensorError, RuntimeError) as error:
-        raise InputError(f"{folder / WEIGHTS}: cannot be used: {error}") from None
-    return network.eval(), description
+    return embeddings

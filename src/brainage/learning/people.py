@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.files import InputError
+from brainage.core.layout import Layout
+from brainage.core.store import Store
+from brainage.core.subjects import PERSON, site_factor
 from brainage.core.tables import read_table
-from brainage.learning.store import Store
-
-_PERSON = ["dataset", "participant_id"]
+from brainage.core.training import Training
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Group:
     ages
         Years at each scan, float32.
     sites
-        Data set and site of each scan.
+        ``dataset/site`` of each scan.
     people
         For each person the positions of their scans in the lists above.
     """
@@ -42,9 +42,7 @@ class Group:
     people: list[np.ndarray]
 
 
-def read_groups(
-    scans: Path, splits: Path, store: Store, experiment: str, fold: int, seed: int
-) -> tuple[Group, Group]:
+def read_groups(files: Layout, store: Store, training: Training) -> tuple[Group, Group]:
     """Collect the scans of `train` and of `validation` people of one training run.
 
     Scans without an age, with a top-coded age, set aside or not in the store are left out.
@@ -54,32 +52,33 @@ def read_groups(
     InputError
         Where the run has no training people, or a person has two roles in it.
     """
+    splits = files.file("splits")
     table = read_table(splits, SPLITS)
-    run = (table["experiment"] == experiment) & (table["fold"] == fold) & (table["seed"] == seed)
-    roles = table.loc[run]
+    named = [table[column] == value for column, value in training.columns.items()]
+    roles = table[np.logical_and.reduce(named)]
     # The table's key refuses two rows for one person; this refuses it should the key change.
-    double = roles.duplicated(_PERSON)
+    double = roles.duplicated(PERSON)
     if double.any():
-        person = roles.loc[double, _PERSON].iloc[0]
+        person = roles.loc[double, PERSON].iloc[0]
         raise InputError(
             f"{splits}: {person['dataset']} {person['participant_id']} has two roles in "
-            f"{experiment}, fold {fold}, seed {seed}; a person has one"
+            f"{training.words}; a person has one"
         )
-    people = read_table(scans, SCANS)
+    people = read_table(files.file("scans"), SCANS)
     people = people[
         people["age"].notna()
         & ~people["age_top_coded"]
         & people["set_aside"].isna()
         & people["scan_id"].isin(store.rows)
     ]
-    known = people.merge(roles[[*_PERSON, "role"]], on=_PERSON, how="inner")
-    fit = _group(known[known["role"] == "train"], store)
-    if len(fit.people) < 2:
+    known = people.merge(roles[[*PERSON, "role"]], on=PERSON, how="inner")
+    train = _group(known[known["role"] == "train"], store)
+    if len(train.people) < 2:
         raise InputError(
-            f"{splits}: {experiment}, fold {fold}, seed {seed} has {len(fit.people)} training people "
+            f"{splits}: {training.words} has {len(train.people)} training people "
             "with a usable scan and age; training needs 2 or more"
         )
-    return fit, _group(known[known["role"] == "validation"], store)
+    return train, _group(known[known["role"] == "validation"], store)
 
 
 def batches(
@@ -142,13 +141,13 @@ def _balanced(group: Group, order: np.ndarray, sampling: str) -> np.ndarray:
 
 
 def _group(table: pd.DataFrame, store: Store) -> Group:
-    table = table.sort_values([*_PERSON, "scan_id"], kind="stable").reset_index(drop=True)
-    people = [np.asarray(list(rows)) for rows in table.groupby(_PERSON, sort=True).groups.values()]
+    table = table.sort_values([*PERSON, "scan_id"], kind="stable").reset_index(drop=True)
+    people = [np.asarray(list(rows)) for rows in table.groupby(PERSON, sort=True).groups.values()]
     scan_ids = list(table["scan_id"])
     return Group(
         scan_ids=scan_ids,
         rows=np.array([store.rows[scan_id] for scan_id in scan_ids], dtype=np.int64),
         ages=table["age"].to_numpy(dtype=np.float32),
-        sites=(table["dataset"] + " " + table["site"].fillna("n/a")).to_numpy(dtype=str),
+        sites=site_factor(table).to_numpy(dtype=str),
         people=people,
     )

@@ -4,40 +4,45 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
 import brainage
 from brainage.core.contracts import learning as contract
-from brainage.core.derivatives import SCAN_ID_PATTERN
 from brainage.core.files import InputError, write_json, written_whole
+from brainage.core.layout import Layout
+from brainage.core.store import Store, open_store
 from brainage.core.tables import write_table
-from brainage.learning import checkpoint, encoders, losses, people, training
-from brainage.learning.store import open_store
-
-WEIGHTS = "encoder.safetensors"
-DESCRIPTION = "encoder.json"
-HISTORY = "history.tsv"
+from brainage.core.training import Training
+from brainage.learning import checkpoint, people, training
+from brainage.learning.model import build_encoder, loss_options
+from brainage.learning.run import Diverged, Job
 
 # These change how the work is done and not what comes out (up to rounding on other devices).
 _NOT_RESULT = ("checkpoint_every", "hold_brains")
+# What embeddings of an encoder must be made from, out of what the store says of itself.
+PREPROCESSING = ("affine", "dtype", "scale", "shape", "space")
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A trained encoder: the job that made it, and the error of each learning rate tried."""
+
+    job: Job
+    weights: dict[str, Any]
+    history: list[dict[str, Any]]
+    tried: dict[float, float] = field(default_factory=dict)
 
 
 def pretrain(
-    store: Path,
-    scans: Path,
-    splits: Path,
-    out: Path,
-    checkpoints: Path,
+    files: Layout,
+    name: Training,
     settings: dict[str, Any],
-    experiment: str,
-    fold: int,
-    seed: int,
+    *,
     threads: int,
-    code_hash: str,
+    code: str,
     steps_of: str | None = None,
 ) -> None:
     """Train an encoder on the training people of one run and write it.
@@ -48,22 +53,19 @@ def pretrain(
 
     Parameters
     ----------
-    store
-        Folder of the store.
-    scans, splits
-        Tables :data:`SCANS` and :data:`SPLITS`.
-    out
-        Folder for ``encoder.safetensors``, ``encoder.json`` and ``history.tsv``.
-    checkpoints
-        Folder for this run's checkpoint while it lasts.
+    files
+        Of these results the store, :data:`SCANS` and :data:`SPLITS` are read; written are
+        ``encoder.safetensors``, ``encoder.json`` and ``history.tsv``, and a checkpoint while the
+        training lasts.
+    name
+        Which run of the splits.
     settings
         One experiment of the config: every key of the section ``learning``. Of a list of learning
-        rates the one is taken whose encoder has the least error of an age probe on validation people.
-    experiment, fold, seed
-        Which run of the splits.
+        rates the one is taken whose encoder has the least error of an age probe on validation
+        people.
     threads
         Threads of torch.
-    code_hash
+    code
         Hash of the code that results follow from; a checkpoint of other code is not used.
     steps_of
         The experiment whose training people set the number of optimiser steps an epoch, so that
@@ -75,46 +77,46 @@ def pretrain(
         Too few training people, a person with two roles, or a loss
         that becomes infinite or not a number.
     """
-    data = open_store(store)
-    fit, validation = people.read_groups(scans, splits, data, experiment, fold, seed)
+    store = open_store(files.folder("store"))
+    train, validation = people.read_groups(files, store, name)
     steps = None
-    if steps_of not in (None, experiment):
-        whole, _ = people.read_groups(scans, splits, data, steps_of, fold, seed)
+    if steps_of not in (None, name.experiment):
+        whole, _ = people.read_groups(files, store, replace(name, experiment=steps_of))
         steps = math.ceil(len(whole.people) / settings["batch_people"])
-    made_for = checkpoint.fingerprint(
+    fingerprints = checkpoint.fingerprint_parts(
         config=[
             {key: value for key, value in settings.items() if key not in _NOT_RESULT},
-            [experiment, fold, seed, steps, threads],
+            [str(name), steps, threads],
         ],
         data=[
-            data.info,
+            store.info,
             *(
                 [group.scan_ids, group.rows.tolist(), group.ages.tolist(), group.sites.tolist()]
-                for group in (fit, validation)
+                for group in (train, validation)
             ),
         ],
-        code=code_hash,
+        code=code,
     )
-    job = training.Job(
-        name=f"{experiment} fold {fold} seed {seed}",
-        store=store,
-        train=fit,
+    file_name = f"{name.experiment}_fold-{name.fold}_seed-{name.seed}.pt"
+    job = Job(
+        name=str(name),
+        store=files.folder("store"),
+        train=train,
         validation=validation,
         settings=settings,
-        seed=seed,
+        seed=name.seed,
         threads=threads,
-        checkpoint=checkpoints / f"{experiment}_fold-{fold}_seed-{seed}.pt",
-        made_for=made_for,
+        checkpoint=files.folder("checkpoints") / file_name,
+        fingerprints=fingerprints,
         steps=steps,
     )
     jobs = _jobs(job)
-    best, weights, history, tried = _best(jobs)
-    _write(out, weights, history, best, data.info, (experiment, fold, seed), tried)
+    _write(files, name, _best(jobs), store)
     for one in jobs:
         checkpoint.remove(one.checkpoint)
 
 
-def _jobs(job: training.Job) -> list[training.Job]:
+def _jobs(job: Job) -> list[Job]:
     """One job a learning rate, all alike but for it, each with a checkpoint of its own."""
     rates = job.settings["learning_rate"]
     if not isinstance(rates, list):
@@ -132,23 +134,21 @@ def _jobs(job: training.Job) -> list[training.Job]:
             name=f"{job.name}, learning rate {rate:g}",
             settings={**job.settings, "learning_rate": rate, "validation_every": every},
             checkpoint=job.checkpoint.with_suffix(f".{number}.pt"),
-            made_for={**job.made_for, "learning rate": repr(rate)},
+            fingerprints={**job.fingerprints, "learning rate": repr(rate)},
         )
         for number, rate in enumerate(rates)
     ]
 
 
-def _best(
-    jobs: list[training.Job],
-) -> tuple[training.Job, dict[str, Any], list[dict[str, Any]], dict[float, float]]:
-    """Train all; return the one of least error on validation people, and the errors by learning rate.
+def _best(jobs: list[Job]) -> _Trained:
+    """Train all; return the one of least error on validation people.
 
     A rate that diverges has an infinite error; it is no reason to lose the others.
     """
     if len(jobs) == 1:  # nothing is chosen, and no validation person is looked at for it
-        return jobs[0], *training.train(jobs[0]), {}
-    found: tuple[Any, ...] | None = None
-    failure: training.Diverged | None = None
+        return _Trained(jobs[0], *training.train(jobs[0]))
+    found: _Trained | None = None
+    failure = Diverged(f"{jobs[0].name}: there is nothing to choose from")
     tried: dict[float, float] = {}
     for job in jobs:
         error = math.inf
@@ -156,76 +156,59 @@ def _best(
             weights, history = training.train(job)
             error = _validation_error(history, job.settings["choose_epoch"])
             if found is None or error < min(tried.values()):
-                found = (job, weights, history)
-        except training.Diverged as diverged:
+                found = _Trained(job, weights, history)
+        except Diverged as diverged:
             print(diverged, file=sys.stderr)
             failure = diverged
         tried[job.settings["learning_rate"]] = error
     if found is None:
-        assert failure is not None
         raise failure
-    return *found, tried
+    return replace(found, tried=tried)
 
 
 def _validation_error(history: list[dict[str, Any]], choose_epoch: str) -> float:
     """Error on validation people of the weights that are written."""
     looked = [row for row in history if not math.isnan(row["validation_loss"])]
     if choose_epoch == "validation":
-        return min(looked, key=lambda row: row["validation_loss"])["validation_mae"]
-    return looked[-1]["validation_mae"]
+        return float(min(looked, key=lambda row: row["validation_loss"])["validation_mae"])
+    return float(looked[-1]["validation_mae"])
 
 
-def _person(scan_id: str) -> tuple[str, str]:
-    match = SCAN_ID_PATTERN.fullmatch(scan_id)
-    if match is None:
-        raise InputError(f"{scan_id!r} is not a scan_id")
-    return match["dataset"], match["participant"]
-
-
-def _write(
-    out: Path,
-    weights: dict[str, Any],
-    history: list[dict[str, Any]],
-    job: training.Job,
-    store_info: dict[str, Any],
-    run: tuple[str, int, int],
-    tried: dict[float, float],
-) -> None:
+def _write(files: Layout, name: Training, trained: _Trained, store: Store) -> None:
     from safetensors.torch import save_file
 
-    experiment, fold, seed = run
-    table = pd.DataFrame(history)
-    table.insert(0, "experiment", experiment)
-    table.insert(1, "fold", fold)
-    table.insert(2, "seed", seed)
-    if len(tried) > 1:
-        table["rates_tried"] = "; ".join(f"{rate:g}: {mae:.2f}" for rate, mae in tried.items())
-    with written_whole(out / WEIGHTS) as temporary:
-        save_file({key: value.contiguous() for key, value in weights.items()}, temporary)
-    write_table(table, out / HISTORY, contract.HISTORY)
-    seen = {contract.person_hash(*_person(scan_id)) for scan_id in job.train.scan_ids}
-    encoder = encoders.build(**job.settings["encoder"], channels=len(job.settings["channels"]))
-    write_json(
-        out / DESCRIPTION,
-        {
-            "architecture": {
-                **job.settings["encoder"],
-                "feature_size": encoder.feature_size,
-                "parameters": sum(value.numel() for value in encoder.parameters()),
-            },
-            "preprocessing": store_info,
-            "settings": {**job.settings, **losses.options(job.settings)},
-            "training": {
-                "experiment": experiment,
-                "fold": fold,
-                "seed": seed,
-                "people": len(job.train.people),
-                "scans": len(job.train.scan_ids),
-                "people_hashes": sorted(seen),
-                "age_low": round(float(job.train.ages.min()), 4),
-                "age_high": round(float(job.train.ages.max()), 4),
-                "threads": job.threads,
-            },
-            "version": brainage.__version__,
+    table = pd.DataFrame(trained.history).assign(**name.columns)
+    if len(trained.tried) > 1:
+        rates = "; ".join(f"{rate:g}: {error:.2f}" for rate, error in trained.tried.items())
+        table["rates_tried"] = rates
+    with written_whole(files.file("encoder", training=name)) as temporary:
+        save_file({key: value.contiguous() for key, value in trained.weights.items()}, temporary)
+    write_table(table, files.file("training_history", training=name), contract.HISTORY)
+    description = _description(trained.job, store)
+    description["training"] |= name.columns
+    write_json(files.file("encoder_description", training=name), description)
+
+
+def _description(job: Job, store: Store) -> dict[str, Any]:
+    """What ``encoder.json`` says beside the name of the training."""
+    encoder = build_encoder(**job.settings["encoder"], channels=len(job.settings["channels"]))
+    train = job.train
+    return {
+        "architecture": {
+            **job.settings["encoder"],
+            "feature_size": encoder.feature_size,
+            "parameters": sum(value.numel() for value in encoder.parameters()),
         },
-    )
+        "preprocessing": {key: store.info[key] for key in PREPROCESSING if key in store.info},
+        "settings": {**job.settings, **loss_options(job.settings)},
+        "training": {
+            "people": len(train.people),
+            "scans": len(train.scan_ids),
+            # Of every brain that it may have seen, so that a probe can refuse to be tested on one.
+            "brain_sha256": sorted({store.hashes[scan_id] for scan_id in train.scan_ids}),
+            "age_low": round(float(train.ages.min()), 4),
+            "age_high": round(float(train.ages.max()), 4),
+            "threads": job.threads,
+        },
+        "version": brainage.__version__,
+    }

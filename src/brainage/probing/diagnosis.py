@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.layout import Layout
+from brainage.core.subjects import first_scans, site_factor
 from brainage.core.tables import write_table
+from brainage.core.training import Training
 from brainage.probing.logistic import out_of_fold
-from brainage.probing.people import first_scans, read_embeddings, read_run
+from brainage.probing.people import read_embedded
 
 
-def probe_diagnosis(
-    embeddings: Path,
-    index: Path,
-    scans: Path,
-    splits: Path,
-    out: Path,
-    experiment: str,
-    fold: int,
-    seed: int,
-    settings: dict[str, Any],
-) -> None:
+def probe_diagnosis(files: Layout, training: Training, settings: dict[str, Any]) -> None:
     """Score the test people of each pair of groups by logistic regression, out of fold by person.
 
     The first scan of each test person, controls as unseen by the encoder as patients, and only at
-    sites that hold both groups: a control of another scanner could be told by the scanner.
+    sites that hold both groups: a control of another scanner could be known by the scanner.
+    Written is diagnosis_scores.tsv of the training (:data:`DIAGNOSIS_SCORES`); a pair with too few
+    people has no rows.
 
     Parameters
     ----------
-    embeddings, index
-        An array (.npy) of shape (scans, features) and what its rows are.
-    scans, splits
-        As :data:`SCANS` and :data:`SPLITS`.
-    out
-        As :data:`DIAGNOSIS_SCORES`; no rows for a pair with too few people.
-    experiment, fold, seed
-        The run.
+    files, training
+        Where everything lies, and whose embeddings.
     settings
         Section ``probing`` of the config, and ``seed``, ``groups`` and ``control``.
     """
-    people = read_run(index, scans, splits, experiment, fold, seed)
-    features = read_embeddings(embeddings, people)
+    people, features = read_embedded(files, training)
     first = first_scans(people[people["role"] == "test"])
     control = settings["control"]
     parts = []
@@ -64,13 +51,17 @@ def probe_diagnosis(
             scoring="neg_log_loss",
         )
         score = probabilities[:, list(classes).index(case)]
-        run = {"experiment": experiment, "seed": seed, "fold": fold, "control": control}
-        parts.append(two[["scan_id"]].assign(**run, case=case, score=score))
+        pair = {**training.columns, "control": control, "case": case}
+        parts.append(two[["scan_id"]].assign(**pair, score=score))
+    out = files.file("diagnosis_scores_of", training=training)
     empty = pd.DataFrame(columns=list(DIAGNOSIS_SCORES.names))
     write_table(pd.concat(parts, ignore_index=True) if parts else empty, out, DIAGNOSIS_SCORES)
 
 
 def at_shared_sites(people: pd.DataFrame) -> pd.DataFrame:
-    """Keep the people of sites that hold more than one diagnosis; an unknown site is one site."""
-    site = people["site"].fillna("unknown")
+    """Keep the people of sites that hold more than one diagnosis.
+
+    An unknown site is its data set's own: two data sets never share one.
+    """
+    site = site_factor(people)
     return people[site.map(people.groupby(site)["diagnosis"].nunique()) > 1]

@@ -1,4 +1,4 @@
-"""The tables of all runs in one."""
+"""The tables of all trainings in one."""
 
 from __future__ import annotations
 
@@ -8,16 +8,50 @@ from pathlib import Path
 import pandas as pd
 
 from brainage.core.contract import Table
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
+from brainage.core.files import InputError
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
+
+TABLES = {
+    "predictions": PREDICTIONS,
+    "site_probe": SITE_PROBE,
+    "diagnosis_scores": DIAGNOSIS_SCORES,
+}
+
+
+def gather_trainings(files: Layout, name: str, trainings: Sequence[str]) -> None:
+    """Put a table of several trainings together.
+
+    Parameters
+    ----------
+    files
+        Where the tables lie.
+    name
+        One of :data:`TABLES`, or that of the grid, such as ``grid_predictions``.
+    trainings
+        Their names, such as ``lexp/fold-0_seed-1``.
+
+    Raises
+    ------
+    InputError
+        There is no table of that name, or as :func:`gather`.
+    """
+    kind = name.removeprefix("grid_")
+    if kind not in TABLES:
+        names = ", ".join([*TABLES, *(f"grid_{known}" for known in TABLES)])
+        raise InputError(f"table {name!r} is not one of {names}")
+    paths = [files.file(f"{kind}_of", training=training) for training in trainings]
+    gather(paths, files.file(name), TABLES[kind])
 
 
 def gather(paths: Sequence[Path], out: Path, table: Table) -> None:
-    """Put the tables of several runs below each other.
+    """Put tables of one kind below each other.
 
     Parameters
     ----------
     paths
-        Tables of one kind.
+        The tables.
     out
         The table of all their rows, in the order of its key.
     table

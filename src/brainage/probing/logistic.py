@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MANY_STEPS = 20_000
+MAX_ITERATIONS = 20_000
 
 
 def out_of_fold(
@@ -20,7 +20,7 @@ def out_of_fold(
     folds: int,
     seed: int,
     scoring: str,
-    steps: int = MANY_STEPS,
+    max_iterations: int = MAX_ITERATIONS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels and probabilities of each row from a model fitted without that row.
 
@@ -39,7 +39,7 @@ def out_of_fold(
         Number of folds (fewer where a label is rarer) and seed of their drawing.
     scoring
         scikit-learn's name of what the strength is chosen by.
-    steps
+    max_iterations
         Most iterations of the optimiser.
 
     Returns
@@ -64,7 +64,7 @@ def out_of_fold(
     for train, held_out in splitter.split(features, codes):
         fit, scored = _prepared(features[train], features[held_out], standardise)
         inner = min(folds, int(np.bincount(codes[train]).min()))
-        model = LogisticRegression(max_iter=steps)
+        model = LogisticRegression(max_iter=max_iterations)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", ConvergenceWarning)
@@ -79,7 +79,7 @@ def out_of_fold(
         unfinished += sum(issubclass(w.category, ConvergenceWarning) for w in caught)
         predicted[held_out] = model.predict(scored)
         probabilities[held_out] = model.predict_proba(scored)
-    if unfinished and steps >= MANY_STEPS:
+    if unfinished and max_iterations >= MAX_ITERATIONS:
         print(f"logistic probe: {unfinished} fits did not converge", file=sys.stderr)
     return classes[predicted], probabilities, classes
 

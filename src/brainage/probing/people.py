@@ -1,37 +1,34 @@
-"""Who is in a run, for what, and with which row of an array: joined by key, checked for leaks."""
+"""Who takes part in a training, as what, and with which row of an array, joined by key."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.cohort import SCANS, SPLITS
-from brainage.core.contracts.learning import INDEX, person_hash
+from brainage.core.contracts.learning import INDEX
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.files import InputError, read_json
+from brainage.core.layout import Layout
+from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import read_table
+from brainage.core.training import Training
 
-PERSON = ["dataset", "participant_id"]
 
-
-def read_run(
-    index: Path, scans: Path, splits: Path, experiment: str, fold: int, seed: int
-) -> pd.DataFrame:
-    """Join who is in a run with their scans and the rows of the array.
+def read_people(files: Layout, index: Path, training: Training) -> pd.DataFrame:
+    """Join who takes part in a training with their scans and the rows of an array.
 
     Parameters
     ----------
+    files
+        Where scans.tsv (:data:`SCANS`) and splits.tsv (:data:`SPLITS`) lie.
     index
         As :data:`INDEX`.
-    scans
-        As :data:`SCANS`.
-    splits
-        As :data:`SPLITS`.
-    experiment, fold, seed
-        Name the run in `splits`.
+    training
+        Whose rows of splits.tsv are meant.
 
     Returns
     -------
@@ -43,15 +40,16 @@ def read_run(
     Raises
     ------
     InputError
-        A person has two roles, the run is not in `splits`, a scan of `index` is not in `scans`,
-        a row is out of order, or a person with a role has no scan in `index`.
+        A person has two roles, the training is not in splits.tsv, a scan of `index` is not in
+        scans.tsv, a row is out of order, or a person with a role has no scan in `index`.
     """
+    scans, splits = files.file("scans"), files.file("splits")
     # The key of this table is the person within a run: two roles are refused as they are read.
     roles = read_table(splits, SPLITS)
-    here = (roles["experiment"] == experiment) & (roles["fold"] == fold) & (roles["seed"] == seed)
+    here = (roles[list(training.columns)] == pd.Series(training.columns)).all(axis=1)
     roles = roles.loc[here, [*PERSON, "role"]]
     if roles.empty:
-        raise InputError(f"{splits}: no rows for experiment {experiment}, fold {fold}, seed {seed}")
+        raise InputError(f"{splits}: no rows for {training.words}")
     rows = read_table(index, INDEX)
     if rows["row"].duplicated().any() or (rows["row"] < 0).any():
         raise InputError(f"{index}: a row of the array belongs to two scans, or is negative")
@@ -69,39 +67,78 @@ def read_run(
         )
     joined["age"] = joined["age"].where(~joined["age_top_coded"].astype(bool))
     joined["row"] = joined["row"].astype(int)
-    return in_order(joined).reset_index(drop=True)
+    return visit_order(joined).reset_index(drop=True)
 
 
-def refuse_seen_people(encoder: Path, splits: Path, experiment: str, fold: int, seed: int) -> None:
-    """Refuse a run whose encoder saw the age of somebody who is to be tuned or tested on.
+def refuse_seen_people(files: Layout, training: Training) -> None:
+    """Refuse a run whose encoder was trained on a brain of somebody who is to be tested on.
+
+    That a person has one role is held by the splits; this holds for the brains themselves,
+    whatever name or age they came with.
 
     Parameters
     ----------
-    encoder
-        The encoder's JSON, with a hash of each person whose age it was trained on.
-    splits
-        As :data:`SPLITS`.
-    experiment, fold, seed
-        Name the run in `splits`.
+    files, training
+        Where everything lies, and whose encoder: its description has a hash of each brain that it
+        was trained on, the index of its embeddings one of each brain.
 
     Raises
     ------
     InputError
-        Naming the first such person.
+        Naming the first such scan.
     """
-    seen = set(read_json(encoder)["training"]["people_hashes"])
+    encoder = files.file("encoder_description", training=training)
+    splits = files.file("splits")
+    seen = set(read_json(encoder)["training"]["brain_sha256"])
     roles = read_table(splits, SPLITS)
-    here = (roles["experiment"] == experiment) & (roles["fold"] == fold) & (roles["seed"] == seed)
-    for row in roles[here & (roles["role"] != "train")].itertuples():
-        if person_hash(row.dataset, row.participant_id) in seen:
-            raise InputError(
-                f"{encoder}: this encoder was trained on the age of {row.participant_id} of "
-                f"{row.dataset}, who is {row.role} in experiment {experiment}, fold {fold}, seed "
-                f"{seed} of {splits}; train it anew with these splits"
-            )
+    here = [roles[column] == value for column, value in training.columns.items()]
+    others = roles[np.logical_and.reduce([*here, roles["role"] != "train"])]
+    known = read_table(files.file("scans"), SCANS)[["scan_id", *PERSON]].merge(others, on=PERSON)
+    index = read_table(files.file("embedding_index", training=training), INDEX)
+    table = index.merge(known, on="scan_id")
+    leaked = table[table["brain_sha256"].isin(seen)]
+    if not leaked.empty:
+        first = leaked.sort_values("scan_id").iloc[0]
+        raise InputError(
+            f"{encoder}: this encoder was trained on the brain of {first['scan_id']}, which is for "
+            f"{first['role']} in {training.words} of {splits}; train it anew with these splits, "
+            "or set one of two scans with one image aside"
+        )
 
 
-def read_embeddings(path: Path, people: pd.DataFrame) -> np.ndarray:
+def read_embedded(
+    files: Layout, training: Training, people_of: str | None = None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Read who takes part in a training, and the embeddings of their scans by its encoder.
+
+    Parameters
+    ----------
+    files, training
+        Where everything lies, and whose encoder.
+    people_of
+        The experiment whose people are meant, where it is another one.
+
+    Returns
+    -------
+    people
+        As :func:`read_people`.
+    features
+        Shape (len(people), features), float64.
+
+    Raises
+    ------
+    InputError
+        As :func:`refuse_seen_people` and :func:`read_people`.
+    """
+    refuse_seen_people(files, training)
+    index = files.file("embedding_index", training=training)
+    people = read_people(
+        files, index, replace(training, experiment=people_of or training.experiment)
+    )
+    return people, read_rows(files.file("embeddings", training=training), people)
+
+
+def read_rows(path: Path, people: pd.DataFrame) -> np.ndarray:
     """Return the rows of an array that belong to the scans of `people`, in their order.
 
     Parameters
@@ -109,7 +146,7 @@ def read_embeddings(path: Path, people: pd.DataFrame) -> np.ndarray:
     path
         An array (.npy) of shape (scans, features).
     people
-        As :func:`read_run` returns it.
+        As :func:`read_people` returns it.
 
     Returns
     -------
@@ -136,38 +173,22 @@ def read_embeddings(path: Path, people: pd.DataFrame) -> np.ndarray:
     features = np.asarray(array[people["row"].to_numpy()], dtype=np.float64)
     wrong = ~np.isfinite(features).all(axis=1)
     if wrong.any():
-        raise InputError(
-            f"{path}: {people['scan_id'][wrong].iloc[0]} has a feature that is not finite"
-        )
+        scan_id = people["scan_id"].iloc[int(wrong.argmax())]
+        raise InputError(f"{path}: {scan_id} has a feature that is not finite")
     return features
 
 
-def in_order(scans: pd.DataFrame) -> pd.DataFrame:
-    """Sort scans by person, then by time (years since the first scan, else age), then by name."""
-    return scans.sort_values([*PERSON, "years_since_first", "age", "scan_id"], kind="stable")
-
-
-def first_scans(scans: pd.DataFrame) -> pd.DataFrame:
-    """Return the first scan with a known age of each person (the index of `scans` is kept)."""
-    return in_order(scans[scans["age"].notna()]).drop_duplicates(PERSON)
-
-
-def is_healthy(scans: pd.DataFrame, settings: dict[str, Any]) -> pd.Series:
-    """Tell who is healthy; where no scan has a diagnosis, everyone is."""
-    if scans["diagnosis"].isna().all():
-        return pd.Series(True, index=scans.index)
-    return scans["diagnosis"].isin(settings["healthy"])
-
-
 def predictions_table(
-    people: pd.DataFrame, predicted: np.ndarray, experiment: str, fold: int, seed: int
+    people: pd.DataFrame, predicted: np.ndarray, training: Training
 ) -> pd.DataFrame:
     """Return rows of :data:`PREDICTIONS`."""
-    table = people.assign(experiment=experiment, fold=fold, seed=seed, predicted_age=predicted)
+    table = people.assign(**training.columns, predicted_age=predicted)
     return table[list(PREDICTIONS.names)]
 
 
-def folds_of_people(people: pd.DataFrame, folds: int, seed: int) -> list[tuple[Any, Any]]:
+def folds_of_people(
+    people: pd.DataFrame, folds: int, seed: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split rows into folds by person: (training rows, held-out rows), as positions.
 
     All scans of a person are on one side. Each fold holds about as many people.

@@ -8,7 +8,7 @@ import numpy as np
 
 
 class StandardisedRidge:
-    """Ridge on the first `columns` features, standardised with the statistics of the training rows."""
+    """Ridge on the first `columns` features, standardised by the training rows."""
 
     def __init__(self, columns: int, alpha: float, standardise: bool = True) -> None:
         self.columns, self.alpha, self.standardise = columns, alpha, standardise

@@ -20,13 +20,13 @@ class Voxels:
     store
         Folder with brains.npy, of shape (scans, x, y, z) or (scans, 1, x, y, z), and
         grey_matter.npy where that is among the channels.
-    most
+    max_voxels
         Most features a scan: the edge of the blocks is the least that keeps to it.
     channels
         Which images; the features of one follow those of the other.
     """
 
-    def __init__(self, store: Path, most: int, channels: Sequence[str] = ("brain",)) -> None:
+    def __init__(self, store: Path, max_voxels: int, channels: Sequence[str]) -> None:
         self.arrays = [self._open(Path(store) / FILES[name]) for name in channels]
         self.path, self.edge = Path(store) / FILES[channels[0]], 1
         shape = self.arrays[0].shape
@@ -36,7 +36,9 @@ class Voxels:
                     f"{Path(store) / FILES[name]}: its shape is {array.shape}, that of {self.path} "
                     f"{shape}; build the store anew"
                 )
-        while len(channels) * np.prod([-(-length // self.edge) for length in shape[1:]]) > most:
+        while (
+            len(channels) * np.prod([-(-length // self.edge) for length in shape[1:]]) > max_voxels
+        ):
             self.edge += 1
 
     @staticmethod

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainage.core.subjects import first_scans
+from brainage.core.thresholds import MIN_ALPHA, MIN_FOR_BAND, MIN_FOR_TAILS
 from brainage.reporting import tables as tb
 from brainage.reporting import words
-from brainage.reporting.tables import Tables
-
-MIN_FOR_BAND = 40  # calibration people
-MIN_FOR_TAILS = 100  # calibration people, for a percentile above the 90th or below the 10th
-MIN_LOCAL = 20  # calibration people at a site, for a percentile there
+from brainage.reporting.tables import Settings, Tables
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Reference:
         return int((self.people["site"] == site).sum())
 
 
-def references(tables: Tables, settings: dict[str, Any]) -> dict[int, Reference]:
+def references(tables: Tables, settings: Settings) -> dict[int, Reference]:
     """Return the reference of each fold of the main experiment."""
     main = tb.main_experiment(settings)
     gaps, constants = tables["gaps"], tables["reference"]
@@ -65,7 +63,7 @@ def references(tables: Tables, settings: dict[str, Any]) -> dict[int, Reference]
             & (gaps["role"] == "calibration")
             & gaps["gap_cole"].notna()
         ]
-        people = tb.first_scans(people)
+        people = first_scans(people)
         enough = len(people) >= MIN_FOR_BAND
         found[int(row["fold"])] = Reference(
             people,
@@ -109,7 +107,7 @@ def left_out_residuals(people: pd.DataFrame) -> np.ndarray:
         alpha, beta = np.polyfit(
             others["age"].to_numpy(float), others["predicted_age"].to_numpy(float), 1
         )
-        if alpha <= 0.1:
+        if alpha <= MIN_ALPHA:
             return np.array([])
         parts.append(((here["predicted_age"] - beta) / alpha - here["age"]).to_numpy(float))
     return np.concatenate(parts)
@@ -118,7 +116,7 @@ def left_out_residuals(people: pd.DataFrame) -> np.ndarray:
 def share_below(gap: float, values: np.ndarray) -> tuple[int, int, int]:
     """Return how many of 100 have a smaller gap, with its 95 % interval (Wilson).
 
-    With fewer than 100 values, nothing beyond the 10th and the 90th percentile is told.
+    With fewer than 100 values, nothing beyond the 10th and the 90th percentile is claimed.
     """
     below = int((values < gap).sum())
     low, high = words.wilson(below, len(values))

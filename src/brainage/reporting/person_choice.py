@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from brainage.core.files import InputError
+from brainage.core.subjects import PERSON
 from brainage.reporting import tables as tb
-from brainage.reporting.tables import PERSON, Tables
+from brainage.reporting.tables import Settings, Tables
 
 
-def chosen_people(tables: Tables, settings: dict[str, Any]) -> list[tuple[str, str]]:
+def chosen_people(tables: Tables, settings: Settings) -> list[tuple[str, str]]:
     """Return (dataset, participant_id) of those who get a page, in order.
 
     Raises
@@ -31,7 +31,7 @@ def chosen_people(tables: Tables, settings: dict[str, Any]) -> list[tuple[str, s
         return [p for p in everyone if "test" in roles.get(p, {"test"})]
     if isinstance(wanted, str) and wanted == "clinical":
         known = scans[scans["diagnosis"].notna()]
-        ill = known[~known["diagnosis"].isin(settings["cohort"]["healthy"])]
+        ill = known[~known["healthy"].astype(bool)]
         places = set(ill["site"].dropna())
         rows = known[known["site"].isin(places) | known.index.isin(ill.index)]
         return sorted(set(zip(rows["dataset"], rows["participant_id"], strict=True)))

@@ -148,24 +148,26 @@ def _axes(scale: Scale, axis: str) -> list[str]:
 
 def _person(scale: Scale, person: pd.DataFrame) -> list[str]:
     parts = []
-    rows = list(person.itertuples())
-    for one, two in itertools.pairwise(rows):
+    places = [
+        (float(scale.x(age)), float(scale.y(gap)))
+        for age, gap in zip(person["age"], person["gap_cole"], strict=True)
+    ]
+    visits = list(zip(places, person["scanner"], strict=True))
+    for (one, scanner), (two, other) in itertools.pairwise(visits):
         # No line across a change of scanner: it would show the scanner, not the person.
-        if one.scanner == two.scanner:
+        if scanner == other:
             parts.append(
-                f'<line x1="{scale.x(one.age)}" y1="{scale.y(one.gap_cole)}" '
-                f'x2="{scale.x(two.age)}" '
-                f'y2="{scale.y(two.gap_cole)}" stroke="{style.VERMILLION}" stroke-width="1.5"/>'
+                f'<line x1="{one[0]:.1f}" y1="{one[1]:.1f}" x2="{two[0]:.1f}" y2="{two[1]:.1f}" '
+                f'stroke="{style.VERMILLION}" stroke-width="1.5"/>'
             )
-    for row in rows:
-        x, y = float(scale.x(row.age)), float(scale.y(row.gap_cole))
-        size = 6.5 if row is rows[-1] else 4.5
+    for number, (x, y) in enumerate(places, start=1):
+        size = 6.5 if number == len(places) else 4.5
         parts.append(
             f'<path d="M{x:.1f} {y - size:.1f} l{size} {size} l{-size} {size} l{-size} {-size} z" '
             f'fill="{style.VERMILLION}" stroke="{style.PAPER}" stroke-width="1"/>'
         )
-    if rows:
-        x, y = float(scale.x(rows[-1].age)), float(scale.y(rows[-1].gap_cole))
+    if places:
+        x, y = places[-1]
         # Above the mark, or below it at the upper edge: beside it lie the earlier visits.
         anchor = "end" if x > WIDTH - 60 else "middle" if x > LEFT + 60 else "start"
         height = y - 11 if y > TOP + 20 else y + 19

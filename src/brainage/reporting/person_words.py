@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
+from brainage.core.thresholds import MIN_CASES, MIN_FOR_BAND, MIN_FOR_TAILS, MIN_LOCAL
 from brainage.reporting import words
-from brainage.reporting.band import (
-    MIN_FOR_BAND,
-    MIN_FOR_TAILS,
-    MIN_LOCAL,
-    Reference,
-    share_below,
-)
+from brainage.reporting.band import Reference, share_below
 
-MIN_CASES = 10  # people of a group, to say how many of them lie inside the range
 NOT_RULED_OUT = "A result inside the range does not rule out disease"
 WHY_NOT_KNOWN = (
     "The result does not say why: movement, the scanner, dehydration and many conditions can do "
@@ -58,8 +52,7 @@ def result(
         why = (
             f"there are {reference.n} healthy people to compare with, and {MIN_FOR_BAND} are needed"
             if reference.n < MIN_FOR_BAND
-            else f"fewer than {MIN_LOCAL} healthy people of this site are in the reference, "
-            f"and it "
+            else f"fewer than {MIN_LOCAL} healthy people of this site are in the reference, and it "
             "has too few sites to say how much a new one changes the gap"
         )
         return {
@@ -133,8 +126,8 @@ def change(first: float, last: float, years: float, same_scanner: bool) -> str:
     """Return the sentence on the change between two visits."""
     if not same_scanner:
         return (
-            "The scanner changed between the visits, so no change is told: a new scanner alone can "
-            "move the gap by years."
+            "The scanner changed between the visits, so no change is given: a new scanner alone "
+            "can move the gap by years."
         )
     return (
         f"From the first to the last visit on one scanner ({words.number(years)} years) the gap "

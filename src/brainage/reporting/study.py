@@ -5,26 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from brainage.core.contracts.reporting import TRUTH_RECOVERY
 from brainage.core.files import read_json
+from brainage.core.subjects import PERSON
 from brainage.core.tables import write_table
-from brainage.reporting import (
-    figures,
-    methods,
-    pages,
-    reasons,
-    study_grid,
-    study_tables,
-    study_truth,
-    words,
-)
+from brainage.reporting import figures, pages, words
 from brainage.reporting import tables as tb
 from brainage.reporting.person_choice import chosen_people
-from brainage.reporting.tables import PERSON, Tables
+from brainage.reporting.section import Report, Software, sections
+from brainage.reporting.sections import accuracy
+from brainage.reporting.tables import Settings, Tables
 from brainage.reporting.truth import recover
 
+WHERE = {"external": " at sites never trained on", "internal": " at sites trained on", "all": ""}
 
-def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, Any]) -> None:
+
+def write_study_page(
+    results: tb.Inputs,
+    out_folder: Path,
+    settings: Settings,
+    software: Software | None = None,
+) -> None:
     """Write the study's page: ``index.html`` with ``figures/`` and ``tables/`` beside it.
 
     Parameters
@@ -33,125 +36,107 @@ def write_study_page(results: tb.Inputs, out_folder: Path, settings: dict[str, A
         Name of a table -> its path or paths (see :data:`brainage.reporting.tables.CONTRACTS`);
         scans and qc are needed, another that is not given counts as empty and switches its
         section off. `figures` is the folder of figures made by
-        :func:`brainage.reporting.figures.draw` (drawn here where it is not given), `remarks` a
-        JSON list of what the index had to say of the tables, `people` is
-        anything true where persons' pages are beside this one.
+        :func:`brainage.reporting.figures.draw` (drawn here where it is not given), `remarks`
+        are JSON lists of what the readers had to say of the tables, `people` is anything true
+        where persons' pages are beside this one.
     out_folder
         Folder of the report.
     settings
         The whole config.
+    software
+        What the results were made with, as :func:`brainage.reporting.versions.software` says.
     """
     tb.need(results, "scans", "qc")
     out_folder = Path(out_folder)
     tables = Tables(results)
-    drawn = _figures(results, tables, out_folder / "figures", settings)
-    copied = _tables(results, tables, out_folder / "tables", settings)
-    off = _switched_off(tables, settings)
+    drawn = _figures(results, out_folder / "figures", settings)
+    copied = _tables(tables, out_folder / "tables", settings)
+    report = Report(
+        tables,
+        settings,
+        [remark for path in tables.paths("remarks") for remark in read_json(path)],
+        len(chosen_people(tables, settings)) if results.get("people") else 0,
+        software or Software(),
+    )
     sentence, key = headline(tables, settings)
-    found = recover(tables, settings)
-    truth = study_truth.truth(found, settings) if len(found) else None
-    pages_of = chosen_people(tables, settings) if results.get("people") else []
-    contents = [
-        ("read", "How to read this page", True),
-        ("off", "What it cannot show", bool(off)),
-        ("accuracy", "Age", True),
-        ("sites", "Sites", drawn["site_predictability"]["available"]),
-        ("grid", "Training size", drawn["grid_accuracy"]["available"]),
-        ("groups", "Groups", drawn["gap_by_diagnosis"]["available"]),
-        ("roc", "Telling groups apart", drawn["roc"]["available"]),
-        ("time", "Change over time", drawn["trajectories"]["available"]),
-        ("truth", "Truth", truth is not None),
-        ("people", "People", True),
-        ("quality", "Quality", True),
-        ("training", "Training", drawn["training_curves"]["available"]),
-        ("methods", "Methods", True),
-    ]
     pages.write_page(
         "study.html",
         out_folder / "index.html",
         title=settings["report"]["title"].rstrip("."),
         headline=sentence,
-        subtitle=_subtitle(tables, settings),
+        subtitle=_subtitle(tables),
         key=key,
-        contents=[(id, name) for id, name, there in contents if there],
         alpha=tb.alpha_text(tables, tb.main_experiment(settings)),
         figures=drawn,
         tables=copied,
-        switched_off=off,
-        accuracy_table=study_tables.accuracy(tables, settings),
-        site_table=study_tables.sites(tables, settings),
-        grid_table=study_grid.cells(tables, settings),
-        group_table=study_tables.groups(tables, settings),
-        roc_table=study_tables.roc(tables, settings),
-        slope_table=study_tables.slopes(tables, settings),
-        people_table=study_tables.people(tables, settings),
-        quality=study_tables.quality(tables),
-        remarks=read_json(results["remarks"]) if results.get("remarks") else [],
-        rates_table=study_tables.learning_rates(tables, settings),
-        truth=truth,
-        people_pages=words.count(len(pages_of), "person", "people") if pages_of else "",
-        methods=methods.paragraphs(settings, pages.software()),
+        switched_off=switched_off(tables, settings),
+        sections=[
+            (name, section.CHOICE, section.blocks(report))
+            for name, section in sections().items()
+            if section.reason(tables, settings) is None
+        ],
+        unexpected=tb.unexpected_faults(tables["qc"]),
+        warnings=report.software.warnings,
     )
 
 
-def headline(tables: Tables, settings: dict[str, Any]) -> tuple[str, list[dict[str, str]]]:
+def headline(tables: Tables, settings: Settings) -> tuple[str, list[dict[str, str]]]:
     """Return the first line of the page, and the numbers under it.
 
     The error on people of sites never trained on is told where there is one, else that on sites
     trained on, always beside the best constant and ridge on voxels for the same people. A model
-    worse than that ridge is said to be so first.
+    worse than that ridge is said to be so first. The error is the mean over single trainings,
+    by which the experiments are ranked.
     """
     main = tb.main_experiment(settings)
     name = words.experiment_names(settings).get(main, main)
-    for people in ("external", "internal", "all"):
-        own = tb.metric(tables, main, people, "mae")
-        if own is not None:
-            break
-    else:
-        reason = reasons.no_accuracy(tables, settings) or f"{main} has no healthy test people"
-        return f"How well {name} predicts age is not known: {reason}.", []
-    ridge = tb.metric(tables, "ridge_voxels", people, "mae")
-    constant = tb.metric(tables, main, people, "mae_of_constant")
-    n = int(own["n"])
-    where = {
-        "external": " at sites never trained on",
-        "internal": " at sites trained on",
-        "all": "",
-    }[people]
-    whom = f"{words.count(n, 'healthy person', 'healthy people')}{where}"
-    value = words.estimate(own, unit="years")
-    key = [{"name": f"MAE of {name}", "value": words.number(own["estimate"]) + " years",
-            "detail": f"{words.interval(own['low'], own['high'])}, n {n}"}]  # fmt: skip
+    found = [(p, tb.accuracy_of(tables, main, p, "mae")) for p in tb.PEOPLE]
+    known = [(people, row) for people, row in found if row is not None]
+    if not known:
+        why = accuracy.reason(tables, settings) or f"{main} has no healthy test people"
+        return f"How well {name} predicts age is not known: {why}.", []
+    people, own = known[0]
+    ridge = tb.accuracy_of(tables, "ridge_voxels", people, "mae")
+    constant = tb.accuracy_of(tables, main, people, "mae_of_constant")
+    whom = words.count(int(own["n"]), "healthy person", "healthy people") + WHERE[people]
+    key = [_key(f"MAE of {name}", own)]
     best = "not known"
     if constant is not None:
         best = f"{words.number(constant['estimate'])} years"
         key.append({"name": "Best constant", "value": best, "detail": "same people"})
-    if ridge is None:
-        text = (
-            f"{name} predicts the age of {whom} with a mean error of {value}; the best constant is "
-            f"off by {best}. There is no ridge on voxels to compare it with."
-        )
-        return text, key
-    other = words.estimate(ridge, unit="years")
-    key.append({"name": "Ridge on voxels", "value": words.number(ridge["estimate"]) + " years",
-                "detail": words.interval(ridge["low"], ridge["high"]) + f", n {int(ridge['n'])}"}
-               )  # fmt: skip
-    if own["estimate"] > ridge["estimate"]:
-        text = (
-            f"{name} is worse than ridge regression on the same voxels: a mean error of {value} "
-            f"against {other}, on {whom}; the best constant is off by {best}."
-        )
-    else:
-        text = (
-            f"{name} predicts the age of {whom} with a mean error of {value}; ridge on voxels is "
-            f"off by {other}, the best constant by {best}."
-        )
+    if ridge is not None:
+        key.append(_key("Ridge on voxels", ridge))
+    text = _sentence(name, whom, own, ridge, best)
     if constant is not None and own["estimate"] >= constant["estimate"]:
         text += " It is no better than that constant."
     return text, key
 
 
-def _subtitle(tables: Tables, settings: dict[str, Any]) -> str:
+def _key(name: str, row: pd.Series) -> dict[str, str]:
+    """Return a number under the headline: its name, value, interval and number of people."""
+    value = f"{words.number(row['estimate'])} years"
+    detail = f"{words.interval(row['low'], row['high'])}, n {int(row['n'])}"
+    return {"name": name, "value": value, "detail": detail}
+
+
+def _sentence(name: str, whom: str, own: pd.Series, ridge: pd.Series | None, best: str) -> str:
+    error = words.estimate(own, unit="years")
+    predicts = f"{name} predicts the age of {whom} with a mean absolute error of {error}"
+    if ridge is None:
+        return (
+            f"{predicts}; that of the best constant is {best}. There is no ridge on voxels to "
+            "compare it with."
+        )
+    other = words.estimate(ridge, unit="years")
+    if own["estimate"] > ridge["estimate"]:
+        return (
+            f"{name} is worse than ridge regression on the same voxels: a mean absolute error of "
+            f"{error} against {other}, on {whom}; that of the best constant is {best}."
+        )
+    return f"{predicts}; that of ridge on voxels is {other}, that of the best constant {best}."
+
+
+def _subtitle(tables: Tables) -> str:
     scans = tables["scans"]
     used = scans[scans["set_aside"].isna()]
     people = words.count(used.drop_duplicates(PERSON).shape[0], "person", "people")
@@ -160,28 +145,36 @@ def _subtitle(tables: Tables, settings: dict[str, Any]) -> str:
     return text + (f", {words.count(sites, 'site')}." if sites else ".")
 
 
-def _switched_off(tables: Tables, settings: dict[str, Any]) -> list[tuple[str, str]]:
-    questions = [
-        ("Accuracy of the predicted age", reasons.no_accuracy(tables, settings)),
-        ("How well the site can be told", reasons.no_sites(tables)),
-        ("Number of people trained on", reasons.no_grid(tables)),
-        ("Brain-age gap by diagnosis", reasons.no_groups(tables, settings)),
-        ("Telling groups apart", reasons.no_roc(tables, settings)),
-        ("Change over time", reasons.no_visits(tables, settings)),
-        ("Ridge on regional volumes, to compare with", reasons.no_regions(settings)),
+def switched_off(tables: Tables, settings: Settings) -> list[tuple[str, str]]:
+    """Return what this study cannot show, each with the reason."""
+    found = [
+        (section.CHOICE.label, section.reason(tables, settings))
+        for section in sections().values()
+        if section.CHOICE.tell_off
     ]
+    found.append(("Ridge on regional volumes, to compare with", _no_regions(settings)))
     main = tb.main_experiment(settings)
-    predicted = reasons.no_predictions(tables, settings) is None
-    if predicted and tb.metric(tables, main, "external", "mae") is None:
-        questions.append(
-            ("Accuracy on sites never trained on", "no healthy test person is from such a site")
-        )
-    return [(name, reason.rstrip(".")) for name, reason in questions if reason]
+    predicted = accuracy.no_predictions(tables, settings) is None
+    if predicted and tb.accuracy_of(tables, main, "external", "mae") is None:
+        why = "no healthy test person is from such a site"
+        found.append(("Accuracy on sites never trained on", why))
+    return [(name, why.rstrip(".")) for name, why in found if why]
 
 
-def _figures(
-    results: tb.Inputs, tables: Tables, folder: Path, settings: dict[str, Any]
-) -> dict[str, dict[str, Any]]:
+def _no_regions(settings: Settings) -> str | None:
+    """Return why there is no ridge on regional volumes to compare with."""
+    own_table = "your own table (probing.regions)"
+    imaging = settings.get("imaging") or {}
+    if (settings.get("probing") or {}).get("regions"):
+        return None
+    if imaging.get("registration") != "syn":
+        return f"an affine carries no labels; it needs imaging.registration: syn, or {own_table}"
+    if imaging.get("template"):
+        return f"the template given in the config has no labels; it needs {own_table}"
+    return None
+
+
+def _figures(results: tb.Inputs, folder: Path, settings: Settings) -> dict[str, dict[str, Any]]:
     """Put every figure beside the page; return its words."""
     given = results.get("figures")
     if given is None:
@@ -196,9 +189,7 @@ def _figures(
     return found
 
 
-def _tables(
-    results: tb.Inputs, tables: Tables, folder: Path, settings: dict[str, Any]
-) -> list[str]:
+def _tables(tables: Tables, folder: Path, settings: Settings) -> list[str]:
     """Put every table beside the page; return the names of those that are there."""
     copied = []
     for name, contract in tb.CONTRACTS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from brainage.core import files
 
@@ -18,7 +18,7 @@ MUTED = "#59636e"
 RULE = "#d5dae0"
 PAPER = "#ffffff"
 BAND = "#dfe5ec"
-# Okabe and Ito (2008), told apart by people who do not see red and green apart.
+# Okabe and Ito (2008): distinct to people who do not see red and green apart, too.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 # Controls, then the groups in the order of the config; the marks differ too, not the colour only.
@@ -102,10 +102,11 @@ def look() -> Any:
     """Return the context in which every figure is drawn and saved."""
     import matplotlib
 
-    return matplotlib.rc_context(SETTINGS)
+    # The keys are names of matplotlib's settings, which a dict of text cannot say.
+    return matplotlib.rc_context(SETTINGS)  # type: ignore[arg-type]
 
 
-def grid(axes: Axes, axis: str = "y") -> None:
+def grid(axes: Axes, axis: Literal["x", "y", "both"] = "y") -> None:
     """Draw hairlines behind the data."""
     axes.grid(axis=axis, color=RULE, linewidth=0.6)
 
@@ -157,8 +158,7 @@ def sentence(text: str) -> Figure:
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure with its title and what is to be seen on it, in words."""
+    """A drawn figure and what is to be seen on it, in words."""
 
     figure: Figure
-    title: str
     text: str

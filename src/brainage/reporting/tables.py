@@ -1,13 +1,12 @@
-"""The tables that the pages and figures are made from, and who is who in them."""
+"""The tables that the pages and figures are made from, and what they say of the test people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from brainage.core import subjects
 from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
 from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
 from brainage.core.contracts.imaging import QC
@@ -24,7 +23,14 @@ from brainage.core.contracts.statistics import (
     SLOPES,
 )
 from brainage.core.files import InputError
-from brainage.core.tables import check_table, read_table
+from brainage.core.layout import Layout
+from brainage.core.subjects import PERSON
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Settings = dict[str, Any]
+"""The whole config, as the workflow gives it to the commands."""
 
 Inputs = Mapping[str, Any]
 """Name of a table -> its path, or several paths whose rows belong together (history, truth)."""
@@ -50,7 +56,37 @@ CONTRACTS = {
     "grid_sites": GRID_SITES,
     "grid_diagnosis": GRID_DIAGNOSIS,
 }
-PERSON = ["dataset", "participant_id"]
+
+
+UNEXPECTED = "unexpected:"  # begins the fault of a scan at which image processing broke off
+PEOPLE = ("external", "internal", "all")  # of accuracy.tsv; the first that there is comes first
+
+
+def paths_of(files: Layout, settings: Settings) -> dict[str, Any]:
+    """Return the paths of all tables that a run makes, as :class:`Tables` takes them.
+
+    Parameters
+    ----------
+    files
+        The folder of results.
+    settings
+        The whole config with ``trainings`` (by experiment, the names of its trainings) and
+        ``simulated`` (the simulated data sets).
+    """
+    trainings = [name for names in settings["trainings"].values() for name in names]
+    found: dict[str, Any] = {
+        "history": [files.file("training_history", training=name) for name in trainings],
+        "truth": [files.file("truth", dataset=name) for name in settings["simulated"]],
+    }
+    for name in CONTRACTS:
+        of_grid = name.startswith("grid_")
+        if name not in found and (not of_grid or _has_grid(settings)):
+            found[name] = files.file(name)
+    return found
+
+
+def _has_grid(settings: Settings) -> bool:
+    return any(run["of"] != name for name, run in settings["runs"].items())
 
 
 class Tables:
@@ -83,6 +119,10 @@ class Tables:
         return [Path(path) for path in given]
 
     def _load(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        from brainage.core.tables import check_table, read_table
+
         contract = CONTRACTS[name]
         read = [read_table(path, contract) for path in self.paths(name)]
         filled = [frame for frame in read if len(frame)]
@@ -92,38 +132,27 @@ class Tables:
         return read[0] if read else check_table(empty, contract, contract.name)
 
 
-def main_experiment(settings: dict[str, Any]) -> str:
+def main_experiment(settings: Settings) -> str:
     """Return the name of the experiment that the reports are about."""
     return str(settings["report"]["main_experiment"])
 
 
-def group_order(settings: dict[str, Any], found: Sequence[str | None]) -> list[str]:
+def group_order(settings: Settings, found: Sequence[Any]) -> list[str]:
     """Return the groups among `found`: those of the config in its order, then the others.
 
     Where the config names none, the controls come first.
     """
-    present = {str(group) for group in found if isinstance(group, str)}
+    present = {group for group in found if isinstance(group, str)}
     first = settings["statistics"].get("groups") or [settings["statistics"].get("control")]
     named = [group for group in first if group in present]
     return named + sorted(present - set(named))
 
 
-def healthy_people(scans: pd.DataFrame, settings: dict[str, Any]) -> pd.Series:
-    """Return one boolean a row: whether this person counts as healthy.
-
-    Healthy is who has healthy diagnoses only, at every visit; without any diagnosis in the
-    table everyone counts as healthy.
-    """
-    if scans["diagnosis"].isna().all():
-        return pd.Series(True, index=scans.index)
-    ill = ~scans["diagnosis"].isin(settings["cohort"]["healthy"])
-    return ~ill.groupby([scans["dataset"], scans["participant_id"]]).transform("any")
-
-
 def test_scans(gaps: pd.DataFrame, experiment: str) -> pd.DataFrame:
     """Return the test scans of one experiment, one row each, in the order of visits.
 
-    Who is test in several folds has the mean of their numbers over the folds.
+    Who is test in several folds has the mean of their numbers over the folds, as in the tables
+    of the statistics; gaps.tsv holds a row a fold.
     """
     rows = gaps[(gaps["experiment"] == experiment) & (gaps["role"] == "test")]
     if rows.duplicated("scan_id").any():
@@ -132,54 +161,79 @@ def test_scans(gaps: pd.DataFrame, experiment: str) -> pd.DataFrame:
         rows = rows.assign(**{name: means[name] for name in numbers})
         inside = rows.groupby("scan_id")["in_age_range"].transform("all")
         rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id")
-    return by_visit(rows)
+    return subjects.visit_order(rows).reset_index(drop=True)
 
 
-def by_visit(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sort by person, then visit."""
-    order = rows.assign(_time=rows["years_since_first"].fillna(0.0))
-    order = order.sort_values([*PERSON, "_time", "age", "scan_id"], kind="stable")
-    return order.drop(columns="_time").reset_index(drop=True)
+def first_tests(tables: Tables, settings: Settings) -> pd.DataFrame:
+    """Return each test person's first scan with a predicted age of the main experiment."""
+    rows = test_scans(tables["gaps"], main_experiment(settings))
+    return subjects.first_scans(rows).reset_index(drop=True)
 
 
-def first_scans(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return each person's first scan of `rows`."""
-    return by_visit(rows).drop_duplicates(PERSON).reset_index(drop=True)
+def healthy_tests(tables: Tables, settings: Settings) -> pd.DataFrame:
+    """Return the healthy test people, each by the first scan at which they were a control.
+
+    They are the people of accuracy.tsv: who fell ill later is among them, by an earlier scan.
+    """
+    rows = test_scans(tables["gaps"], main_experiment(settings))
+    return subjects.first_scans(rows[rows["healthy"].astype(bool)]).reset_index(drop=True)
 
 
 def with_group(rows: pd.DataFrame) -> pd.DataFrame:
     """Add `group`: the diagnosis at the person's first scan of `rows`."""
     if rows.empty:
-        return rows.assign(group=pd.Series([], dtype=object))
-    firsts = first_scans(rows).set_index(PERSON)["diagnosis"].rename("group")
-    return rows.join(firsts, on=PERSON)
+        return rows.assign(group=rows["diagnosis"])
+    firsts = subjects.visit_order(rows).drop_duplicates(PERSON)
+    return rows.join(firsts.set_index(PERSON)["diagnosis"].rename("group"), on=PERSON)
 
 
-def trained_sites(tables: Tables, experiment: str, roles: Sequence[str] = ("train",)) -> set[str]:
-    """Return the sites of people who have one of `roles` in `experiment`."""
+def trained_sites(tables: Tables, settings: Settings) -> set[str]:
+    """Return the sites that people of the main experiment's training are from.
+
+    Here alone, as no table of the statistics lists them; an unknown site is none of them.
+    """
     splits = tables["splits"]
-    # Baselines read the rows of any experiment: roles of a fold are the same in all of them.
-    if experiment in set(splits["experiment"]):
-        splits = splits[splits["experiment"] == experiment]
-    chosen = splits[splits["role"].isin(roles)][PERSON].drop_duplicates()
+    chosen = (splits["experiment"] == main_experiment(settings)) & (splits["role"] == "train")
+    people = splits[chosen][PERSON].drop_duplicates()
     scans = tables["scans"]
-    usable = scans[scans["set_aside"].isna()]
-    return set(usable.merge(chosen, on=PERSON)["site"].dropna())
+    return set(scans[scans["set_aside"].isna()].merge(people, on=PERSON)["site"].dropna())
 
 
-def external_people(tables: Tables, rows: pd.DataFrame, experiment: str) -> pd.Series:
-    """Return one boolean a row: whether the site is one that nobody was fitted on."""
-    return ~rows["site"].isin(trained_sites(tables, experiment)) & rows["site"].notna()
+def is_external(tables: Tables, settings: Settings, rows: pd.DataFrame) -> pd.Series:
+    """Tell of each row whether its site is a known one that nobody was trained on."""
+    return ~rows["site"].isin(trained_sites(tables, settings)) & rows["site"].notna()
 
 
-def metric(tables: Tables, experiment: str, people: str, name: str) -> pd.Series | None:
-    """Return the row of accuracy.tsv with an estimate of this metric, or None."""
+def accuracies(tables: Tables, metric: str, predictor: str = "single") -> pd.DataFrame:
+    """Return the rows of accuracy.tsv that have an estimate of this metric.
+
+    `predictor` is ``single``, by which experiments are compared (the mean over single trainings
+    of the seeds that all of them share), or ``ensemble`` (of the mean over an experiment's seeds).
+    """
     rows = tables["accuracy"]
-    rows = rows[
-        (rows["experiment"] == experiment) & (rows["people"] == people) & (rows["metric"] == name)
-    ]
-    rows = rows[rows["estimate"].notna()]
+    chosen = (rows["metric"] == metric) & (rows["predictor"] == predictor)
+    return rows[chosen & rows["estimate"].notna()]
+
+
+def accuracy_of(
+    tables: Tables, experiment: str, people: str, metric: str, predictor: str = "single"
+) -> pd.Series | None:
+    """Return the row of accuracy.tsv with an estimate of this metric, or None."""
+    rows = accuracies(tables, metric, predictor)
+    rows = rows[(rows["experiment"] == experiment) & (rows["people"] == people)]
     return None if rows.empty else rows.iloc[0]
+
+
+def by_name(rows: pd.DataFrame, column: str) -> dict[str, pd.Series]:
+    """Return each row by its value in a column, in their order; the last where it is double."""
+    return {str(row[column]): row for _, row in rows.iterrows()}
+
+
+def unexpected_faults(qc: pd.DataFrame) -> list[tuple[str, int]]:
+    """Return each fault that no check foresaw, with its number of scans, the most common first."""
+    faults = qc["fault"].dropna().astype(str)
+    counts = faults[faults.str.startswith(UNEXPECTED)].value_counts()
+    return sorted(((str(text), int(n)) for text, n in counts.items()), key=lambda x: (-x[1], x[0]))
 
 
 def alpha_text(tables: Tables, experiment: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,26 @@ import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.reporting import TRUTH_RECOVERY
+from brainage.core.planted import GROUPS
+from brainage.core.subjects import PERSON, first_scans
 from brainage.core.tables import write_table
+from brainage.core.thresholds import CRITICAL, MIN_PEOPLE
 from brainage.reporting import tables as tb
-from brainage.reporting.tables import PERSON, Tables
+from brainage.reporting.tables import Settings, Tables
 
-# What the simulation plants for everyone of a group, whatever the size (years; years a year).
-PLANTED_GAP = {"CN": 0.0, "MCI": 2.0, "AD": 5.0}
-PLANTED_SLOPE = {"CN": 0.0, "MCI": 0.5, "AD": 1.0}
-CRITICAL = 1.959964  # two-sided 5 % point of the normal distribution
-MIN_PEOPLE = 5  # people for whom a mean error is worth printing
+# What the simulation plants for everyone of a group, whatever the size (years; years per year).
+PLANTED_GAP = {name: group.gap for name, group in GROUPS.items()}
+PLANTED_SLOPE = {name: group.extra_slope for name, group in GROUPS.items()}
+# What the tables of the statistics call a quantity, and what it is called here.
+QUANTITIES = {
+    "mean": "group_mean",
+    "difference": "group_difference",
+    "slope": "slope",
+    "contrast": "slope_contrast",
+}
 
 
-def write_truth_table(inputs: tb.Inputs, out: Path, settings: dict[str, Any]) -> None:
+def write_truth_table(inputs: tb.Inputs, out: Path, settings: Settings) -> None:
     """Write truth_recovery.tsv.
 
     Parameters
@@ -38,7 +47,7 @@ def write_truth_table(inputs: tb.Inputs, out: Path, settings: dict[str, Any]) ->
     write_table(recover(Tables(inputs), settings), out, TRUTH_RECOVERY)
 
 
-def recover(tables: Tables, settings: dict[str, Any]) -> pd.DataFrame:
+def recover(tables: Tables, settings: Settings) -> pd.DataFrame:
     """Return what was planted beside what came back, by the main experiment."""
     rows: list[dict[str, Any]] = []
     if len(tables["truth"]):
@@ -61,42 +70,52 @@ def with_truth(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
     return joined.drop(columns="_session")
 
 
-def _ages(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def _ages(tables: Tables, settings: Settings) -> list[dict[str, Any]]:
+    """Return errors of age beside that of the true brain age, for each kind of healthy people."""
     main = tb.main_experiment(settings)
-    healthy = _healthy_firsts(tables, settings)
+    healthy = with_truth(tb.healthy_tests(tables, settings), tables)
+    external = tb.is_external(tables, settings, healthy)
+    chosen = {"external": external, "internal": ~external & healthy["site"].notna()}
+    if _external_names(settings):
+        # Then accuracy.tsv means them by external, and so does the part below.
+        del chosen["external"]
+    chosen["all"] = pd.Series(True, index=healthy.index)
     rows: list[dict[str, Any]] = []
-    # Where sites are named as external, accuracy.tsv means them, and so does the part below.
-    named = bool((settings.get("splits") or {}).get("external_sites"))
-    for people in ("internal", "all") if named else ("external", "internal", "all"):
-        chosen = healthy[_chosen(healthy, people)]
-        if len(chosen) < MIN_PEOPLE:
+    for people, which in chosen.items():
+        here = healthy[which]
+        if len(here) < MIN_PEOPLE:
             continue
-        error = (chosen["predicted_age"] - chosen["true_brain_age"]).abs().to_numpy()
-        rows.append(
-            _row(
-                main,
-                "mae_of_true_brain_age",
-                people,
-                "years",
-                len(chosen),
-                **_mean(error, settings),
-            )
-        )
-        for quantity, experiment, name in (
+        error = (here["predicted_age"] - here["true_brain_age"]).abs().to_numpy()
+        numbers = _mean(error, settings)
+        rows.append(_row(main, "mae_of_true_brain_age", people, "years", len(here), **numbers))
+        for quantity, experiment, metric in (
             ("mae", main, "mae"),
             ("mae_of_constant", main, "mae_of_constant"),
             ("mae_of_ridge", "ridge_voxels", "mae"),
         ):
-            found = tb.metric(tables, experiment, people, name)
+            found = _of_ensemble(tables, experiment, people, metric)
             if found is not None:
-                numbers = {key: found[key] for key in ("estimate", "low", "high")}
-                rows.append(_row(main, quantity, people, "years", int(found["n"]), **numbers))
-        rows += _floor_row(tables, settings, chosen, people)
+                ends = {key: found[key] for key in ("estimate", "low", "high")}
+                rows.append(_row(main, quantity, people, "years", int(found["n"]), **ends))
+        rows += _floor_row(tables, settings, here, people)
     return rows + _external_sites(tables, settings, healthy)
 
 
+def _of_ensemble(tables: Tables, experiment: str, people: str, metric: str) -> pd.Series | None:
+    """Return a row of accuracy.tsv of the mean over seeds, which gaps.tsv holds too.
+
+    Where an experiment has one seed, its single training is that.
+    """
+    found = tb.accuracy_of(tables, experiment, people, metric, "ensemble")
+    return tb.accuracy_of(tables, experiment, people, metric) if found is None else found
+
+
+def _external_names(settings: Settings) -> list[str]:
+    return list((settings.get("splits") or {}).get("external_sites") or [])
+
+
 def _external_sites(
-    tables: Tables, settings: dict[str, Any], healthy: pd.DataFrame
+    tables: Tables, settings: Settings, healthy: pd.DataFrame
 ) -> list[dict[str, Any]]:
     """Return errors on healthy people of splits.external_sites alone.
 
@@ -104,7 +123,7 @@ def _external_sites(
     older: their ages make the best constant look good or bad. The people here are of all ages.
     """
     main, people = tb.main_experiment(settings), "external_sites"
-    chosen = healthy[healthy["site"].isin((settings.get("splits") or {}).get("external_sites", []))]
+    chosen = healthy[healthy["site"].isin(_external_names(settings))]
     if len(chosen) < MIN_PEOPLE:
         return []
     n, age = len(chosen), chosen["age"]
@@ -114,7 +133,7 @@ def _external_sites(
         "mae_of_constant": (age - age.median()).abs().to_numpy(),
         "mae_of_true_brain_age": true_error,
     }
-    ridge = tb.first_scans(tb.test_scans(tables["gaps"], "ridge_voxels"))
+    ridge = tb.test_scans(tables["gaps"], "ridge_voxels")
     ridge = ridge[ridge["scan_id"].isin(chosen["scan_id"])]
     # Only the same people make a fair comparison.
     if len(ridge) == n:
@@ -127,7 +146,7 @@ def _external_sites(
 
 
 def _floor_row(
-    tables: Tables, settings: dict[str, Any], chosen: pd.DataFrame, people: str
+    tables: Tables, settings: Settings, chosen: pd.DataFrame, people: str
 ) -> list[dict[str, Any]]:
     floor = _floor(tables, settings, chosen)
     if floor is None:
@@ -138,23 +157,23 @@ def _floor_row(
     return [_row(main, quantity, people, "years", len(chosen), note=note, **numbers)]
 
 
-def _floor(tables: Tables, settings: dict[str, Any], test: pd.DataFrame) -> np.ndarray | None:
+def _floor(tables: Tables, settings: Settings, test: pd.DataFrame) -> np.ndarray | None:
     """Return the errors (years) that even someone who knows each true brain age makes."""
     splits = tables["splits"]
     splits = splits[splits["experiment"] == tb.main_experiment(settings)]
     people = splits[splits["role"] == "calibration"][PERSON].drop_duplicates()
     scans = tables["scans"]
-    scans = scans[scans["set_aside"].isna() & scans["age"].notna()]
-    fitted = with_truth(tb.first_scans(scans.merge(people, on=PERSON)), tables)
+    scans = scans[scans["set_aside"].isna()]
+    fitted = with_truth(first_scans(scans.merge(people, on=PERSON)), tables)
     if len(fitted) < 3 or fitted["true_brain_age"].nunique() < 2:
         return None
     slope, constant = np.polyfit(fitted["true_brain_age"], fitted["age"], 1)
-    return (slope * test["true_brain_age"] + constant - test["age"]).abs().to_numpy()
+    return np.abs(np.asarray(slope * test["true_brain_age"] + constant - test["age"]))
 
 
-def _gaps(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def _gaps(tables: Tables, settings: Settings) -> list[dict[str, Any]]:
     main = tb.main_experiment(settings)
-    scans = with_truth(tb.first_scans(tb.test_scans(tables["gaps"], main)), tables)
+    scans = with_truth(tb.first_tests(tables, settings), tables)
     scans = scans[scans["gap_cole"].notna()]
     n = len(scans)
     if n < MIN_PEOPLE or scans["true_gap"].nunique() < 2 or scans["gap_cole"].nunique() < 2:
@@ -167,29 +186,28 @@ def _gaps(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
     return [_row(main, "correlation_of_gaps", "all", "none", n, estimate=r, note=note, **ends)]
 
 
-def _groups(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def _groups(tables: Tables, settings: Settings) -> list[dict[str, Any]]:
     main = tb.main_experiment(settings)
     table = tables["groups"]
     table = table[(table["experiment"] == main) & table["unit"].str.contains("year", na=False)]
-    first = tb.first_scans(tb.test_scans(tables["gaps"], main))
-    first = with_truth(tb.with_group(first), tables)
-    sample = first.groupby("group")["true_gap"].mean().to_dict()
-    return _planted_rows(
-        main, table, PLANTED_GAP, sample, ("mean", "difference"), ("group_mean", "group_difference")
-    )
+    first = with_truth(tb.with_group(tb.first_tests(tables, settings)), tables)
+    sample = _means(first, "true_gap")
+    return _planted_rows(main, table, PLANTED_GAP, sample, ("mean", "difference"))
 
 
-def _slopes(tables: Tables, settings: dict[str, Any]) -> list[dict[str, Any]]:
+def _slopes(tables: Tables, settings: Settings) -> list[dict[str, Any]]:
     main = tb.main_experiment(settings)
     table = tables["slopes"]
     table = table[table["experiment"] == main]
     scans = tb.with_group(tb.test_scans(tables["gaps"], main))
-    visits = scans.groupby(PERSON)["scan_id"].transform("count") if len(scans) else 0
-    first = with_truth(tb.first_scans(scans[visits >= 2]) if len(scans) else scans, tables)
-    sample = first.groupby("group")["true_extra_slope"].mean().to_dict()
-    return _planted_rows(
-        main, table, PLANTED_SLOPE, sample, ("slope", "contrast"), ("slope", "slope_contrast")
-    )
+    first = with_truth(first_scans(scans[scans.duplicated(PERSON, keep=False)]), tables)
+    sample = _means(first, "true_extra_slope")
+    return _planted_rows(main, table, PLANTED_SLOPE, sample, ("slope", "contrast"))
+
+
+def _means(people: pd.DataFrame, column: str) -> dict[str, float]:
+    means = people.groupby("group")[column].mean()
+    return {str(group): float(mean) for group, mean in means.items()}
 
 
 def _planted_rows(
@@ -197,68 +215,59 @@ def _planted_rows(
     table: pd.DataFrame,
     planted: dict[str, float],
     sample: dict[str, float],
-    found: tuple[str, str],
-    named: tuple[str, str],
+    quantities: tuple[str, str],
 ) -> list[dict[str, Any]]:
     """Join estimates of groups and of their differences with what was planted."""
+    one, two = quantities
     rows = []
     for group in [g for g in planted if g in set(table["group"])]:
-        line = table[(table["quantity"] == found[0]) & (table["group"] == group)]
+        line = table[(table["quantity"] == one) & (table["group"] == group)]
         if len(line):
-            values = {"planted": planted[group], "sample": sample.get(group)}
-            rows.append(_compared(main, named[0], line.iloc[0], group, None, values, 1))
+            effect = _Effect(QUANTITIES[one], group, None, planted[group], sample.get(group))
+            rows.append(effect.compared(main, line.iloc[0], 1))
     for low, high in combinations(planted, 2):
-        both = table[table["quantity"] == found[1]]
+        both = table[table["quantity"] == two]
         line = both[(both["group"].isin([low, high])) & (both["reference"].isin([low, high]))]
         if line.empty:
             continue
-        # The table may hold CN minus AD where AD minus CN is told: turn it round.
+        # The table may hold CN minus AD where AD minus CN is meant: turn it round.
         sign = 1 if line.iloc[0]["group"] == high else -1
-        values = {"planted": planted[high] - planted[low], "sample": None}
-        if low in sample and high in sample:
-            values["sample"] = sample[high] - sample[low]
-        rows.append(_compared(main, named[1], line.iloc[0], high, low, values, sign))
+        both_drawn = low in sample and high in sample
+        drawn = sample[high] - sample[low] if both_drawn else None
+        effect = _Effect(QUANTITIES[two], high, low, planted[high] - planted[low], drawn)
+        rows.append(effect.compared(main, line.iloc[0], sign))
     return rows
 
 
-def _compared(
-    main: str,
-    quantity: str,
-    line: pd.Series,
-    group: str,
-    reference: str | None,
-    values: dict[str, float | None],
-    sign: int,
-) -> dict[str, Any]:
-    low, high = line["low"] * sign, line["high"] * sign
-    low, high = min(low, high), max(low, high)
-    known = not (math.isnan(low) or math.isnan(high))
-    planted = values["planted"]
-    error = line["standard_error"]
-    if math.isnan(error) and known:
-        error = (high - low) / (2 * CRITICAL)
-    n = int(line["n"])
-    if reference is not None and not math.isnan(line["n_reference"]):
-        n += int(line["n_reference"])
-    row = _row(
-        main,
-        quantity,
-        group,
-        str(line["unit"]),
-        n,
-        reference=reference,
-        estimate=line["estimate"] * sign,
-        low=low,
-        high=high,
-        note=line["note"],
-        **values,
-    )
-    if known:
-        row["contains_planted"] = "yes" if low <= planted <= high else "no"
-        row["excludes_zero"] = "yes" if low > 0 or high < 0 else "no"
-    if planted and error > 0:
-        row["power"] = power(planted, float(error))
-    return row
+@dataclass(frozen=True)
+class _Effect:
+    """A planted effect, with what the people drawn happen to have of it."""
+
+    quantity: str
+    group: str
+    reference: str | None
+    planted: float
+    sample: float | None
+
+    def compared(self, main: str, line: pd.Series, sign: int) -> dict[str, Any]:
+        """Return the row of truth_recovery.tsv, with the estimate of `line` times `sign`."""
+        low, high = sorted((float(line["low"]) * sign, float(line["high"]) * sign))
+        known = not (math.isnan(low) or math.isnan(high))
+        error = float(line["standard_error"])
+        if math.isnan(error) and known:
+            error = (high - low) / (2 * CRITICAL)
+        n = int(line["n"])
+        if self.reference is not None and not math.isnan(line["n_reference"]):
+            n += int(line["n_reference"])
+        estimate = {"estimate": float(line["estimate"]) * sign, "low": low, "high": high}
+        row = {**vars(self), **estimate, "experiment": main, "unit": str(line["unit"])}
+        row |= {"n": n, "note": line["note"]}
+        if known:
+            row["contains_planted"] = "yes" if low <= self.planted <= high else "no"
+            row["excludes_zero"] = "yes" if low > 0 or high < 0 else "no"
+        if self.planted and error > 0:
+            row["power"] = power(self.planted, error)
+        return row
 
 
 def power(difference: float, standard_error: float) -> float:
@@ -271,23 +280,7 @@ def power(difference: float, standard_error: float) -> float:
     return 1 - below(CRITICAL - shift) + below(-CRITICAL - shift)
 
 
-def _healthy_firsts(tables: Tables, settings: dict[str, Any]) -> pd.DataFrame:
-    main = tb.main_experiment(settings)
-    scans = tables["scans"]
-    healthy = scans[tb.healthy_people(scans, settings)]
-    rows = tb.first_scans(tb.test_scans(tables["gaps"], main))
-    rows = rows.merge(healthy[PERSON].drop_duplicates(), on=PERSON)
-    rows["external"] = tb.external_people(tables, rows, main)
-    return with_truth(rows, tables)
-
-
-def _chosen(rows: pd.DataFrame, people: str) -> pd.Series:
-    if people == "all":
-        return pd.Series(True, index=rows.index)
-    return rows["external"] if people == "external" else ~rows["external"]
-
-
-def _mean(values: np.ndarray, settings: dict[str, Any]) -> dict[str, float]:
+def _mean(values: np.ndarray, settings: Settings) -> dict[str, float]:
     """Return the mean with its 95 % interval by 1,000 bootstrap draws over people."""
     draws = np.random.default_rng(settings["seed"]).integers(0, len(values), (1000, len(values)))
     low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
-
+from brainage.core.choices import choices
 from brainage.core.derivatives import SCAN_ID_PATTERN
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 MISSING = "–"
-LOSS_NAMES = {
-    "exp": "L^exp",
-    "y_aware": "y-aware",
-    "threshold": "threshold",
-    "supcon": "SupCon on age bins",
-    "rank_n_contrast": "Rank-N-Contrast",
-    "l1": "supervised L1",
-}
 BASELINE_NAMES = {
     "ridge_voxels": "ridge on voxels",
     "ridge_regions": "ridge on regional volumes",
-    "mean": "predicting the mean",
+    "median": "constant (median)",
 }
 SCORE_NAMES = {
     "gap": "corrected gap",
@@ -74,6 +68,14 @@ def estimate(row: Any, digits: int = 1, unit: str = "") -> str:
     return " ".join(part for part in parts if part)
 
 
+def seed_range(row: Any, digits: int = 1, scale: float = 1) -> str:
+    """Return ``4.1 to 4.6``, from the smallest to the largest over single trainings."""
+    if missing(row["seed_low"]):
+        return MISSING
+    low, high = scale * row["seed_low"], scale * row["seed_high"]
+    return f"{number(low, digits)} to {number(high, digits)}"
+
+
 def p_value(value: Any) -> str:
     """Return a p value with two significant digits, never smaller than 0.001."""
     if missing(value):
@@ -89,15 +91,16 @@ def count(n: int, one: str, many: str | None = None) -> str:
 
 
 def verdict(row: Any, otherwise: str = "not judged") -> str:
-    """Return a scan's verdict and, where it is a person's word, that it is one.
+    """Return a scan's verdict and, where it is a manual decision, that it is one.
 
     `row` has verdict and decision, as :data:`QC`.
     """
     if not isinstance(row["verdict"], str):
         return otherwise
-    # Of a scan without a brain the verdict stays the machine's, whatever a person said.
-    word = {"keep": "pass", "drop": "fail"}.get(row["decision"])
-    return f"{row['verdict']} (a person's word)" if word == row["verdict"] else row["verdict"]
+    # Of a scan without a brain the automatic verdict stays, whatever was decided.
+    decided = {"keep": "pass", "drop": "fail"}.get(row["decision"])
+    verdict = str(row["verdict"])
+    return f"{verdict} (manual decision)" if decided == verdict else verdict
 
 
 def brief_reason(text: str) -> str:
@@ -121,6 +124,16 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def labels(package: str) -> dict[str, str]:
+    """Return the label of each choice of a package, such as ``brainage.learning.losses``."""
+    return {name: choice.label for name, choice in choices(package).items()}
+
+
+def sentences(package: str) -> dict[str, str]:
+    """Return what the methods text says of each choice of a package."""
+    return {name: choice.sentence for name, choice in choices(package).items()}
+
+
 def experiment_names(settings: dict[str, Any]) -> dict[str, str]:
     """Return a name to read for each experiment of the config and each baseline.
 
@@ -128,17 +141,39 @@ def experiment_names(settings: dict[str, Any]) -> dict[str, str]:
     """
     own = settings.get("experiments") or {}
     losses = {name: str((part or {}).get("loss", name)) for name, part in own.items()}
+    known = labels("brainage.learning.losses")
     names = dict(BASELINE_NAMES)
     for name, loss in losses.items():
-        text = LOSS_NAMES.get(loss, loss)
+        text = known.get(loss, loss)
         shared = sum(other == loss for other in losses.values()) > 1
         names[name] = f"{text} ({name})" if shared else text
     return names
 
 
+def site_names(settings: dict[str, Any]) -> Callable[[str], str]:
+    """Return the function that gives a site (``dataset/site``) its name to read.
+
+    It is the site's own where the study has one data set, and says the data set where several
+    may call two sites by one name.
+    """
+    if len(settings.get("datasets") or {}) == 1:
+        return lambda site: site.partition("/")[2] or site
+    return str
+
+
 def with_exponent(text: str) -> Markup:
     """Return `text`, escaped, with the exponent of L^exp raised."""
+    from markupsafe import Markup, escape
+
     return Markup(str(escape(text)).replace("L^exp", "L<sup>exp</sup>"))
+
+
+def cell(text: str) -> Markup:
+    """Return `text` as :func:`with_exponent` does, for a cell: an interval is not broken."""
+    together = re.sub(
+        r"\[[^\]]*\]", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text
+    )
+    return with_exponent(together)
 
 
 def for_figure(text: str) -> str:
@@ -148,13 +183,9 @@ def for_figure(text: str) -> str:
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927), as fractions of 1."""
+    from statsmodels.stats.proportion import proportion_confint
+
     if n == 0:
         return 0.0, 1.0
-    z = 1.959964
-    share = successes / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # At 0 and at n the closed form differs from 0 and 1 by a rounding error only.
-    low = 0.0 if successes == 0 else middle - half
-    high = 1.0 if successes == n else middle + half
-    return low, high
+    low, high = proportion_confint(successes, n, method="wilson")
+    return float(low), float(high)

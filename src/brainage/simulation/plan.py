@@ -1,8 +1,8 @@
 """The plan of a simulated cohort: who is scanned where and when, and what is true of them.
 
 The plan follows from the settings alone and needs no image, so that a workflow can list its
-scans before anything is simulated. It is made of fixed effects (see :data:`GROUPS`), chosen
-beforehand and never tuned to a result:
+scans before anything is simulated. It is made of fixed effects (see
+:data:`~brainage.core.planted.GROUPS`), chosen beforehand and never tuned to a result:
 
 * brain age = age + gap. The gap at the first scan is normal with SD 3 years about 0, 2 and
   5 years for CN, MCI and AD; it grows by the person's extra slope, normal with SD 0.5 about
@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from brainage.core.planted import GROUPS
 from brainage.simulation.names import DIAGNOSES, PARTS, TROUBLES, TWICE, participant, site_names
 
 GOLDEN_RATIO = (5**0.5 - 1) / 2
@@ -34,33 +34,6 @@ YEARS_BETWEEN_VISITS = (1.5, 0.1)  # mean and SD, in years
 DROPOUT = 0.06  # chance to leave the study before each later visit
 HEALTHY_GAP_SD = 3.0  # years, in every group
 SLOPE_SD = 0.5  # years of gap a year
-
-
-@dataclass(frozen=True)
-class Group:
-    """What is true of a diagnosis: means over its people.
-
-    Attributes
-    ----------
-    gap
-        Mean of brain age minus age at the first scan, in years.
-    extra_slope
-        Mean growth of the gap, in years a year.
-    off_axis, off_axis_sd
-        Mean and SD of the part of the disease that is no ageing (cut off at 0 and 1).
-    """
-
-    gap: float
-    extra_slope: float
-    off_axis: float
-    off_axis_sd: float
-
-
-GROUPS = {
-    "CN": Group(gap=0.0, extra_slope=0.0, off_axis=0.0, off_axis_sd=0.0),
-    "MCI": Group(gap=2.0, extra_slope=0.5, off_axis=0.25, off_axis_sd=0.15),
-    "AD": Group(gap=5.0, extra_slope=1.0, off_axis=0.6, off_axis_sd=0.2),
-}
 
 
 def random_stream(seed: int, *names: str) -> np.random.Generator:

@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.columns import CONFIDENCE
 from brainage.core.contracts.probing import PREDICTIONS, SITE_PROBE
 from brainage.core.contracts.statistics import ACCURACY, GAPS, VERDICTS_ON_RIDGE
+from brainage.core.intervals import bootstrap_interval
+from brainage.core.subjects import first_scans
 from brainage.core.tables import read_table, write_table
-from brainage.statistics.people import (
-    counted,
-    first_scans,
-    is_healthy,
-    joined,
-    read_experiments,
-    rows_to_frame,
-)
+from brainage.core.thresholds import MIN_FOR_INTERVAL
+from brainage.statistics.people import counted, joined, read_experiments, rows_to_frame
 
 # One call scores many resamples: both arrays have shape (..., people).
 Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -94,13 +89,13 @@ def measure_accuracy(
         `internal` people of sites of training people. Where there is ridge on voxels, every other
         experiment has its paired difference of absolute errors to it (`mae_minus_ridge`).
     settings
-        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
+        Section ``statistics`` of the config, ``seed`` and ``external_sites`` (``dataset/site``).
     site_probe
         As :data:`SITE_PROBE`; with it experiments have the score of the OpenBHB
         challenge where there are external people (`challenge_score`).
     """
     table = read_table(gaps, GAPS)
-    healthy = set(table.loc[is_healthy(table["diagnosis"], settings), "scan_id"])
+    healthy = set(table.loc[table["healthy"], "scan_id"])
     single = read_table(predictions, PREDICTIONS)
     where = _internal_or_external(single)
     single = single[(single["role"] == "test") & single["age"].notna()]
@@ -137,7 +132,7 @@ def measure_accuracy(
             rows += _rows(name, whom, inside, per_seed, notes, settings)
             if whom == "external" and name in told and len(inside):
                 rows.append(_challenge_score(rows, name, told[name]))
-            if name != RIDGE and RIDGE in first and len(inside) >= 3:
+            if name != RIDGE and RIDGE in first and len(inside) >= MIN_FOR_INTERVAL:
                 ridge = first[RIDGE].loc[inside.index, "predicted_age"].to_numpy(float)
                 rows.append(_against_ridge(name, whom, inside, per_seed, ridge, notes, settings))
     write_table(rows_to_frame(rows, ACCURACY), out, ACCURACY)
@@ -187,11 +182,11 @@ def _rows(
             f"test person; percentile bootstrap over people ({settings['bootstrap']} resamples)",
             "note": joined(notes),
         }
-        if n >= (3 if metric in NO_SPREAD else 1):
+        if n >= (MIN_FOR_INTERVAL if metric in NO_SPREAD else 1):
             value = float(function(age, predicted))
             row["estimate"] = value if np.isfinite(value) else None
-            if n >= 3:
-                row["low"], row["high"] = bootstrap_interval(function, age, predicted, settings)
+            if n >= MIN_FOR_INTERVAL:
+                row["low"], row["high"] = _interval(function, age, predicted, settings)
             if several and metric != "mae_of_constant":
                 spread = [float(function(age, values)) for values in per_seed]
                 if np.all(np.isfinite(spread)):
@@ -213,7 +208,7 @@ def _against_ridge(
     age = people["age"].to_numpy(float)
     theirs = np.abs(ridge - age)
     paired = np.abs(people["predicted_age"].to_numpy(float) - age) - theirs
-    low, high = bootstrap_interval(lambda _, paired: paired.mean(-1), age, paired, settings)
+    low, high = bootstrap_interval(lambda drawn: paired[drawn].mean(-1), len(paired), settings)
     row: dict[str, Any] = {
         "experiment": name,
         "people": whom,
@@ -279,33 +274,9 @@ def _one_seed(rows: pd.DataFrame, scans: pd.Index) -> np.ndarray | None:
     return values if len(values) and np.all(np.isfinite(values)) else None
 
 
-def bootstrap_interval(
+def _interval(
     metric: Metric, age: np.ndarray, predicted: np.ndarray, settings: dict[str, Any]
 ) -> tuple[float | None, float | None]:
-    """Percentile interval of `metric` over resamples of people.
-
-    The resamples follow from the seed and the number of people alone, so that experiments are
-    compared on the same resamples.
-
-    Parameters
-    ----------
-    metric
-        Function of ages and predictions of shape (resamples, people).
-    age, predicted
-        Years, shape (people,).
-    settings
-        `bootstrap` and `seed`.
-    """
-    rng = np.random.default_rng([settings["seed"], len(age)])
-    step = max(1, 2_000_000 // len(age))  # bounds the memory with many people
-    values = []
-    for start in range(0, settings["bootstrap"], step):
-        size = (min(step, settings["bootstrap"] - start), len(age))
-        drawn = rng.integers(0, len(age), size)
-        values.append(metric(age[drawn], predicted[drawn]))
-    resampled = np.concatenate(values)
-    if not np.isfinite(resampled).any():
-        return None, None
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.nanquantile(resampled, [tail, 1 - tail])
-    return float(low), float(high)
+    return bootstrap_interval(
+        lambda drawn: metric(age[drawn], predicted[drawn]), len(age), settings
+    )

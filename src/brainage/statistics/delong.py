@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from brainage.core.intervals import CONFIDENCE
+
 
 def midranks(values: np.ndarray) -> np.ndarray:
     """Return ranks from 1, equal values sharing the mean of their ranks."""
@@ -48,11 +50,11 @@ def delong(scores: np.ndarray, is_case: np.ndarray) -> tuple[np.ndarray, np.ndar
     return of_cases.mean(axis=1), np.atleast_2d(covariance)
 
 
-def delong_interval(area: float, variance: float, confidence: float) -> tuple[float, float]:
-    """Return the normal interval of an area, cut at 0 and 1 (as R's pROC does)."""
+def delong_interval(area: float, variance: float) -> tuple[float, float]:
+    """Return the normal 95 % interval of an area, cut at 0 and 1 (as R's pROC does)."""
     from scipy import stats
 
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * float(np.sqrt(variance))
+    half = float(stats.norm.ppf((1 + CONFIDENCE) / 2)) * float(np.sqrt(variance))
     return max(0.0, area - half), min(1.0, area + half)
 
 

@@ -10,17 +10,11 @@ import pandas as pd
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.contracts.statistics import GAPS, REFERENCE
 from brainage.core.files import InputError
+from brainage.core.subjects import PERSON, first_scans
 from brainage.core.tables import read_table, write_table
-from brainage.statistics.people import (
-    LOW_ALPHA,
-    LOW_ALPHA_MEANS,
-    PERSON,
-    first_scans,
-    rows_to_frame,
-)
+from brainage.core.thresholds import LOW_ALPHA, MIN_ALPHA, MIN_CALIBRATION
+from brainage.statistics.people import LOW_ALPHA_MEANS, rows_to_frame
 
-MIN_CALIBRATE = 10  # people; a line through fewer says little about its slope
-MIN_ALPHA = 0.1  # dividing by less makes noise of any gap
 RUN = ["experiment", "fold"]
 
 
@@ -92,9 +86,9 @@ def fit_reference(calibration: pd.DataFrame) -> dict[str, object]:
         "sites": ",".join(sorted(people["site"].dropna().unique())) or None,
         "warning": None,
     }
-    if n < MIN_CALIBRATE:
+    if n < MIN_CALIBRATION:
         reference["warning"] = (
-            f"no correction: {n} calibration people, at least {MIN_CALIBRATE} are needed"
+            f"no correction: {n} calibration people, at least {MIN_CALIBRATION} are needed"
         )
         return reference
     centred = ages - ages.mean()
@@ -157,13 +151,14 @@ def _mean_over_seeds(scored: pd.DataFrame, path: Path) -> pd.DataFrame:
     means["predicted_age"] = grouped["predicted_age"].mean()
     means["seeds"] = grouped.size()
     means["seed_sd"] = grouped["predicted_age"].std()
-    if (grouped["age"].nunique() > 1).any():
-        scan = (grouped["age"].nunique() > 1).idxmax()[2]
+    several_ages = grouped["age"].nunique() > 1
+    if several_ages.any():
+        scan = several_ages[several_ages].reset_index()["scan_id"].iloc[0]
         raise InputError(f"{path}: {scan} has different ages in different rows")
     means = means.reset_index()
     wanted = rows.groupby(RUN)["seed"].nunique()
-    wanted_here = pd.MultiIndex.from_frame(means[RUN]).map(wanted)
-    fewer = means["seeds"].to_numpy() < np.asarray(wanted_here, dtype=float)
+    wanted_here = wanted.reindex(pd.MultiIndex.from_frame(means[RUN])).to_numpy()
+    fewer = means["seeds"].to_numpy() < wanted_here
     if fewer.any():
         row = means[fewer].iloc[0]
         others = wanted[row["experiment"], row["fold"]]

@@ -1,4 +1,4 @@
-"""What the number and variety of the people trained on do to age error, site and diagnosis.
+"""What the number and variety of the people trained on do to age, site and diagnosis.
 
 A cell of the grid is a training on a part of the training people, tested on the same people as the
 whole. What is measured is one training, not a mean of several: an estimate is the mean over seeds
@@ -15,24 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.columns import CONFIDENCE
 from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.core.files import InputError
+from brainage.core.intervals import percentile_interval
+from brainage.core.subjects import PERSON, first_scans, site_factor
 from brainage.core.tables import read_table, write_table
+from brainage.core.thresholds import MIN_SITES
 from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
-from brainage.statistics.people import (
-    PERSON,
-    counted,
-    first_scans,
-    is_healthy,
-    joined,
-    rows_to_frame,
-    sites_of,
-)
-
-# With fewer sites, drawing sites with replacement tells little, and people are drawn within them.
-MIN_SITES = 5
+from brainage.statistics.people import counted, joined, rows_to_frame
 
 
 def measure_grid(
@@ -54,11 +45,10 @@ def measure_grid(
         of.
     out_accuracy, out_sites, out_diagnosis
         As :data:`GRID_ACCURACY` (with the score of the OpenBHB challenge,
-        L_c = BAcc^0.3 * MAE, where there are external people and sites to tell apart),
+        L_c = BAcc^0.3 * MAE, where there are external people and sites to predict),
         :data:`GRID_SITES` and :data:`GRID_DIAGNOSIS`.
     settings
-        Section ``statistics`` of the config, ``seed``, ``healthy``, ``external_sites`` and
-        ``runs``.
+        Section ``statistics`` of the config, ``seed``, ``external_sites`` and ``runs``.
 
     Raises
     ------
@@ -103,8 +93,7 @@ def _accuracy(
     settings: dict[str, Any],
     path: Path,
 ) -> list[dict[str, Any]]:
-    test = table[(table["role"] == "test") & table["age"].notna()]
-    test = test[is_healthy(test["diagnosis"], settings)]
+    test = table[(table["role"] == "test") & table["age"].notna() & table["healthy"]]
     people = first_scans(test)
     # External are the sites that no cell was trained on, so that all have the same people.
     seen = set(table.loc[table["role"] == "train", "site"].dropna())
@@ -123,7 +112,7 @@ def _accuracy(
                 **cell,
                 "people": whom,
                 "unit": "years",
-                "sites": sites_of(chosen).nunique(),
+                "sites": site_factor(chosen).nunique(),
                 "n": len(chosen),
             }
             maes = errors.mean(1)
@@ -173,8 +162,9 @@ def _sites(
     for (name, probe, protocol), runs in table.groupby(
         ["experiment", "probe", "protocol"], sort=True
     ):
+        name = str(name)
         if name not in cells:
-            raise InputError(f"grid: {name} has a site probe, but no predictions")
+            raise InputError(f"grid: {name} has site predictability, but no predictions")
         by_seed = runs.groupby("seed")["balanced_accuracy"].mean().to_numpy(float)
         several = len(runs) > 1
         row = {
@@ -188,8 +178,9 @@ def _sites(
             "chance": float(runs["chance"].mean()),
             "sites": int(runs["sites"].max()),
             "n": int(runs["n"].max()),
-            "model": "balanced accuracy of logistic regression, out of fold by person, mean over "
-            f"{counted(len(by_seed), 'seed', 'seeds')}; bootstrap over people within sites",
+            "model": "balanced accuracy of the site by logistic regression, out of fold by "
+            f"person, mean over {counted(len(by_seed), 'seed', 'seeds')}; bootstrap over people "
+            "within sites",
         }
         if several:
             row["note"] = "the ends of the interval are means of those of single trainings"
@@ -207,6 +198,7 @@ def _diagnosis(
     rows = []
     for (control, case), pair in scores.groupby(["control", "case"], sort=True):
         for name, own in pair.groupby("experiment", sort=True):
+            name = str(name)
             if name not in cells:
                 raise InputError(f"grid: {name} has diagnosis scores, but no predictions")
             by_seed = own.groupby(["seed", "scan_id"])["score"].mean().unstack("scan_id")
@@ -223,10 +215,10 @@ def _diagnosis(
                 f"person), mean over {counted(len(by_seed), 'seed', 'seeds')}; percentile "
                 f"bootstrap over people within groups ({settings['bootstrap']} resamples)",
             }
-            least = min(int(ill.sum()), int((~ill).sum()))
-            if least < settings["min_roc"]:
+            smaller = min(int(ill.sum()), int((~ill).sum()))
+            if smaller < settings["min_roc"]:
                 row["note"] = (
-                    f"{least} people in the smaller group, needed are {settings['min_roc']} "
+                    f"{smaller} people in the smaller group, needed are {settings['min_roc']} "
                     "(key statistics.min_roc)"
                 )
             else:
@@ -254,9 +246,7 @@ def _summary(per_seed: np.ndarray, resampled: np.ndarray | None) -> dict[str, An
     if len(per_seed) > 1:
         found |= {"seed_low": float(per_seed.min()), "seed_high": float(per_seed.max())}
     if resampled is not None:
-        tail = (1 - CONFIDENCE) / 2
-        low, high = np.quantile(resampled, [tail, 1 - tail])
-        found |= {"low": float(low), "high": float(high)}
+        found["low"], found["high"] = percentile_interval(resampled)
     return found
 
 
@@ -292,7 +282,7 @@ def resamples(
     if not by_site:
         drawn = rng.multinomial(n, np.full(n, 1 / n), count)
         return drawn / n, f"percentile bootstrap over people {words}", []
-    codes, sites = pd.factorize(sites_of(people), sort=True)
+    codes, sites = pd.factorize(site_factor(people), sort=True)
     members = [np.flatnonzero(codes == code) for code in range(len(sites))]
     weights = np.zeros((count, n))
     few = len(sites) < MIN_SITES

@@ -1,4 +1,4 @@
-"""Differences in corrected gap between diagnoses, with errors that stand unequal groups."""
+"""Differences in corrected gap between diagnoses, with heteroscedasticity-consistent errors."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.columns import CONFIDENCE
 from brainage.core.contracts.statistics import GROUPS
+from brainage.core.intervals import t_interval
+from brainage.core.subjects import first_scans, site_factor
 from brainage.core.tables import write_table
+from brainage.core.thresholds import MIN_AT_SITE, MIN_RANDOM_SITES
+from brainage.statistics.confounding import confounded, some
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
 from brainage.statistics.people import (
     Experiment,
     counted,
-    first_scans,
     joined,
     outside_range,
     pairs,
     read_experiments,
     rows_to_frame,
-    sites_of,
 )
-from brainage.statistics.sites import MIN_AT_SITE, inseparable, some
-
-MIN_RANDOM = 6  # sites; a variance between fewer cannot be estimated
 
 
 def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
@@ -33,8 +31,8 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
 
     One scan a person (the first), on Cole's scale. Only people at sites that hold two groups or
     more take part: the others say nothing about a difference, and healthy people of training
-    sites are not as unseen as patients. A pair is refused where group and site cannot be told
-    apart. Means are marginal: at the mean of all covariates over everyone in the model. Holm's
+    sites are not as unseen as patients. A pair is refused where group is confounded with
+    site. Means are marginal: at the mean of all covariates over everyone in the model. Holm's
     correction runs over the differences in years of one experiment.
 
     HC3: MacKinnon and White 1985, Journal of Econometrics; Long and Ervin 2000, American
@@ -49,7 +47,7 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
         As :data:`GROUPS`: for each experiment a mean for each group of
         settings["groups"] and, for each pair, the difference in years and in SD.
     settings
-        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
+        Section ``statistics`` of the config.
     """
     rows: list[dict[str, Any]] = []
     for experiment in read_experiments(gaps):
@@ -74,13 +72,11 @@ def group_rows(experiment: Experiment, settings: dict[str, Any]) -> list[dict[st
 
 def holm(p_values: list[float]) -> list[float]:
     """Return Holm's step-down adjusted p-values (Holm 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    adjusted = np.empty(len(p_values))
-    running = 0.0
-    for rank, position in enumerate(order):
-        running = max(running, (len(order) - rank) * p_values[position])
-        adjusted[position] = min(1.0, running)
-    return [float(value) for value in adjusted]
+    from statsmodels.stats.multitest import multipletests
+
+    if not p_values:
+        return []
+    return [float(value) for value in multipletests(p_values, method="holm")[1]]
 
 
 class _Analysis:
@@ -92,6 +88,7 @@ class _Analysis:
         self.experiment, self.settings = experiment, settings
         self.notes = list(experiment.cautions)
         self.refused: dict[str, str] = {}
+        self.groups: list[str] = []
         self.fit: LinearFit | None = None
         self.site_words, self.people = "", first
         self.counts = first["diagnosis"].value_counts()
@@ -120,7 +117,7 @@ class _Analysis:
         if self._reason(row, group):
             return row
         assert self.fit is not None
-        row.update(self.fit.contrast(self._at(group), CONFIDENCE))
+        row.update(self.fit.contrast(self._at(group)))
         row["p"] = None  # a mean of 0 is no question that anyone asked
         return row
 
@@ -133,14 +130,12 @@ class _Analysis:
             return years, sd
         assert self.fit is not None
         weights = self._at(group) - self._at(reference)
-        years.update(self.fit.contrast(weights, CONFIDENCE))
+        years.update(self.fit.contrast(weights))
         years["p"] = None if np.isnan(years["p"]) else years["p"]
         sd.update(self._standardised(years, group, reference))
         return years, sd
 
     def _standardised(self, years: dict[str, Any], group: str, reference: str) -> dict[str, float]:
-        from scipy import stats
-
         assert self.fit is not None
         diagnosis = self.people["diagnosis"].to_numpy()
         squares, freedom = 0.0, 0
@@ -152,11 +147,12 @@ class _Analysis:
         d = years["estimate"] / scale
         # Delta method: the error of the difference and the error of the SD it is divided by.
         error = float(np.sqrt((years["standard_error"] / scale) ** 2 + d * d / (2 * freedom)))
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, self.fit.freedom)) * error
-        return {"estimate": d, "low": d - half, "high": d + half, "standard_error": error}
+        found = t_interval(d, error, self.fit.freedom)
+        del found["p"]  # that of the difference in years holds for both
+        return found
 
     def _row(self, quantity: str, group: str, reference: str | None) -> dict[str, Any]:
-        row = {
+        row: dict[str, Any] = {
             "experiment": self.experiment.name,
             "quantity": quantity,
             "group": group,
@@ -178,17 +174,17 @@ class _Analysis:
         if not reasons and self.fit is None:
             reasons = [self.refused.get("*", "too few people for this model")]
         if not reasons and len(groups) == 2:
-            reasons = inseparable(self.people, *groups)
+            reasons = confounded(self.people, *groups)
         if not reasons and len(groups) == 1 and len(self.groups) > 1:
             others = [g for g in self.groups if g != groups[0]]
-            if all(inseparable(self.people, groups[0], other) for other in others):
-                reasons = inseparable(self.people, groups[0], others[0])
+            if all(confounded(self.people, groups[0], other) for other in others):
+                reasons = confounded(self.people, groups[0], others[0])
         if reasons:
             row["note"] = joined([*dict.fromkeys(reasons), *self.notes])
         return bool(reasons)
 
     def _refuse_all(self, reason: str) -> None:
-        self.groups: list[str] = []
+        self.groups = []
         self.refused.update({group: reason for group in self.settings["groups"]})
 
     def _enough(self, first: pd.DataFrame) -> pd.DataFrame:
@@ -203,7 +199,7 @@ class _Analysis:
         return first[~first["diagnosis"].isin(self.refused)]
 
     def _at_shared_sites(self, people: pd.DataFrame) -> pd.DataFrame:
-        sites = sites_of(people)
+        sites = site_factor(people)
         held = people.groupby(sites)["diagnosis"].nunique()
         shared = sites.map(held) > 1
         kept = people[shared]
@@ -213,8 +209,8 @@ class _Analysis:
             if n < self.settings["min_group"]:
                 alone = sites[(people["diagnosis"] == group) & ~shared]
                 self.refused[group] = (
-                    f"group and site cannot be told apart: {group} is mostly at sites without any "
-                    f"other group ({some(alone)})"
+                    f"group is confounded with site: {group} is mostly at sites without any other "
+                    f"group ({some(alone)})"
                 )
         if not shared.all():
             left = counted(int((~shared).sum()), "person", "people")
@@ -223,12 +219,12 @@ class _Analysis:
 
     def _fit(self) -> None:
         people = self.people
-        sites = sites_of(people)
+        sites = site_factor(people)
         table = pd.crosstab(sites, people["diagnosis"])
         random = False
         if len(table) > 1:
             uneven = bool((table.to_numpy() < MIN_AT_SITE).any())
-            random = uneven and len(table) >= MIN_RANDOM
+            random = uneven and len(table) >= MIN_RANDOM_SITES
             self.site_words = " + site (random)" if random else " + site"
             if uneven and not random:
                 self.notes.append(

@@ -1,4 +1,4 @@
-"""Least squares with errors that stand unequal variances, and its design."""
+"""Least squares with heteroscedasticity-consistent errors, and its design."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from brainage.core.intervals import t_interval
+from brainage.core.subjects import site_factor
+from brainage.core.thresholds import MIN_FREEDOM
 from brainage.statistics.mixed import fit_mixed
-from brainage.statistics.people import sites_of
-
-MIN_FREEDOM = 5  # residual degrees of freedom
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """Least squares with a robust covariance.
+    """Least squares with a heteroscedasticity-consistent covariance.
 
     Attributes
     ----------
@@ -35,21 +35,10 @@ class LinearFit:
     freedom: int
     names: list[str]
 
-    def contrast(self, weights: np.ndarray, confidence: float) -> dict[str, float]:
-        """Estimate, interval, standard error and p of a weighted sum of coefficients (t)."""
-        from scipy import stats
-
-        estimate = float(weights @ self.estimates)
+    def contrast(self, weights: np.ndarray) -> dict[str, float]:
+        """Estimate, t interval, standard error and p of a weighted sum of coefficients."""
         error = float(np.sqrt(weights @ self.covariance @ weights))
-        half = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * error
-        p = float(2 * stats.t.sf(abs(estimate) / error, self.freedom)) if error > 0 else np.nan
-        return {
-            "estimate": estimate,
-            "low": estimate - half,
-            "high": estimate + half,
-            "standard_error": error,
-            "p": p,
-        }
+        return t_interval(float(weights @ self.estimates), error, self.freedom)
 
 
 def design(
@@ -69,13 +58,15 @@ def design(
     dropped
         Names of the columns that were left out.
     """
-    columns = {f"group {g}": (people["diagnosis"] == g).to_numpy(float) for g in groups}
+    columns: dict[str, np.ndarray] = {
+        f"group {g}": (people["diagnosis"] == g).to_numpy(float) for g in groups
+    }
     age = people["age"].to_numpy(float)
     age = (age - age.mean()) / 10
     columns["age"], columns["age^2"] = age, age**2
     factors = {"sex": people["sex"].fillna("unknown")}
     if site:
-        factors["site"] = sites_of(people)
+        factors["site"] = site_factor(people)
     for factor, values in factors.items():
         for level in sorted(values.unique())[1:]:
             columns[f"{factor} {level}"] = (values == level).to_numpy(float)
@@ -103,17 +94,23 @@ def robust_fit(y: np.ndarray, x: np.ndarray, names: list[str]) -> LinearFit | No
     A person whom the model fits exactly (leverage 1: the only one of a sex or site) says nothing
     about anyone else and has no HC3 error; that person's part of the covariance is zero.
     """
+    from statsmodels.regression.linear_model import OLS
+    from statsmodels.stats.outliers_influence import OLSInfluence
+
     n, terms = x.shape
     if n - terms < MIN_FREEDOM:
         return None
-    bread = np.linalg.inv(x.T @ x)
-    estimates = bread @ (x.T @ y)
-    residuals = y - x @ estimates
-    leverage = np.einsum("ij,jk,ik->i", x, bread, x)
-    exact = leverage > 1 - 1e-9
-    inflated = np.where(exact, 0.0, residuals / np.where(exact, 1.0, 1 - leverage))
-    meat = (x * inflated[:, None] ** 2).T @ x
-    return LinearFit(estimates, bread @ meat @ bread, residuals, n - terms, names)
+    fit = OLS(y, x).fit()
+    exact = OLSInfluence(fit).hat_matrix_diag > 1 - 1e-9
+    if exact.any():
+        # statsmodels would divide 0 by 0 there.
+        inverse = np.linalg.inv(x.T @ x)
+        leverage = np.einsum("ij,jk,ik->i", x, inverse, x)
+        inflated = np.where(exact, 0.0, fit.resid / np.where(exact, 1.0, 1 - leverage))
+        covariance = inverse @ ((x * inflated[:, None] ** 2).T @ x) @ inverse
+    else:
+        covariance = fit.cov_HC3
+    return LinearFit(fit.params, covariance, fit.resid, n - terms, names)
 
 
 def random_site_fit(
@@ -123,7 +120,7 @@ def random_site_fit(
 
     With the variances known, taking a share of each site's mean from every row of it makes rows
     independent (the random-effects transformation, Fuller and Battese 1973); HC3 on those rows
-    stands unequal variances of the groups, which the mixed model's own errors do not.
+    allows for unequal variances of the groups, which the mixed model's own errors do not.
     """
     codes = pd.factorize(sites, sort=True)[0]
     if len(y) - x.shape[1] < MIN_FREEDOM:

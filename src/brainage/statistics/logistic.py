@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,10 @@ class LogisticFit:
 
 
 def fit_logistic(x: np.ndarray, is_case: np.ndarray) -> LogisticFit:
-    """Fit log odds = x @ coefficients by maximum likelihood (Newton's method).
+    """Fit log odds = x @ coefficients by maximum likelihood (statsmodels' GLM).
+
+    Columns that follow from others (a sex that nobody has) are allowed: the shortest of the
+    equally good coefficients are returned.
 
     Parameters
     ----------
@@ -33,31 +37,20 @@ def fit_logistic(x: np.ndarray, is_case: np.ndarray) -> LogisticFit:
     is_case
         Booleans, shape (people,).
     """
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLM
+    from statsmodels.tools import sm_exceptions
+
     y = np.asarray(is_case, dtype=float)
-
-    def log_likelihood(at: np.ndarray) -> float:
-        log_odds = x @ at
-        return float(y @ log_odds - np.logaddexp(0, log_odds).sum())
-
-    coefficients = np.zeros(x.shape[1])
-    likelihood = log_likelihood(coefficients)
-    for _ in range(100):
-        probability = 1 / (1 + np.exp(-x @ coefficients))
-        weights = probability * (1 - probability)
-        # The pseudo-inverse serves columns that follow from others (a sex that nobody has).
-        information = np.linalg.pinv((x * weights[:, None]).T @ x, hermitian=True)
-        step = information @ (x.T @ (y - probability))
-        # A full step can overshoot where the likelihood is far from a parabola.
-        while log_likelihood(coefficients + step) < likelihood and np.abs(step).max() > 1e-12:
-            step = step / 2
-        gain = log_likelihood(coefficients + step) - likelihood
-        if gain < 1e-10:
-            break
-        coefficients, likelihood = coefficients + step, likelihood + gain
-        if np.abs(x @ coefficients).max() > 2 * SEPARATED:
-            break
-    separated = bool(np.abs(x @ coefficients).max() > SEPARATED)
-    return LogisticFit(coefficients, likelihood, separated)
+    with warnings.catch_warnings():
+        # Separated groups are told by the log odds, and a singular design is allowed.
+        for name in ("ConvergenceWarning", "PerfectSeparationWarning", "SingularMatrixWarning"):
+            warnings.simplefilter("ignore", getattr(sm_exceptions, name))
+        fit = GLM(y, x, family=Binomial()).fit(maxiter=100, tol=1e-10)
+    coefficients = np.asarray(fit.params)
+    log_odds = x @ coefficients
+    log_likelihood = float(y @ log_odds - np.logaddexp(0, log_odds).sum())
+    return LogisticFit(coefficients, log_likelihood, bool(np.abs(log_odds).max() > SEPARATED))
 
 
 @dataclass(frozen=True)
@@ -87,7 +80,7 @@ def added_term(x: np.ndarray, term: np.ndarray, is_case: np.ndarray) -> AddedTer
     finds what is not there (10 % false positives at 60 controls with an SD of 4 and 20 cases with
     one of 7, beside age and sex). Scaled by the ratio of the robust to the model's variance (Kent
     1982, Biometrika; Rotnitzky and Jewell 1990, Biometrika), the robust one with residuals
-    inflated by leverage as in HC3, it has 4 to 5 %.
+    inflated by leverage as in HC3 (of GLM statsmodels has HC0 alone), it has 4 to 5 %.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Change of the corrected gap with time: the slope of each group and their contrasts."""
+"""Longitudinal change of the corrected gap: the slope of each group and their contrasts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.columns import CONFIDENCE
 from brainage.core.contracts.statistics import PERSON_SLOPES, SLOPES
+from brainage.core.intervals import t_interval
+from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import write_table
+from brainage.core.thresholds import MIN_FREEDOM, MIN_SPARE_SCANS
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
-    PERSON,
     Experiment,
     counted,
-    in_order,
     joined,
     outside_range,
     pairs,
@@ -52,7 +52,7 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
         As :data:`PERSON_SLOPES`: everyone's own slope, also of people without
         a group.
     settings
-        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
+        Section ``statistics`` of the config.
     """
     slopes: list[dict[str, Any]] = []
     persons: list[pd.DataFrame] = []
@@ -71,7 +71,7 @@ def followed_up(scans: pd.DataFrame, follow_up: float) -> pd.DataFrame:
 
     Adds `years` (since the first of these scans), `baseline_age` and `group` (diagnosis there).
     """
-    scans = in_order(scans[scans["gap_cole"].notna()]).copy()
+    scans = visit_order(scans[scans["gap_cole"].notna()]).copy()
     by_person = scans.groupby(PERSON, sort=False)
     # Where one scan has no years_since_first, the person's ages say when all of them were.
     timed = by_person["years_since_first"].transform("count") == by_person["age"].transform("size")
@@ -148,8 +148,10 @@ class _Model:
         person = scans.groupby(PERSON, sort=False).ngroup().to_numpy()
         z = np.column_stack([np.ones(len(years)), years])
         if np.linalg.matrix_rank(x) < x.shape[1]:
-            self.trouble: str | None = "its terms cannot be told apart (scanner or sex with group)"
-        elif len(scans) - x.shape[1] - len(self.people) < 3 or self.freedom < 5:
+            self.trouble: str | None = "its terms are collinear (scanner or sex with group)"
+        elif len(scans) - x.shape[1] - len(self.people) < MIN_SPARE_SCANS or (
+            self.freedom < MIN_FREEDOM
+        ):
             self.trouble = "too few scans for a random slope"
         else:
             self.fit = fit_mixed(scans["gap_cole"].to_numpy(float), x, person, z)
@@ -159,33 +161,24 @@ class _Model:
     def words(self) -> str:
         return MODEL.format(scanner=" + scanner" if self.scanner else "")
 
-    def contrast(self, group: str, reference: str | None, confidence: float) -> dict[str, float]:
-        from scipy import stats
-
+    def contrast(self, group: str, reference: str | None) -> dict[str, float]:
         assert self.fit is not None
         weights = np.zeros(self.terms)
         # Age and sex are centred over people, so a group's slope is at everyone's mean.
         weights[self.offset + self.names.index(f"group {group}")] = 1
         if reference is not None:
             weights[self.offset + self.names.index(f"group {reference}")] = -1
-        estimate = float(weights @ self.fit.estimates)
         error = float(np.sqrt(weights @ self.fit.covariance @ weights))
-        half = float(stats.t.ppf((1 + confidence) / 2, self.freedom)) * error
-        p = float(2 * stats.t.sf(abs(estimate) / error, self.freedom))
-        return {
-            "estimate": estimate,
-            "low": estimate - half,
-            "high": estimate + half,
-            "standard_error": error,
-            "p": p,
-        }
+        return t_interval(float(weights @ self.fit.estimates), error, self.freedom)
 
 
 def _between(
     scans: pd.DataFrame, groups: list[str], people: pd.DataFrame
 ) -> tuple[np.ndarray, list[str]]:
     """Terms that differ between people: a column a group, baseline age and sex, both centred."""
-    columns = {f"group {g}": (scans["group"] == g).to_numpy(float) for g in groups}
+    columns: dict[str, np.ndarray] = {
+        f"group {g}": (scans["group"] == g).to_numpy(float) for g in groups
+    }
     if people["baseline_age"].nunique() > 1:
         age = scans["baseline_age"].to_numpy(float)
         columns["baseline age"] = (age - people["baseline_age"].mean()) / 10
@@ -214,7 +207,7 @@ def _row(
         "quantity": "slope" if reference is None else "contrast",
         "group": group,
         "reference": reference,
-        "unit": f"years a year on Cole's scale ({experiment.alpha_words})",
+        "unit": f"years per year on Cole's scale ({experiment.alpha_words})",
         "n": len(values[group]),
         "n_reference": None if reference is None else len(values[reference]),
         "scans": int(scans["group"].isin(both).sum()),
@@ -233,23 +226,21 @@ def _row(
             row["estimate"] = means[0] - sum(means[1:])
     elif model is not None and model.trouble is None:
         row["model"] = model.words()
-        row.update(model.contrast(group, reference, CONFIDENCE))
+        row.update(model.contrast(group, reference))
     else:
         row["model"] = FALLBACK
         why = model.trouble if model is not None else None
         notes.insert(0, f"the mixed model is not used: {why}")
-        row.update(welch([values[name] for name in both], CONFIDENCE))
+        row.update(welch([values[name] for name in both]))
     row["note"] = joined(notes)
     return row
 
 
-def welch(samples: list[np.ndarray], confidence: float) -> dict[str, float]:
+def welch(samples: list[np.ndarray]) -> dict[str, float]:
     """Mean of one sample, or difference of two (first minus second), with t interval.
 
     Two samples have degrees of freedom by Welch and Satterthwaite.
     """
-    from scipy import stats
-
     errors = np.array([values.var(ddof=1) / len(values) for values in samples])
     sizes = np.array([len(values) for values in samples])
     estimate = float(samples[0].mean() - sum(values.mean() for values in samples[1:]))
@@ -257,11 +248,4 @@ def welch(samples: list[np.ndarray], confidence: float) -> dict[str, float]:
     if error == 0:
         return {"estimate": estimate}
     freedom = float(errors.sum() ** 2 / (errors**2 / (sizes - 1)).sum())
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
-    return {
-        "estimate": estimate,
-        "low": estimate - half,
-        "high": estimate + half,
-        "standard_error": error,
-        "p": float(2 * stats.t.sf(abs(estimate) / error, freedom)),
-    }
+    return t_interval(estimate, error, freedom)

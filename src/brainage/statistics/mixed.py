@@ -6,10 +6,12 @@ simulated cohorts with three visits, two fits in five, with standard errors up t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+Function = Callable[[np.ndarray], float]
 # A standard deviation of the random effects (given those before it), as a part of the residual
 # one, under which the estimate lies on the boundary. The optimiser itself stops at 0.
 BOUNDARY = 1e-3
@@ -150,21 +152,23 @@ class _Profile:
         return estimates, residual * np.linalg.inv(xx), residual
 
 
-def _gradient(function, theta: np.ndarray, bounds) -> np.ndarray:  # type: ignore[no-untyped-def]
+def _gradient(
+    function: Function, theta: np.ndarray, bounds: Sequence[tuple[float | None, float | None]]
+) -> np.ndarray:
     """Central differences; from one side only at a bound."""
     step = 1e-5
     slopes = np.empty(len(theta))
-    for place, (least, _) in enumerate(bounds):
+    for place, (lowest, _) in enumerate(bounds):
         above, below = theta.copy(), theta.copy()
         above[place] += step
-        below[place] -= step if least is None or theta[place] - step >= least else 0.0
+        below[place] -= step if lowest is None or theta[place] - step >= lowest else 0.0
         slopes[place] = (function(above) - function(below)) / (above[place] - below[place])
     return slopes
 
 
-def _gain(function, theta: np.ndarray) -> float:  # type: ignore[no-untyped-def]
+def _gain(function: Function, theta: np.ndarray) -> float:
     """What a Newton step would take off the deviance; NaN where the curvature is not upwards."""
-    free = [(None, None)] * len(theta)
+    free: list[tuple[None, None]] = [(None, None)] * len(theta)
     gradient = _gradient(function, theta, free)
     step = 1e-4
     rows = []

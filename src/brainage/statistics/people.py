@@ -1,21 +1,21 @@
-"""Who is analysed: one row a scan, one scan a person, and the words for their scale."""
+"""Whose gaps are analysed, one row a scan, and the words for their scale."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from brainage.core.contract import Table
 from brainage.core.contracts.statistics import GAPS
+from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import read_table
+from brainage.core.thresholds import LOW_ALPHA
 
-PERSON = ["dataset", "participant_id"]
-
-# Cole's gap is the residual divided by alpha, and its noise grows by 1/alpha.
-LOW_ALPHA = 0.5
 LOW_ALPHA_MEANS = "the noise of Cole's scale is more than doubled"
 
 
@@ -85,29 +85,7 @@ def _mean_over_folds(rows: pd.DataFrame) -> pd.DataFrame:
             first[column] = first[column].where(grouped[column].count() == folds)
         first["in_age_range"] = grouped["in_age_range"].min().astype(bool)
     first["folds"] = folds
-    return in_order(first.reset_index())
-
-
-def in_order(scans: pd.DataFrame) -> pd.DataFrame:
-    """Sort scans by person, then by time (years since the first scan, else age), then by name."""
-    return scans.sort_values([*PERSON, "years_since_first", "age", "scan_id"], kind="stable")
-
-
-def first_scans(scans: pd.DataFrame) -> pd.DataFrame:
-    """Return the first scan of each person, as one person is one unit of analysis."""
-    return in_order(scans).drop_duplicates(PERSON).reset_index(drop=True)
-
-
-def is_healthy(diagnosis: pd.Series, settings: dict[str, Any]) -> pd.Series:
-    """Tell who is healthy; where no row has a diagnosis, everyone is."""
-    if diagnosis.isna().all():
-        return pd.Series(True, index=diagnosis.index)
-    return diagnosis.isin(settings["healthy"])
-
-
-def sites_of(people: pd.DataFrame) -> pd.Series:
-    """Site of each row; where none is known they count as one site of their own."""
-    return people["site"].fillna("unknown").astype(str)
+    return visit_order(first.reset_index())
 
 
 def outside_range(scans: pd.DataFrame) -> list[str]:
@@ -135,11 +113,6 @@ def counted(number: int, one: str, many: str) -> str:
     return f"{number} {one if number == 1 else many}"
 
 
-def empty(table: Any) -> pd.DataFrame:
-    """Return a table without rows."""
-    return pd.DataFrame(columns=list(table.names))
-
-
-def rows_to_frame(rows: list[dict[str, Any]], table: Any) -> pd.DataFrame:
+def rows_to_frame(rows: Sequence[Mapping[str, Any]], table: Table) -> pd.DataFrame:
     """Make a table of rows; a column that a row does not name is n/a there."""
-    return pd.DataFrame(rows, columns=list(table.names)) if rows else empty(table)
+    return pd.DataFrame(list(rows), columns=list(table.names))

@@ -1,4 +1,4 @@
-"""Areas under the ROC curve of the gap and of what it must be compared with."""
+"""ROC analysis of the gap and of what it must be compared with."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.columns import CONFIDENCE
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
 from brainage.core.contracts.statistics import ROC, ROC_CURVES
+from brainage.core.subjects import first_scans, site_factor
 from brainage.core.tables import read_table, write_table
+from brainage.statistics.confounding import confounded
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
 from brainage.statistics.people import (
     Experiment,
     counted,
-    first_scans,
     joined,
     outside_range,
     read_experiments,
     rows_to_frame,
-    sites_of,
 )
-from brainage.statistics.sites import inseparable
 
 NO_GAP = "no gap on Cole's scale (see reference.tsv)"
 SCORES = {
@@ -41,7 +39,7 @@ def compute_roc(
     """Compute areas under ROC curves with DeLong intervals, control against each other group.
 
     The first scan of each person, at sites that hold both groups (else the scanner would tell
-    the groups apart). The direction is fixed beforehand: larger means case, and an area under
+    the groups). The direction is fixed beforehand: larger means case, and an area under
     0.5 stays so. Whether the gap adds to age and sex is answered by a likelihood ratio test, as
     DeLong's test is invalid for nested models. With fewer than settings["min_roc"] people in a
     group there is no area.
@@ -56,7 +54,7 @@ def compute_roc(
         As :data:`ROC` and :data:`ROC_CURVES`. The estimate
         of `added_value` is the likelihood ratio statistic (chi-square, one degree of freedom).
     settings
-        Section ``statistics`` of the config, ``seed``, ``healthy`` and ``external_sites``.
+        Section ``statistics`` of the config, and ``seed``.
     """
     probe = read_table(diagnosis_scores, DIAGNOSIS_SCORES)
     rows: list[dict[str, Any]] = []
@@ -106,10 +104,11 @@ class _Pair:
         settings: dict[str, Any],
     ) -> None:
         self.experiment, self.control, self.case = experiment, control, case
-        self.settings, self.notes = settings, []
+        self.settings = settings
+        self.notes: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.curves: list[pd.DataFrame] = []
-        sites = sites_of(people)
+        sites = site_factor(people)
         both = sites.map(people.groupby(sites)["diagnosis"].nunique()) > 1
         if not both.all():
             left = counted(int((~both).sum()), "person", "people")
@@ -117,8 +116,8 @@ class _Pair:
         self.people = people[both].sort_values("scan_id").reset_index(drop=True)
         self.notes += outside_range(self.people)
         self.is_case = (self.people["diagnosis"] == case).to_numpy()
-        reasons = inseparable(self.people, case, control) if len(self.people) else []
-        self.inseparable = f"no area: {reasons[0]}" if reasons else None
+        reasons = confounded(self.people, case, control) if len(self.people) else []
+        self.confounded = f"no area: {reasons[0]}" if reasons else None
 
     def analyse(self, probe: pd.Series) -> None:
         people = self.people
@@ -139,13 +138,13 @@ class _Pair:
         self._added_value(values["gap"])
 
     def _refusal(self, is_case: np.ndarray) -> str | None:
-        least = self.settings["min_roc"]
+        needed = self.settings["min_roc"]
         cases, controls = int(is_case.sum()), int((~is_case).sum())
-        if min(cases, controls) >= least:
-            return self.inseparable
+        if min(cases, controls) >= needed:
+            return self.confounded
         return (
             f"no area: {controls} people with {self.control} and {cases} with {self.case} at sites "
-            f"that hold both, at least {least} of each are needed"
+            f"that hold both, at least {needed} of each are needed"
         )
 
     def _row(self, score: str, quantity: str, is_case: np.ndarray, model: str) -> dict[str, Any]:
@@ -188,7 +187,7 @@ class _Pair:
         areas, covariance = delong(score[known], is_case)
         area, variance = float(areas[0]), float(covariance[0, 0])
         row["estimate"] = area
-        row["low"], row["high"] = delong_interval(area, variance, CONFIDENCE)
+        row["low"], row["high"] = delong_interval(area, variance)
         if variance > 0:
             # The same variance with a t distribution, which small groups need.
             kinds = score[known][~is_case], score[known][is_case]

@@ -6,7 +6,6 @@ from brainage.core.contract import Column
 from brainage.core.demographics import SEXES
 
 ROLES = ("train", "validation", "calibration", "test")
-CONFIDENCE = 0.95  # coverage of every interval in a table
 SCAN_ID = Column("scan_id", "text", "dataset_sub-X[_ses-Y][_run-Z], unique over all data sets")
 
 PERSON = (

@@ -15,13 +15,13 @@ _CELL = (
 )
 _OVER_PEOPLE = (
     *ESTIMATE,
-    Column("seed_low", "number", "smallest value over single seeds", required=False),
-    Column("seed_high", "number", "largest value over single seeds", required=False),
+    Column("seed_low", "number", "smallest value over single trainings", required=False),
+    Column("seed_high", "number", "largest value over single trainings", required=False),
 )
 
 GRID_ACCURACY = Table(
     "grid_accuracy.tsv",
-    "Age error of single trainings against the number of people trained on, same test people.",
+    "Mean absolute error of single trainings by the number of people trained on, same test people.",
     (
         *_CELL,
         Column("people", "text", "whom: external (sites that no cell trained on), or all",
@@ -40,7 +40,7 @@ GRID_ACCURACY = Table(
 
 GRID_SITES = Table(
     "grid_sites.tsv",
-    "How well the site can be told against the number of people trained on, same people and sites.",
+    "Site predictability against the number of people trained on, same people and sites.",
     (
         *_CELL,
         Column("probe", "text", "what the probe is given: embedding, age_sex or voxels"),
@@ -58,7 +58,7 @@ GRID_SITES = Table(
 
 GRID_DIAGNOSIS = Table(
     "grid_diagnosis.tsv",
-    "Age error beside the AUC of the diagnosis probe of the same trainings.",
+    "Area under the ROC curve of the diagnosis probe of the same trainings.",
     (
         *_CELL,
         Column("control", "text", "control group"),

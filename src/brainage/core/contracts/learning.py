@@ -1,8 +1,6 @@
-"""The tables of learning, and how a model names the people that it saw."""
+"""The tables of learning."""
 
 from __future__ import annotations
-
-import hashlib
 
 from brainage.core.contract import Column, Table
 from brainage.core.contracts.columns import RUN, SCAN_ID
@@ -10,7 +8,23 @@ from brainage.core.contracts.columns import RUN, SCAN_ID
 INDEX = Table(
     "index.tsv",
     "Which row of an array belongs to which scan.",
-    (SCAN_ID, Column("row", "integer", "row of the array, from 0")),
+    (
+        SCAN_ID,
+        Column("row", "integer", "row of the array, from 0"),
+        # Names what was seen and nobody: a hash of an id is turned back by trying all ids.
+        Column(
+            "brain_sha256",
+            "text",
+            "SHA-256 of the brain's voxels in the store, its first 16 hexadecimal digits",
+        ),
+        Column(
+            "grey_matter_sha256",
+            "text",
+            "the same of its grey-matter map, where the store has one",
+            required=False,
+            may_lack=True,
+        ),
+    ),
     key=("scan_id",),
 )
 
@@ -41,12 +55,3 @@ HISTORY = Table(
     ),
     key=("experiment", "fold", "seed", "epoch"),
 )
-
-
-def person_hash(dataset: str, participant_id: str) -> str:
-    """Name a person in a model's description without saying who it is.
-
-    The model carries these for everyone whose age it saw, so that a probe can refuse to be
-    tested on them.
-    """
-    return hashlib.sha256(f"{dataset}\t{participant_id}".encode()).hexdigest()[:16]

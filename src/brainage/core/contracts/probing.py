@@ -17,9 +17,12 @@ from brainage.core.contracts.columns import (
     YEARS,
 )
 
+# What any encoder must beat; their names stand beside those of the experiments.
+BASELINES = ("ridge_voxels", "ridge_regions", "median")
+
 PREDICTIONS = Table(
     "predictions.tsv",
-    "Predicted age of each scan by each training run; people who fitted the run are marked train.",
+    "Predicted age of each scan by each training; the people it was fitted on are marked train.",
     (
         SCAN_ID,
         Column("participant_id", "text", "the person, as BIDS names them (sub-X)"),
@@ -48,7 +51,7 @@ DIAGNOSIS_SCORES = Table(
         SCAN_ID,
         Column("experiment", "text", "name of the experiment"),
         Column("seed", "integer", "seed of the training"),
-        Column("fold", "integer", "fold of people of the training run, from 0"),
+        Column("fold", "integer", "fold of people of the training, from 0"),
         Column("control", "text", "diagnosis scored low"),
         Column("case", "text", "diagnosis scored high"),
         Column("score", "number", "out-of-fold probability of the case group"),
@@ -58,7 +61,7 @@ DIAGNOSIS_SCORES = Table(
 
 SITE_PROBE = Table(
     "site_probe.tsv",
-    "How well the site can be told, on people the encoder never saw (folds by person).",
+    "Site predictability, on people the encoder never saw (folds by person).",
     (
         *RUN,
         Column("probe", "text", "what the probe is given: embedding, age_sex or voxels"),
@@ -68,7 +71,7 @@ SITE_PROBE = Table(
             "challenge: unscaled, at most 1,000 iterations; converged: standardised",
             allowed=("challenge", "converged"),
         ),
-        Column("balanced_accuracy", "number", "balanced accuracy, 0 to 1"),
+        Column("balanced_accuracy", "number", "balanced accuracy of the predicted site, 0 to 1"),
         Column("low", "number", "lower end of the 95 % bootstrap interval over people"),
         Column("high", "number", "upper end of that interval"),
         Column("chance", "number", "one over the number of sites"),

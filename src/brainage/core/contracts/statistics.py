@@ -1,4 +1,4 @@
-"""The tables of the statistics: gaps, accuracy, groups, ROC and change with time."""
+"""The tables of the statistics: gaps, accuracy, groups, ROC analysis, longitudinal change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ REFERENCE = Table(
     (
         Column("experiment", "text", "name of the experiment, or of a baseline"),
         Column("fold", "integer", "fold of people, from 0"),
-        Column("alpha", "number", "slope of predicted age on age, in years a year", required=False),
+        Column(
+            "alpha", "number", "slope of predicted age on age, in years per year", required=False
+        ),
         Column("beta", "number", "intercept of predicted age on age, in years", required=False),
         Column("n", "integer", "number of calibration people"),
         Column("age_low", "number", "youngest calibration person, in years", required=False),
@@ -78,23 +80,30 @@ ACCURACY = Table(
     (
         EXPERIMENT,
         Column(
-            "people", "text", "whom: all, internal (sites of training people) or external (never seen)",
+            "people", "text",
+            "whom: all, internal (sites of training people) or external (never seen)",
             allowed=("all", "internal", "external"),
+        ),
+        Column(
+            "predictor", "text",
+            "single (mean over single trainings, of the seeds that all experiments share) or "
+            "ensemble (of the mean over all seeds of the experiment)",
+            allowed=("single", "ensemble"),
         ),
         Column("metric", "text",
                "mae, rmse, r, r2, slope, mae_of_constant, mae_minus_ridge (paired by person) "
                "or challenge_score (site accuracy^0.3 x external mae)"),
         Column("unit", "text", "years, or none"),
         *ESTIMATE,
-        Column("seed_low", "number", "smallest value over single seeds", required=False),
-        Column("seed_high", "number", "largest value over single seeds", required=False),
+        Column("seed_low", "number", "smallest value over single trainings", required=False),
+        Column("seed_high", "number", "largest value over single trainings", required=False),
         Column("verdict", "text", "of mae_minus_ridge: whether the interval excludes 0",
                required=False, allowed=VERDICTS_ON_RIDGE, may_lack=True),
         N_PEOPLE,
         MODEL,
         NOTE,
     ),
-    key=("experiment", "people", "metric"),
+    key=("experiment", "predictor", "people", "metric"),
 )  # fmt: skip
 
 GROUPS = Table(
@@ -107,7 +116,12 @@ GROUPS = Table(
         Column("reference", "text", "the group subtracted from it", required=False),
         Column("unit", "text", "years on Cole's scale (with alpha), or SD"),
         *ESTIMATE,
-        Column("standard_error", "number", "HC3 standard error", required=False),
+        Column(
+            "standard_error",
+            "number",
+            "heteroscedasticity-consistent (HC3) standard error",
+            required=False,
+        ),
         Column("p", "number", "two-sided", required=False),
         Column("p_holm", "number", "Holm over the differences of the experiment", required=False),
         N_PEOPLE,
@@ -155,13 +169,13 @@ ROC_CURVES = Table(
 
 SLOPES = Table(
     "slopes.tsv",
-    "Change of the corrected gap with time: slope of each group and their contrasts.",
+    "Longitudinal change of the corrected gap: slope of each group and their contrasts.",
     (
         EXPERIMENT,
         Column("quantity", "text", "slope or contrast", allowed=("slope", "contrast")),
         Column("group", "text", "diagnosis at the first scan"),
         Column("reference", "text", "the group subtracted from it", required=False),
-        Column("unit", "text", "years a year on Cole's scale, with alpha"),
+        Column("unit", "text", "years per year on Cole's scale, with alpha"),
         *ESTIMATE,
         Column("standard_error", "number", "its standard error", required=False),
         Column("p", "number", "two-sided", required=False),
@@ -183,7 +197,7 @@ PERSON_SLOPES = Table(
         Column("group", "text", "diagnosis at the first scan", required=False),
         Column("scans", "integer", "number of scans"),
         Column("years", "number", "years from first to last scan"),
-        Column("slope", "number", "years a year on Cole's scale"),
+        Column("slope", "number", "years per year on Cole's scale"),
     ),
     key=("experiment", "dataset", "participant_id"),
 )

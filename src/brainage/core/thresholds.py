@@ -1,0 +1,41 @@
+"""What counts as enough, wherever that is a constant and no key of the config."""
+
+from __future__ import annotations
+
+# Training people with a known age for a ridge regression of age.
+MIN_TRAIN = 3
+# Calibration people for a bias correction: a line through fewer says little about its slope.
+MIN_CALIBRATION = 10
+# Slope of the bias correction for a gap on Cole's scale: dividing by less makes noise of any gap.
+MIN_ALPHA = 0.1
+# Slope of the bias correction below which the noise of Cole's scale is more than doubled (its
+# noise grows by 1/alpha), which is said.
+LOW_ALPHA = 0.5
+# People for a bootstrap interval, and for a correlation, slope or R2.
+MIN_FOR_INTERVAL = 3
+# Sites for drawing sites with replacement; with fewer that tells little, and people are drawn
+# within the sites that are there.
+MIN_SITES = 5
+# Sites for a random site intercept: a variance between fewer cannot be estimated.
+MIN_RANDOM_SITES = 6
+# People of each group at a site, for the site to count as holding it.
+MIN_AT_SITE = 3
+# Share of the group label's variance that site may explain (adjusted R2). Above it most of the
+# comparison would rest on the model's guess of what site alone does.
+MAX_EXPLAINED = 0.5
+# Residual degrees of freedom of a linear model, between people.
+MIN_FREEDOM = 5
+# Scans beyond the terms and people of a mixed model with a random slope.
+MIN_SPARE_SCANS = 3
+# Calibration people for the range of corrected gaps that holds 90 % of healthy people.
+MIN_FOR_BAND = 40
+# Calibration people for a percentile above the 90th or below the 10th.
+MIN_FOR_TAILS = 100
+# Calibration people at a site for a percentile at that site.
+MIN_LOCAL = 20
+# People of a group, to say how many of them lie inside the range.
+MIN_CASES = 10
+# People for whom a mean absolute error is worth printing.
+MIN_PEOPLE = 5
+# Two-sided 5 % point of the normal distribution.
+CRITICAL = 1.959964

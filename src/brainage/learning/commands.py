@@ -1,0 +1,43 @@
+"""The steps of learning as commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainage.core.command import step
+from brainage.core.layout import Layout
+from brainage.core.training import Training
+
+
+@step()
+def store(files: Layout, settings: dict[str, Any]) -> None:
+    """Put all brains that passed quality control into one array on disk."""
+    from brainage.learning.store import build
+
+    build(files, settings["channels"])
+
+
+@step(of="training")
+def pretrain(files: Layout, training: Training, settings: dict[str, Any]) -> None:
+    """Train one encoder; goes on from its checkpoint where there is one."""
+    from brainage.learning.pretrain import pretrain as train
+
+    train(
+        files,
+        training,
+        settings["learning"],
+        threads=settings["threads"],
+        code=settings["code"],
+        steps_of=settings["steps_of"],
+    )
+
+
+@step(of="training")
+def embed(files: Layout, training: Training, settings: dict[str, Any]) -> None:
+    """Embed all brains of the store by a trained encoder."""
+    from brainage.learning.embed import embed as write_embeddings
+
+    write_embeddings(files, training, device=settings["device"], threads=settings["threads"])
+
+
+COMMANDS = [store, pretrain, embed]

@@ -1,0 +1,15 @@
+"""The settings that all encoders take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+WIDTH: Mapping[str, Mapping[str, Any]] = {
+    "width": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "default": 1.0,
+        "description": "Number of channels, relative to the network as published.",
+    },
+}

@@ -1,0 +1,140 @@
+"""The methods in words, written from the config that was run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainage.reporting import words
+from brainage.reporting.section import Block, Bullets, Report, Section, Software, Text
+from brainage.reporting.tables import Settings, Tables
+
+CHOICE = Section(
+    label="Methods",
+    sentence="what was done, as a text for a methods section",
+    order=110,
+    short="Methods",
+)
+STRIPPING = {
+    "template": (
+        "by the brain mask of the template, carried over with an affine transform and refined by "
+        "intensity"
+    ),
+    "deepbet": "by deepbet",
+}
+REGISTRATION = {"syn": "affine, then SyN"}
+
+
+def reason(tables: Tables, settings: Settings) -> str | None:
+    """Return None: every study has methods."""
+    return None
+
+
+def blocks(report: Report) -> list[Block]:
+    """Return the paragraphs, and what to beware of in the versions of the software."""
+    found: list[Block] = [Text(text) for text in paragraphs(report.settings, report.software)]
+    if report.software.warnings:
+        found.append(Bullets("Beware of these versions:", report.software.warnings))
+    return found
+
+
+def paragraphs(settings: Settings, software: Software) -> list[str]:
+    """Return the methods in words, one text a paragraph; a key that is not set is left unsaid."""
+    made = [
+        _data(settings),
+        _imaging(settings.get("imaging") or {}),
+        _learning(settings),
+        _testing(settings),
+    ]
+    versions = words.listing([f"{name} {version}" for name, version in software.versions])
+    made.append(f"Software: {versions}." if versions else "")
+    return [text for text in made if text]
+
+
+def _data(settings: Settings) -> str:
+    sets = settings.get("datasets") or {}
+    names = [
+        f"{name} (simulated)" if (part or {}).get("kind") == "simulated" else str(name)
+        for name, part in sets.items()
+    ]
+    low, high = settings["cohort"]["age_range"]
+    healthy = words.listing([str(d) for d in settings["cohort"]["healthy"]])
+    return (
+        f"Data sets: {words.listing(names)}. Scans at ages of {low:g} to {high:g} years were used. "
+        f"People count as healthy at a scan with the diagnosis {healthy}, or in a data set of "
+        "controls only; who has another diagnosis at any visit was not used to train, validate or "
+        "calibrate."
+    )
+
+
+def _imaging(imaging: dict[str, Any]) -> str:
+    if not imaging:
+        return ""
+    steps = []
+    if imaging.get("n4"):
+        steps.append("the bias field was corrected with N4 (Tustison et al., 2010)")
+    if imaging.get("skull_stripping"):
+        how = imaging["skull_stripping"]
+        steps.append(f"the skull was removed {STRIPPING.get(how, f'with {how}')}")
+    template = (
+        "the template given in the config"
+        if imaging.get("template")
+        else "the ICBM152 2009c symmetric template"
+    )
+    if imaging.get("registration"):
+        how = REGISTRATION.get(imaging["registration"], imaging["registration"])
+        steps.append(
+            f"the brain was registered to {template} ({how}, ANTsPy) and "
+            f"resampled to {imaging.get('voxel_size', 0):g} mm"
+        )
+        if imaging.get("grey_matter"):
+            steps.append(
+                "its grey-matter probability was warped there and multiplied by the determinant of "
+                "the whole transform"
+            )
+    return (
+        f"Of each T1w image {words.listing(steps)}; intensities were brought to one scale."
+        if steps
+        else ""
+    )
+
+
+def _learning(settings: Settings) -> str:
+    losses = words.sentences("brainage.learning.losses")
+    encoders = words.sentences("brainage.learning.encoders")
+    described = []
+    for name, part in (settings.get("experiments") or {}).items():
+        part = part or {}
+        loss = losses.get(str(part.get("loss")), str(part.get("loss")))
+        encoder = str((part.get("encoder") or {}).get("name", ""))
+        text = f"{name}: {loss} on {encoders.get(encoder, encoder) or 'the encoder of the config'}"
+        if part.get("epochs"):
+            text += f", {words.count(int(part['epochs']), 'epoch')}"
+        described.append(text)
+    every = {name: len(run["seeds"]) for name, run in (settings.get("runs") or {}).items()}
+    trainings = words.count(max(every.values(), default=1), "training seed")
+    fewer = [f"{n} of {name}" for name, n in every.items() if n < max(every.values())]
+    trainings += f", but {words.listing(fewer)}" if fewer else ""
+    return (
+        f"Encoders were pretrained and then frozen ({'; '.join(described)}; {trainings}). Age was "
+        "predicted from the frozen embedding by ridge regression, site and diagnosis by logistic "
+        "regression."
+    )
+
+
+def _testing(settings: Settings) -> str:
+    splits = settings.get("splits") or {}
+    scheme = (
+        f"{splits.get('folds', 5)} folds of people, the encoder trained anew in each"
+        if splits.get("scheme") == "folds"
+        else "one division of people, some sites kept for the test only"
+    )
+    return (
+        f"Everyone has one role in an experiment ({scheme}): training, validation, calibration or "
+        "test. The gap is predicted minus chronological age, corrected with a line fitted on "
+        "calibration people only and divided by its slope α (Cole's scale). Groups were compared "
+        "by a linear model with age, age², sex and site and heteroscedasticity-consistent (HC3) "
+        "standard errors, one scan a person; areas under ROC curves have DeLong intervals; "
+        "longitudinal change is from a mixed model with random intercept and slope for each "
+        "person, or from each person's own slope where that does not converge. The model behind "
+        "each number stands in its table."
+    )

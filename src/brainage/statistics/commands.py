@@ -1,0 +1,75 @@
+"""The commands of the statistics, from predictions.tsv to the tables that the reports read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainage.core.command import step
+from brainage.core.layout import Layout
+
+
+@step(settings=False)
+def gaps(files: Layout) -> None:
+    """Correct the brain-age gap by constants of calibration people."""
+    from brainage.statistics.gaps import compute_gaps
+
+    compute_gaps(files.file("predictions"), files.file("gaps"), files.file("reference"))
+
+
+@step()
+def accuracy(files: Layout, settings: dict[str, Any]) -> None:
+    """Measure how well age is predicted on healthy test people."""
+    from brainage.statistics.accuracy import measure_accuracy
+
+    inputs = files.file("gaps"), files.file("predictions")
+    measure_accuracy(*inputs, files.file("accuracy"), _analysis(settings), files.file("site_probe"))
+
+
+@step()
+def groups(files: Layout, settings: dict[str, Any]) -> None:
+    """Compare the corrected gap between diagnoses."""
+    from brainage.statistics.groups import compare_groups
+
+    compare_groups(files.file("gaps"), files.file("groups"), _analysis(settings))
+
+
+@step()
+def roc(files: Layout, settings: dict[str, Any]) -> None:
+    """ROC analysis: patients against controls, and what the gap adds to age and sex."""
+    from brainage.statistics.roc import compute_roc
+
+    inputs = files.file("gaps"), files.file("diagnosis_scores")
+    compute_roc(*inputs, files.file("roc"), files.file("roc_curves"), _analysis(settings))
+
+
+@step()
+def slopes(files: Layout, settings: dict[str, Any]) -> None:
+    """Fit the longitudinal change of the corrected gap."""
+    from brainage.statistics.longitudinal import fit_slopes
+
+    outputs = files.file("slopes"), files.file("person_slopes")
+    fit_slopes(files.file("gaps"), *outputs, _analysis(settings))
+
+
+@step()
+def grid(files: Layout, settings: dict[str, Any]) -> None:
+    """Measure what the number and variety of the people trained on do."""
+    from brainage.statistics.grid import measure_grid
+
+    measure_grid(
+        files.file("grid_predictions"),
+        files.file("grid_site_probe"),
+        files.file("grid_diagnosis_scores"),
+        files.file("grid_accuracy"),
+        files.file("grid_sites"),
+        files.file("grid_diagnosis"),
+        _analysis(settings),
+    )
+
+
+def _analysis(settings: dict[str, Any]) -> dict[str, Any]:
+    """Section ``statistics`` and what stands beside it, as the functions take them."""
+    return {**settings["statistics"], **settings}
+
+
+COMMANDS = [gaps, accuracy, groups, roc, slopes, grid]
