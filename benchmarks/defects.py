@@ -19,9 +19,9 @@ import nibabel
 import numpy as np
 from scipy import ndimage
 
-from brainage.imaging import geometry, preprocess
+from brainage.imaging import geometry, registration
 from brainage.imaging.reading import Head, read
-from brainage.imaging.template import Template
+from brainage.imaging.registered import AlignedHead
 
 
 @dataclass
@@ -142,9 +142,9 @@ def clipped_temporal(subject: Subject, millimetres: float) -> Picture:
 def second_head(subject: Subject, share: float) -> Picture:
     """Add that share of another person's head, 30 mm right, 40 mm forward, 20 mm up."""
     head, other = subject.head, subject.other
-    world = np.eye(4)
-    world[:3, 3] = -30.0, -40.0, -20.0
-    there = geometry.resampled(other.data, other.affine, head.data.shape, head.affine, world)
+    shift = np.eye(4)
+    shift[:3, 3] = -30.0, -40.0, -20.0
+    there = geometry.resampled(other.data, other.affine, head.data.shape, head.affine, shift)
     brightness = np.percentile(other.data[other.data > 0], 90)
     own = np.percentile(head.data[head.data > 0], 90)
     return head.data + share * there * own / brightness, head.affine
@@ -247,36 +247,29 @@ def _direction(random: np.random.Generator) -> np.ndarray:
 @contextlib.contextmanager
 def wrong_mask(spoil: Spoiler, strength: float) -> Iterator[None]:
     """Imaging goes on with a spoilt mask in the place of the one that it found."""
-    found = preprocess._stripped
+    found = registration.stripped
 
-    def stripped(
-        corrected: np.ndarray,
-        head: Head,
-        world: np.ndarray,
-        aligned: np.ndarray,
-        tissues: Any,
-        template: Template,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        _, own = found(corrected, head, world, aligned, tissues, template)
-        own = spoil(own, head, strength).astype(np.float32)
-        grid = (template.head.shape, template.affine)
-        return geometry.resampled(own, head.affine, *grid, world) > 0.5, own
+    def stripped(aligned: AlignedHead) -> tuple[np.ndarray, np.ndarray]:
+        head = aligned.head
+        own = spoil(found(aligned)[1], head, strength).astype(np.float32)
+        grid = (*aligned.template.grid, aligned.template_to_head)
+        return geometry.resampled(own, head.affine, *grid) > 0.5, own
 
-    with mock.patch.object(preprocess, "_stripped", stripped):
+    with mock.patch.object(registration, "stripped", stripped):
         yield
 
 
 @contextlib.contextmanager
 def misregistered(millimetres: float) -> Iterator[None]:
     """Imaging goes on with a transform that is off by that much, in a direction of the head's."""
-    register = preprocess.register_head
+    register = registration.register_head
 
-    def moved(*given: Any) -> tuple[np.ndarray, np.ndarray]:
-        world, corrected = register(*given)
+    def moved(*given: Any) -> AlignedHead:
+        aligned = register(*given)
         person = given[-1].name.split("_run-")[0]  # the same direction at each strength
         random = np.random.default_rng(zlib.crc32(person.encode()))
-        world[:3, 3] += millimetres * _direction(random)
-        return world, corrected
+        aligned.template_to_head[:3, 3] += millimetres * _direction(random)
+        return aligned
 
-    with mock.patch.object(preprocess, "register_head", moved):
+    with mock.patch.object(registration, "register_head", moved):
         yield

@@ -27,8 +27,9 @@ from scipy.spatial.transform import Rotation
 from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.reading import Head, read
-from brainage.imaging.register import on_template, register_head
-from brainage.imaging.template import REGISTRATION_SIZE, Template, load_template
+from brainage.imaging.register import register_head
+from brainage.imaging.registered import AlignedHead
+from brainage.imaging.template import Template, load_template
 
 LARGEST_ANGLE, LARGEST_SHIFT = 45.0, 60.0
 SEED = 2027  # 2026 drew the poses that registration was made better on
@@ -41,13 +42,10 @@ template: Template
 settings: dict[str, Any]
 
 
-def registered(path: Path) -> tuple[Head, np.ndarray, np.ndarray]:
-    """The head, the map from template to head, and the head on the template's grid."""
-    head = read(path)
-    coarse = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
+def registered(path: Path) -> AlignedHead:
+    """The head, and how it lies on the template."""
     with tempfile.TemporaryDirectory() as folder:
-        world, corrected = register_head(head, coarse, template, settings, Path(folder))
-    return head, world, on_template(corrected, head, world, template)
+        return register_head(read(path), template, settings, Path(folder))
 
 
 def random_pose(random: np.random.Generator, centre: np.ndarray) -> np.ndarray:
@@ -85,11 +83,12 @@ def moved(head: Head, pose: np.ndarray, orientation: np.ndarray, by_header: bool
 def one(task: tuple[int, Path, int]) -> list[tuple[str, str, float, float]]:
     """All poses of one head: name, kind of pose, correlation, largest error in mm."""
     number, path, poses = task
-    head, world, still = registered(path)
+    still = registered(path)
+    head, template_to_head = still.head, still.template_to_head
     points = np.argwhere(template.mask)[:: max(1, template.mask.sum() // 3000)]
     points = template.affine @ np.column_stack([points, np.ones(len(points))]).T
     random = np.random.default_rng([SEED, number])
-    centre = (world @ points)[:3].mean(axis=1)
+    centre = (template_to_head @ points)[:3].mean(axis=1)
     rows = []
     for _ in range(poses):
         pose = random_pose(random, centre)
@@ -98,9 +97,11 @@ def one(task: tuple[int, Path, int]) -> list[tuple[str, str, float, float]]:
             with tempfile.TemporaryDirectory() as folder:
                 image = moved(head, pose, orientation, kind == "header")
                 image.to_filename(Path(folder) / "head.nii")
-                _, there, result = registered(Path(folder) / "head.nii")
-            alike = np.corrcoef(result[template.mask], still[template.mask])[0, 1]
-            error = np.linalg.norm((there @ points - pose @ world @ points)[:3], axis=0).max()
+                there = registered(Path(folder) / "head.nii")
+            images = [found.aligned[template.mask] for found in (there, still)]
+            alike = np.corrcoef(*images)[0, 1]
+            apart = there.template_to_head - pose @ template_to_head
+            error = np.linalg.norm((apart @ points)[:3], axis=0).max()
             angle = np.degrees(Rotation.from_matrix(pose[:3, :3]).magnitude())
             rows.append((f"{path.name}, {angle:.0f} degrees", kind, float(alike), float(error)))
     return rows

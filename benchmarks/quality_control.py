@@ -27,15 +27,17 @@ from typing import Any
 import defects
 import numpy as np
 import pandas as pd
+from brainage.core.versions import module_hash
 
 from brainage.cohort.index import index_scans
-from brainage.core.code_hash import room_hash
+from brainage.core.choices import module
 from brainage.core.config import complete, defaults
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import MEASURES, QC
 from brainage.core.derivatives import MASK, derivative
 from brainage.core.tables import read_table, write_table
 from brainage.imaging import chunk, quality
+from brainage.imaging.measure import PACKAGE, all_measures, of_scans
 
 STRENGTHS = ("weak", "medium", "strong")
 SEED = "2026"
@@ -87,16 +89,6 @@ DEFECTS = (
 
 IMAGING = defaults("imaging") | {"voxel_size": 4.0}
 QUALITY = defaults("quality")
-LIMITS = {
-    "overlap with the template": "template_overlap",
-    "correlation with the template": "template_correlation",
-    "correlation with their mean": "cohort_correlation",
-    "no t1w contrast": "tissue_contrast",
-    "ml is outside": "brain_volume_ml",
-    "share of the brain's core": "core_in_mask",
-    "without signal: share seen": "brain_in_view",
-    "upside down or on the side": "rotation_degrees",
-}
 
 
 @dataclass
@@ -116,7 +108,8 @@ class Cohort:
 def processed(work: Path, name: str, scans: list[tuple[str, Path]], processes: int) -> pd.DataFrame:
     table = work / "tables" / f"{name}.tsv"
     # What the verdicts are made of does not change what imaging makes of a scan.
-    code = room_hash("imaging", of_each_scan=True)
+    measures = {name: module_hash(module(PACKAGE, name).__name__) for name in of_scans("affine")}
+    code = chunk.Code(module_hash("brainage.imaging.registration"), measures)
     with contextlib.redirect_stderr(io.StringIO()):
         chunk.preprocess_scans(scans, work / "imaging", table, IMAGING, code, processes)
     return read_table(table, MEASURES).set_index("scan_id", drop=False)
@@ -216,8 +209,11 @@ def flagging(verdict: str, reason: str) -> list[str]:
     """Which measures a reason names; a fault has none."""
     if verdict == "pass":
         return []
-    names = [rule.measure for rule in quality.RULES if re.search(rf"\b{rule.measure}\b", reason)]
-    names += [name for words, name in LIMITS.items() if words in reason.lower()]
+    names = []
+    for name, measure in all_measures().items():
+        limit = "" if measure.limit is None else measure.limit.words.partition("{")[0]
+        if re.search(rf"\b{name}\b", reason) or (limit and limit in reason):
+            names.append(name)
     return list(dict.fromkeys(names)) or ["reason in words"]
 
 

@@ -27,31 +27,31 @@ import numpy as np
 from brainage.core.derivatives import MASK
 from brainage.imaging import (
     align,
-    bias,
-    measures,
+    one_scan,
     picture,
-    preprocess,
     register,
+    registration,
     strip,
     tissue,
 )
 from brainage.imaging.ants_setup import import_ants
+from brainage.imaging.measure import Measure, of_scans
 from brainage.imaging.template import Template, load_template
 
 STEPS = (
-    (preprocess, "read", "read and check"),
-    (align, "head_to_template", "affine of the head"),
+    (one_scan, "read", "read and check"),
+    (align, "find_affine", "affine of the head"),
     (align, "best_pose", "  of it: search of poses"),
-    (bias, "log_bias_field", "N4"),
+    (register, "find_bias", "N4"),
     (register, "refine_affine", "affine refined (in several steps)"),
-    (preprocess, "_stripped", "brain mask"),
+    (registration, "stripped", "brain mask"),
     (strip, "deepbet_mask", "brain mask by deepbet"),
     (tissue, "find_tissues", "  tissues (in several steps)"),
-    (measures, "tissue_measures", "measures of tissues"),
-    (measures, "head_and_air", "measures of the air"),
+    (Measure, "taken", "measures"),
     (picture, "draw", "picture"),
-    (preprocess, "_write_brain", "writing the brain"),
-    (preprocess, "_write_mask", "writing the mask"),
+    (registration, "_write_brain", "writing the brain"),
+    (registration, "_write_mask", "writing the mask"),
+    (registration, "write_registered", "writing what measures need"),
 )
 template: Template
 settings: dict[str, Any]
@@ -81,7 +81,10 @@ def one(task: tuple[Path, Path | None]) -> tuple[str, float, float, float, dict[
     timed(seconds)
     started = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        outcome = preprocess.preprocess_scan(image, template, settings, Path(folder))
+        recipe = one_scan.Recipe(
+            Path(folder), settings, template, {}, dict.fromkeys(of_scans("affine"), "")
+        )
+        outcome = one_scan.attempt(one_scan.Job("", image, None), recipe, Path(folder))
         seconds["all"] = time.process_time() - started
         if outcome.fault is not None:
             print(f"{image.name}: {outcome.fault}", flush=True)

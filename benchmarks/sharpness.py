@@ -21,30 +21,28 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nibabel
 import numpy as np
+from brainage.core.versions import module_hash
 
-from brainage.core.code_hash import room_hash
 from brainage.core.files import written_whole
-from brainage.imaging import bias, geometry
+from brainage.imaging import bias, geometry, register
 from brainage.imaging.ants_setup import import_ants
-from brainage.imaging.reading import Head, read
-from brainage.imaging.register import register_head
-from brainage.imaging.template import REGISTRATION_SIZE, Template, load_template
+from brainage.imaging.reading import COARSE, Head, read
+from brainage.imaging.template import Template, load_template
 
 template: Template
 settings: dict[str, Any]
 
 
-def ours(
-    head: Head, coarse: np.ndarray, affine: np.ndarray, scratch: Path
-) -> tuple[np.ndarray, float, float]:
+def ours(head: Head, scratch: Path) -> tuple[np.ndarray, float, float]:
     """Map from template to head, CPU seconds with N4, and without."""
     spent = 0.0
-    whole = bias.log_bias_field
+    whole = register.find_bias
 
-    def timed(*given: Any) -> np.ndarray:
+    def timed(*given: Any) -> bias.BiasField:
         nonlocal spent
         started = time.process_time()
         try:
@@ -52,12 +50,11 @@ def ours(
         finally:
             spent += time.process_time() - started
 
-    bias.log_bias_field = timed
-    started = time.process_time()
-    world, _ = register_head(head, (coarse, affine), template, settings, scratch)
-    seconds = time.process_time() - started
-    bias.log_bias_field = whole
-    return world, seconds, seconds - spent
+    with mock.patch.object(register, "find_bias", timed):
+        started = time.process_time()
+        found = register.register_head(head, template, settings, scratch)
+        seconds = time.process_time() - started
+    return found.template_to_head, seconds, seconds - spent
 
 
 def default(brain: np.ndarray, affine: np.ndarray, scratch: Path) -> tuple[np.ndarray, float]:
@@ -68,49 +65,47 @@ def default(brain: np.ndarray, affine: np.ndarray, scratch: Path) -> tuple[np.nd
     started = time.process_time()
     found = ants.registration(fixed, moving, "Affine", outprefix=str(scratch / "default_"))
     seconds = time.process_time() - started
-    return geometry.world_of_transform(found["fwdtransforms"][0]), seconds
+    return geometry.read_itk_transform(found["fwdtransforms"][0]), seconds
 
 
-def read_head(image: Path, reference: Path) -> tuple[Head, np.ndarray, np.ndarray, np.ndarray]:
-    """The head, its brain corrected by N4 in the reference mask, and a coarse copy and affine."""
+def read_head(image: Path, reference: Path) -> tuple[Head, np.ndarray]:
+    """The head, and its brain corrected by N4 in the reference mask."""
     head = read(image)
     stored = nibabel.as_closest_canonical(nibabel.load(reference))
     mask = (np.asanyarray(stored.dataobj) > 0).astype(np.float32)
-    coarse, affine = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
-    coarse_mask = geometry.coarser(mask, stored.affine, REGISTRATION_SIZE)[0] > 0.5
-    log_bias = bias.log_bias_field(coarse, coarse_mask, affine)
-    log_bias = geometry.resampled(log_bias, affine, head.data.shape, head.affine, mode="nearest")
-    brain = head.data * np.exp(-log_bias) * mask
-    return head, brain / brain[mask > 0].mean(), coarse, affine
+    coarse, affine = head.coarse
+    coarse_mask = geometry.coarser(mask, stored.affine, COARSE)[0] > 0.5
+    brain = bias.find_bias(coarse, coarse_mask, affine).removed_from(head) * mask
+    return head, brain / brain[mask > 0].mean()
 
 
 def one(task: tuple[Path, Path, Path, Path]) -> tuple[np.ndarray, np.ndarray]:
     """Both brains of one head inside the template's mask, (2, n), and the three CPU seconds."""
     image, reference, our_place, their_place = task
-    head, brain, coarse, affine = read_head(image, reference)
+    head, brain = read_head(image, reference)
     with tempfile.TemporaryDirectory() as scratch:
         tempfile.tempdir = scratch
         if not our_place.is_file():
-            world, with_n4, without = ours(head, coarse, affine, Path(scratch))
-            keep(our_place, world, [with_n4, without])
+            template_to_head, with_n4, without = ours(head, Path(scratch))
+            keep(our_place, template_to_head, [with_n4, without])
         if not their_place.is_file():
-            world, theirs = default(brain, head.affine, Path(scratch))
-            keep(their_place, world, [theirs])
+            template_to_head, theirs = default(brain, head.affine, Path(scratch))
+            keep(their_place, template_to_head, [theirs])
     found = [np.load(place) for place in (our_place, their_place)]
     source = geometry.blurred_to(brain, head.affine, template.size)
-    grid = (template.head.shape, template.affine)
     brains = [
-        geometry.resampled(source, head.affine, *grid, route["world"], order=3)[template.mask]
+        geometry.resampled(source, head.affine, *template.grid, route["template_to_head"], order=3)
         for route in found
     ]
+    brains = [brain[template.mask] for brain in brains]
     seconds = np.concatenate([route["seconds"] for route in found])
     print(f"{image.name}: ours {seconds[0]:.1f} s, ANTs {seconds[2]:.1f} s", flush=True)
     return np.stack(brains).astype(np.float32), seconds
 
 
-def keep(path: Path, world: np.ndarray, seconds: list[float]) -> None:
+def keep(path: Path, template_to_head: np.ndarray, seconds: list[float]) -> None:
     with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, world=world, seconds=seconds)
+        np.savez(file, template_to_head=template_to_head, seconds=seconds)
 
 
 def sharpness(brains: np.ndarray) -> np.ndarray:
@@ -131,7 +126,7 @@ def main() -> None:
     settings = {"voxel_size": args.voxel_size, "n4": True}
     import_ants()
     template = load_template(settings)
-    code = room_hash("imaging", of_each_scan=True)
+    code = module_hash("brainage.imaging.register")
     with tempfile.TemporaryDirectory() as forgotten:
         kept = args.keep or Path(forgotten)
         tasks = []

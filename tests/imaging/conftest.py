@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from brainage.imaging.chunk import Code
+from brainage.imaging.measure import all_measures
+from brainage.imaging.reading import Head
+from brainage.imaging.registered import AlignedHead, RegisteredScan
 from brainage.imaging.template import Template, load_template
+
+CODE = Code(registration="code", measures=dict.fromkeys(all_measures(), "code"))
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +57,21 @@ def write_head(
     path.parent.mkdir(parents=True, exist_ok=True)
     nibabel.Nifti1Image(noisy.astype(np.int16), moved @ template.affine).to_filename(path)
     return path
+
+
+def head_of(data: np.ndarray, affine: np.ndarray) -> Head:
+    """A head as if it had been read."""
+    return Head(data, affine, data.shape, affine, np.array([[0, 1], [1, 1], [2, 1]]), None, "")
+
+
+def registered(
+    template: Template,
+    template_to_head: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+    head: Head | None = None,
+) -> RegisteredScan:
+    """The template itself, or another head, as if it had been registered."""
+    head = head_of(template.head, template.affine) if head is None else head
+    moved = np.eye(4) if template_to_head is None else template_to_head
+    aligned = AlignedHead(head, template, moved, None, head.data)
+    return RegisteredScan(aligned, template.mask if mask is None else mask)

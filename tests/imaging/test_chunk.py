@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ import pytest
 from brainage.core.contracts.imaging import MEASURES
 from brainage.core.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
 from brainage.core.tables import read_table
-from brainage.imaging import chunk, geometry, preprocess
+from brainage.imaging import children, chunk, geometry, one_scan, registration
 from brainage.imaging.template import Template
-from tests.imaging.conftest import pose, write_head
+from tests.imaging.conftest import CODE, pose, write_head
 
 MOVED = pose((12, -6, 9), (14, -11, 8))
 Scans = list[tuple[str, Path]]
@@ -37,8 +38,14 @@ def scans(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Scans
     return result
 
 
-def run(folder: Path, scans: Scans, settings: dict[str, Any], processes: int = 1) -> None:
-    chunk.preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, "code", processes)
+def run(
+    folder: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    processes: int = 1,
+    code: chunk.Code = CODE,
+) -> None:
+    chunk.preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, code, processes)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -100,11 +107,48 @@ def test_finished_scans_are_not_processed_again(
     def never(*_: object) -> None:
         raise AssertionError("nothing was left to do")
 
-    monkeypatch.setattr(chunk, "_run_all", never)
+    monkeypatch.setattr(children, "run_all", never)
     run(done, scans, settings | {"chunk_size": 99})
     assert content(done) == before
     with pytest.raises(AssertionError):
         run(done, scans, settings | {"n4": False})
+
+
+def test_a_new_measure_registers_no_head_again(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = {name: "code" for name in CODE.measures if name not in ("cjv", "template_overlap")}
+    run(tmp_path, scans, settings, code=chunk.Code("code", before | {"efc": "older"}))
+    assert content(tmp_path) != content(done)
+
+    def never(*_: object) -> None:
+        raise AssertionError("nothing was left to register")
+
+    monkeypatch.setattr(registration, "register_scan", never)
+    capsys.readouterr()
+    run(tmp_path, scans, settings)
+    # As if all had been done at once, every byte of it.
+    assert content(tmp_path) == content(done)
+    # The third scan is a fault, which has no measures.
+    assert "imaging: registered 0, measured 2, found 1 of 3 scans" in capsys.readouterr().err
+
+
+def test_a_measure_less_leaves_the_others_as_they_are(
+    done: Path, scans: Scans, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(done, tmp_path / "copy")
+    fewer = {name: "code" for name in CODE.measures if name != "cjv"}
+    run(tmp_path / "copy", scans[:1], settings, code=chunk.Code("code", fewer))
+    found, before = (
+        json.loads(derivative(folder, scans[0][0], QUALITY).read_text())["measures"]
+        for folder in (tmp_path / "copy", done)
+    )
+    assert found == {name: before[name] for name in before if name != "cjv"}
 
 
 def test_a_killed_child_is_the_machines_fault_and_leaves_the_others(
@@ -114,16 +158,16 @@ def test_a_killed_child_is_the_machines_fault_and_leaves_the_others(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = preprocess.preprocess_scan
+    real = one_scan.attempt
 
-    def killed(path: Path, *rest: Any) -> Any:
-        if path.name == "b.nii.gz":
-            (rest[2] / "half-written").write_text("...")
+    def killed(job: one_scan.Job, recipe: one_scan.Recipe, scratch: Path) -> Any:
+        if job.path.name == "b.nii.gz":
+            (scratch / "half-written").write_text("...")
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(path, *rest)
+        return real(job, recipe, scratch)
 
-    monkeypatch.setattr(preprocess, "preprocess_scan", killed)
-    with pytest.raises(chunk.ScanJobError, match="demo_sub-B_ses-1.*SIGKILL"):
+    monkeypatch.setattr(one_scan, "attempt", killed)
+    with pytest.raises(children.ScanJobError, match="demo_sub-B_ses-1.*SIGKILL"):
         run(tmp_path, scans, settings)
     assert derivative(tmp_path, scans[0][0], QUALITY).is_file()
     assert not derivative(tmp_path, scans[1][0], QUALITY).exists()
@@ -145,8 +189,8 @@ def test_no_memory_and_no_space_are_never_a_verdict(
     def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(preprocess, "_process", fails)
-    with pytest.raises(chunk.ScanJobError, match=r"demo_sub-A_ses-1.*No|no memory"):
+    monkeypatch.setattr(registration, "register_head", fails)
+    with pytest.raises(children.ScanJobError, match=r"demo_sub-A_ses-1.*No|no memory"):
         run(tmp_path, scans[:1], settings)
     assert content(tmp_path) == {}
 
@@ -154,7 +198,7 @@ def test_no_memory_and_no_space_are_never_a_verdict(
 def test_a_run_killed_before_is_cleaned_up(
     done: Path, scans: Scans, settings: dict[str, Any]
 ) -> None:
-    left = chunk._scratch(done, scans[0][0])
+    left = children.scratch_of(done, scans[0][0])
     left.mkdir()
     (left / "half-written").write_text("...")
     run(done, scans, settings)
@@ -166,6 +210,9 @@ def test_the_quality_file_says_what_it_was_made_from(done: Path, scans: Scans) -
     assert found["fault"] is None and found["code_hash"] == "code"
     assert len(found["raw_sha256"]) == len(found["voxels_sha256"]) == 64
     assert found["measures"]["brain_volume_ml"] > 1000
+    assert set(found["measures"]) == set(found["measures_code"])
+    assert set(found["versions"]) == {"antspyx", "nibabel", "numpy", "pillow", "scipy"}
+    assert found["versions"]["numpy"] == np.__version__
 
 
 def test_real_heads_agree_with_the_reference_masks(

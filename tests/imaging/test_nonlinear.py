@@ -17,6 +17,7 @@ from brainage.imaging import chunk, nonlinear, regions, warp
 from brainage.imaging.reading import ScanFault
 from brainage.imaging.template import Template
 from brainage.imaging.warp import Warp
+from tests.imaging.conftest import CODE
 
 SIZE = 4.0  # mm
 # Steps at 8 mm only, so that a head takes seconds.
@@ -50,7 +51,7 @@ def heads(tmp_path_factory: pytest.TempPathFactory, template: Template) -> list[
 
 
 def run(folder: Path, scans: list[tuple[str, Path]], settings: dict[str, Any]) -> pd.DataFrame:
-    chunk.preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, "code")
+    chunk.preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, CODE)
     return pd.read_csv(folder / "chunks/0.tsv", sep="\t").set_index("scan_id")
 
 

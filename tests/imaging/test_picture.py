@@ -14,7 +14,9 @@ from brainage.imaging.template import Template
 def draw(path: Path, template: Template, mask: np.ndarray) -> bytes:
     noisy = template.head + np.random.default_rng(0).normal(0, 3, template.head.shape)
     scaled = (noisy / 100).astype(np.float32)
-    picture.draw(path, noisy, mask, template.affine, scaled, mask, template.head, template.size)
+    edges = np.full(3, template.size)
+    rows = picture.Row(noisy, mask, edges), picture.Row(scaled, mask, edges)
+    picture.draw(path, *rows, template.head)
     return path.read_bytes()
 
 
@@ -36,8 +38,8 @@ def test_an_empty_mask_still_gives_a_picture(tmp_path: Path, template: Template)
 
 def test_a_picture_of_mere_noise_is_small_all_the_same(tmp_path: Path, template: Template) -> None:
     noise = np.random.default_rng(1).uniform(0, 1, (150, 180, 160)).astype(np.float32)
-    mask, affine = np.ones(noise.shape, dtype=bool), np.eye(4)
+    row = picture.Row(noise, np.ones(noise.shape, dtype=bool), np.ones(3))
     path = tmp_path / "a.png"
-    picture.draw(path, noise, mask, affine, noise, mask, noise, 1.0)
-    assert path.stat().st_size <= picture.LARGEST
+    picture.draw(path, row, row, noise)
+    assert path.stat().st_size <= picture.MAX_BYTES
     assert len(np.unique(np.asarray(Image.open(path).convert("L")))) > 5

@@ -1,4 +1,4 @@
-"""Verdicts: limits, outliers by site, twins, and keys that must fit."""
+"""Verdicts: limits, outliers by site, duplicate images, and keys that must fit."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:
     scans = pd.DataFrame({name: None for name in SCANS.names}, index=range(number))
     scans = scans.assign(
         scan_id=[f"demo_{p}" for p in people], dataset="demo", participant_id=people, t1w="x.nii",
-        age_top_coded=False, site=["A" if k % 2 else "B" for k in range(number)],
+        age_top_coded=False, site=["demo/A" if k % 2 else "demo/B" for k in range(number)],
+        healthy=True, always_healthy=True,
     )  # fmt: skip
-    site_b = (scans["site"] == "B").to_numpy()
+    site_b = (scans["site"] == "demo/B").to_numpy()
     measures = pd.DataFrame(
         {
             "scan_id": scans["scan_id"],
@@ -88,8 +89,8 @@ def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
         ("core_in_mask", 0.95, "warn", "leaves out brain"),
         ("brain_in_view", 0.8, "fail", "0.80 is below 0.9"),
         ("rotation_degrees", 178.0, "warn", "left and right may be swapped"),
-        ("cjv", 0.9, "warn", "at site A"),
-        ("cjv", 1.3, "fail", "at site A"),
+        ("cjv", 0.9, "warn", "at site demo/A"),
+        ("cjv", 1.3, "fail", "at site demo/A"),
     ],
 )
 def test_each_defect_has_its_reason(
@@ -153,7 +154,7 @@ def test_without_enough_ages_no_volume_is_expected(tmp_path: Path) -> None:
 
 def test_small_sites_are_compared_with_everybody(tmp_path: Path) -> None:
     scans, measures = cohort(tmp_path)
-    scans["site"] = ["A"] * 27 + ["tiny"] * 3
+    scans["site"] = ["demo/A"] * 27 + ["demo/tiny"] * 3
     measures["cjv"] = np.random.default_rng(1).normal(0.5, 0.02, 30)
     measures.loc[28, "cjv"] = 0.9
     qc = judged(tmp_path, scans, measures)
@@ -170,7 +171,7 @@ def test_the_same_image_twice(tmp_path: Path) -> None:
     assert qc["verdict"].iloc[:2].tolist() == ["pass", "fail"]
     assert "which is kept" in qc["reason"].iloc[1]
     assert qc["verdict"].iloc[5:7].tolist() == ["fail", "fail"]
-    assert all("nobody can tell" in reason for reason in qc["reason"].iloc[5:7])
+    assert all("duplicate image of another person" in text for text in qc["reason"].iloc[5:7])
 
 
 def test_scans_set_aside_get_a_verdict_too(tmp_path: Path) -> None:
@@ -207,28 +208,28 @@ def decide(folder: Path, *rows: str) -> str:
     return str(path)
 
 
-def test_a_persons_word_counts_and_the_machines_stays_beside_it(tmp_path: Path) -> None:
+def test_a_manual_decision_counts_and_the_automatic_verdict_stays_beside_it(tmp_path: Path) -> None:
     scans, measures = cohort(tmp_path)
     measures.loc[3, "cjv"] = 1.3
     measures.loc[5, "brain_volume_ml"] = 300.0
     before = judged(tmp_path, scans, measures)
-    said = decide(
+    decisions = decide(
         tmp_path,
         "demo_sub-03\tkeep\tonly a tremor.",
         "demo_sub-04\tdrop\ta cut nose",
         "demo_sub-06\tkeep\tn/a",
     )
-    qc = judged(tmp_path, scans, measures, decisions=said)
+    qc = judged(tmp_path, scans, measures, decisions=decisions)
     assert qc.loc["demo_sub-03", "verdict"] == "pass"
     assert qc.loc["demo_sub-03", "reason"] == (
-        "kept by a person: only a tremor; the machine said fail: "
+        "kept by manual decision (only a tremor); automatic verdict: fail: "
         + before.loc["demo_sub-03", "reason"]
     )
     assert qc.loc["demo_sub-04", "verdict"] == "fail"
     assert qc.loc["demo_sub-04", "reason"] == (
-        "dropped by a person: a cut nose; the machine said pass"
+        "dropped by manual decision (a cut nose); automatic verdict: pass"
     )
-    assert qc.loc["demo_sub-06", "reason"] == "kept by a person; the machine said pass"
+    assert qc.loc["demo_sub-06", "reason"] == "kept by manual decision; automatic verdict: pass"
     assert qc["decision"].dropna().to_dict() == {
         "demo_sub-03": "keep", "demo_sub-04": "drop", "demo_sub-06": "keep",
     }  # fmt: skip
@@ -244,11 +245,11 @@ def test_a_scan_without_a_brain_cannot_be_kept_and_says_so(tmp_path: Path, capsy
     scans, measures = cohort(tmp_path)
     measures["fault"] = measures["fault"].astype(object)
     measures.loc[[2, 3], "fault"] = "the file ends early"
-    said = decide(tmp_path, "demo_sub-02\tkeep\tplease", "demo_sub-03\tdrop\tn/a")
-    qc = judged(tmp_path, scans, measures, decisions=said)
+    decisions = decide(tmp_path, "demo_sub-02\tkeep\tplease", "demo_sub-03\tdrop\tn/a")
+    qc = judged(tmp_path, scans, measures, decisions=decisions)
     assert qc["verdict"].iloc[2:4].tolist() == ["fail", "fail"]
     assert qc["reason"].iloc[2] == (
-        "the file ends early; kept by a person: please, but there is no brain of this scan to keep"
+        "the file ends early; kept by manual decision (please), but there is no brain of this scan"
     )
     assert qc["fault"].iloc[2] == "the file ends early"
     assert "demo_sub-02 cannot be kept: the file ends early" in capsys.readouterr().err

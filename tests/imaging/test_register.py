@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brainage.imaging import geometry, register
+from brainage.imaging import register
 from brainage.imaging.reading import read
 from brainage.imaging.refine import BRAIN_ALONE, INSIDE_OF_BRAIN, WHOLE_HEAD, refine_affine
 from brainage.imaging.register import register_head
-from brainage.imaging.template import REGISTRATION_SIZE, Template
+from brainage.imaging.template import Template
 from tests.imaging.conftest import pose, write_head
 
 POSES = [((0, 0, 0), (0, 0, 0)), ((12, -6, 9), (14, -11, 8)), ((-40, 0, 0), (0, 30, -40))]
@@ -23,8 +23,8 @@ def registered(
 ) -> np.ndarray:
     """4 x 4 map from template points to those of its own head, as if it had not been moved."""
     head = read(write_head(folder / "head.nii.gz", template, 1, moved))
-    coarse = geometry.coarser(head.data, head.affine, REGISTRATION_SIZE)
-    return np.linalg.inv(moved) @ register_head(head, coarse, template, settings, folder)[0]
+    found = register_head(head, template, settings, folder)
+    return np.linalg.inv(moved) @ found.template_to_head
 
 
 def distance(one: np.ndarray, other: np.ndarray, template: Template) -> float:

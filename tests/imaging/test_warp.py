@@ -26,10 +26,10 @@ def test_itk_applies_the_written_files_as_we_do(
     bent: warp.Warp, template: Template, tmp_path: Path
 ) -> None:
     ants = import_ants()
-    world = np.eye(4)
-    world[:3, :3] = [[0.96, 0.05, 0], [-0.04, 1.05, 0.02], [0, 0, 0.9]]
-    world[:3, 3] = 4, -6, 9
-    geometry.write_transform(world, str(tmp_path / "affine.mat"))
+    template_to_head = np.eye(4)
+    template_to_head[:3, :3] = [[0.96, 0.05, 0], [-0.04, 1.05, 0.02], [0, 0, 0.9]]
+    template_to_head[:3, 3] = 4, -6, 9
+    geometry.write_transform(template_to_head, tmp_path / "affine.mat")
     warp.write_warp(tmp_path / "warp.nii.gz", bent)
     head = template.head / template.head.max()
     fixed = geometry.ants_image(template.head[template.box], template.box_affine)
@@ -39,10 +39,10 @@ def test_itk_applies_the_written_files_as_we_do(
         [str(tmp_path / "warp.nii.gz"), str(tmp_path / "affine.mat")],
     ).numpy()
     grid = (fixed.shape, template.box_affine)
-    ours = bent.carried(head, template.affine, *grid, world, order=1)
+    ours = bent.carried(head, template.affine, *grid, template_to_head, order=1)
     inside = template.mask[template.box]
     assert np.abs(ours - theirs)[inside].max() < 0.01
-    without = geometry.resampled(head, template.affine, *grid, world)
+    without = geometry.resampled(head, template.affine, *grid, template_to_head)
     assert np.abs(without - theirs)[inside].mean() > 0.03
 
 
@@ -61,3 +61,10 @@ def test_a_fold_has_a_negative_determinant(bent: warp.Warp) -> None:
     shape = bent.displacement.shape[:3]
     assert bent.determinant(shape, bent.affine).min() > 0
     assert folded.determinant(shape, bent.affine).min() < 0
+
+
+def test_a_warp_is_read_as_it_was_written(bent: warp.Warp, tmp_path: Path) -> None:
+    warp.write_warp(tmp_path / "warp.nii.gz", bent)
+    found = warp.read_warp(tmp_path / "warp.nii.gz")
+    assert found.displacement.tobytes() == bent.displacement.tobytes()
+    assert np.array_equal(found.affine, bent.affine)

@@ -205,7 +205,10 @@ def test_no_line_across_a_change_of_scanner(edited, write):
 
 def test_people_who_trained_the_model_get_no_number(study, write):
     splits = read_table(study["splits"], SPLITS)
-    for role, words in (("train", "was trained on this person"), ("calibration", "healthy reference itself")):
+    for role, words in (
+        ("train", "was trained on this person"),
+        ("calibration", "healthy reference itself"),
+    ):
         name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
         page = write(study, [name])[f"demo_{name}"]
         assert words in page.text

@@ -14,7 +14,7 @@ sys.path.insert(0, SOURCE)
 sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
 from brainage import planning
-from brainage.core.choices import names
+from brainage.core.choices import modules
 from brainage.core.config import complete
 from brainage.core.files import InputError, write_text
 from brainage.core.layout import FILES
@@ -110,7 +110,7 @@ def of_trainings(name, trainings):
 
 def choice_modules(package):
     """The modules of a package of choices, such as learning.losses."""
-    return [f"brainage.{package}.{name}" for name in names(f"brainage.{package}")]
+    return sorted(set(modules(f"brainage.{package}").values()))
 
 
 _SETTINGS = {}

@@ -1,8 +1,11 @@
 """The picture: each raw head to a brain on the template's grid, and its quality."""
 
 IMAGING_CODE = {
-    "registration": step_hash("imaging.preprocess"),
-    "measures": {name: module_hash(name) for name in choice_modules("imaging.measures")},
+    "registration": module_hash("brainage.imaging.registration"),
+    "measures": {
+        name: module_hash(module)
+        for name, module in modules("brainage.imaging.measures").items()
+    },
 }
 
 
@@ -50,6 +53,7 @@ rule preprocess:
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         settings=chunk_settings,
+        code=step_hash("imaging.preprocess"),
     shell:
         "brainage {rule} {RESULTS:q} {wildcards.dataset}_{wildcards.chunk}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"

@@ -44,7 +44,8 @@ def _take_choices(part: Any) -> None:
         filled: dict[str, Any] = {}
         for key, sub in properties.items():
             filled[key] = sub
-            if isinstance(sub, dict) and isinstance(sub.get("choices"), str):
+            is_key = isinstance(sub, dict) and "properties" not in sub
+            if is_key and isinstance(sub.get("choices"), str):
                 package = sub.pop("choices")
                 sub["enum"] = [*sub.pop("also", ()), *choices(package)]
                 filled |= _settings(package)

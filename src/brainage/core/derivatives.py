@@ -13,6 +13,9 @@ TEMPLATE_NAME = "MNI152NLin2009cSym"
 # Skull-stripped, normalised, on the template's grid.
 BRAIN = f"space-{TEMPLATE_NAME}_desc-brain_T1w.nii.gz"
 MASK = "desc-brain_mask.nii.gz"  # in the scan's own space
+# The same on the template's whole grid, by the affine alone.
+ALIGNED_MASK = f"space-{TEMPLATE_NAME}_desc-affine_mask.nii.gz"
+BIAS_FIELD = "desc-logbias_T1w.nii.gz"  # logarithm, on a coarse grid in the scan's own space
 TRANSFORM = f"from-T1w_to-{TEMPLATE_NAME}_mode-image_xfm.mat"
 # Displacements in mm before the affine, as ITK reads them; only of a non-linear registration.
 WARP = f"from-T1w_to-{TEMPLATE_NAME}_mode-image_desc-warp_xfm.nii.gz"
@@ -21,8 +24,8 @@ GREY_MATTER = f"space-{TEMPLATE_NAME}_label-GM_desc-modulated_probseg.nii.gz"
 REGIONS = "seg-CerebrA_desc-tissue_volumes.tsv"  # mm³ in the head's own space
 QUALITY = "desc-quality_T1w.json"
 PICTURE = "desc-check_T1w.png"  # mask outline and registration in three planes
-DERIVATIVES = (BRAIN, MASK, TRANSFORM, QUALITY, PICTURE)
-OF_WARP = (WARP, GREY_MATTER, REGIONS)
+DERIVATIVES = (BRAIN, MASK, ALIGNED_MASK, BIAS_FIELD, TRANSFORM, QUALITY, PICTURE)
+OF_WARP = (WARP, GREY_MATTER, REGIONS)  # only of a non-linear registration
 
 SCAN_ID_PATTERN = re.compile(
     r"(?P<dataset>[A-Za-z0-9-]+)_(?P<participant>sub-[A-Za-z0-9+-]+)"

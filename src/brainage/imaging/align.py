@@ -20,7 +20,7 @@ COARSENESS = ["-s", "2", "-f", "4", "-x", "[NA,NA]"]  # smoothing and shrinking,
 GRADIENT_STEP = 0.25
 
 
-def head_to_template(
+def find_affine(
     fixed: np.ndarray,
     fixed_affine: np.ndarray,
     moving: np.ndarray,
@@ -45,7 +45,7 @@ def head_to_template(
     Returns
     -------
     numpy.ndarray
-        4 x 4 map from template points to head points, in world mm.
+        ``template_to_head``: 4 x 4 map from template points to head points, in mm.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def head_to_template(
     if not search:
         return _register(images, STAGES, scratch, None)
     start = scratch / "start.mat"
-    geometry.write_transform(best_pose(images), str(start))
+    geometry.write_transform(best_pose(images), start)
     return _register(images, STAGES[1:], scratch, start)  # the search has been rigid already
 
 
@@ -85,4 +85,4 @@ def _register(
     path = Path(f"{prefix}0GenericAffine.mat")
     if not path.is_file():
         raise ScanFault("no affine onto the template was found")
-    return geometry.world_of_transform(str(path))
+    return geometry.read_itk_transform(str(path))

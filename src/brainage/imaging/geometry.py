@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
+from scipy import io, ndimage
 
 from brainage.imaging.ants_setup import import_ants
 
@@ -58,7 +59,7 @@ def resampled(
     affine: np.ndarray,
     to_shape: tuple[int, ...],
     to_affine: np.ndarray,
-    world: np.ndarray | None = None,
+    grid_to_data: np.ndarray | None = None,
     order: int = 1,
     mode: str = "constant",
 ) -> np.ndarray:
@@ -70,15 +71,16 @@ def resampled(
         The image and its 4 x 4 affine.
     to_shape, to_affine
         The grid wanted.
-    world
-        4 x 4 map from the world of the grid wanted to the world of `data`; identity by default.
+    grid_to_data
+        4 x 4 map from points (mm) of the grid wanted to points of `data`, such as
+        ``template_to_head``; identity by default.
     order
         Order of the spline: 0 for labels, 1 linear, 3 cubic.
     mode
         What lies outside `data`: ``constant`` (zero) or ``nearest``.
     """
-    world = np.eye(4) if world is None else world
-    index = np.linalg.inv(affine) @ world @ to_affine
+    between = np.eye(4) if grid_to_data is None else grid_to_data
+    index = np.linalg.inv(affine) @ between @ to_affine
     return ndimage.affine_transform(
         data,
         np.ascontiguousarray(index[:3, :3]),
@@ -103,8 +105,8 @@ def ants_image(data: np.ndarray, affine: np.ndarray) -> Any:
     )
 
 
-def world_of_transform(path: str) -> np.ndarray:
-    """Read an ITK affine (.mat) as a 4 x 4 map from the fixed world to the moving world."""
+def read_itk_transform(path: str) -> np.ndarray:
+    """Read an affine that ANTs wrote as a 4 x 4 map from the fixed image to the moving one."""
     ants = import_ants()
     transform = ants.read_transform(path)
     numbers = np.asarray(transform.parameters, dtype=float)
@@ -115,14 +117,25 @@ def world_of_transform(path: str) -> np.ndarray:
     return FLIP @ matrix @ FLIP
 
 
-def write_transform(world: np.ndarray, path: str) -> None:
-    """Write a 4 x 4 map from the fixed world to the moving world as an ITK affine (.mat)."""
-    ants = import_ants()
-    matrix = FLIP @ world @ FLIP
-    transform = ants.create_ants_transform(
-        transform_type="AffineTransform",
-        matrix=matrix[:3, :3],
-        center=[0.0, 0.0, 0.0],
-        translation=matrix[:3, 3].tolist(),
-    )
-    ants.write_transform(transform, path)
+# As ITK names an affine of double precision in a MATLAB file of version 4.
+ITK_AFFINE = "AffineTransform_double_3_3"
+
+
+def write_transform(template_to_head: np.ndarray, path: Path) -> None:
+    """Write a 4 x 4 map from the fixed image to the moving one as an ITK affine (.mat).
+
+    In double precision, which ANTsPy does not write: what is read again is what was used.
+    """
+    matrix = FLIP @ template_to_head @ FLIP
+    numbers = np.concatenate([matrix[:3, :3].ravel(), matrix[:3, 3]])
+    content = {ITK_AFFINE: numbers[:, None], "fixed": np.zeros((3, 1))}
+    io.savemat(path, content, format="4")
+
+
+def read_transform(path: Path) -> np.ndarray:
+    """Read what :func:`write_transform` wrote, bit by bit."""
+    numbers = io.loadmat(path)[ITK_AFFINE].ravel()
+    matrix = np.eye(4)
+    matrix[:3, :3] = numbers[:9].reshape(3, 3)
+    matrix[:3, 3] = numbers[9:]
+    return FLIP @ matrix @ FLIP

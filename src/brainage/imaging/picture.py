@@ -8,65 +8,75 @@ stripes or a second, paler head (motion).
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-from brainage.imaging.geometry import spacing
-
 TILE = 150  # pixels
 MARGIN = 22.0  # mm about the brain
 GREYS = 40  # few enough for a small file, enough for the eye
-LARGEST = 59_000  # bytes; with its part of the quality page a scan stays under 60 kB
+MAX_BYTES = 59_000  # with its part of the quality page a scan stays under 60 kB
 # Told apart without red and green, and by their row.
 MASK_COLOUR = (255, 159, 28)
 EDGE_COLOUR = (64, 200, 255)
 
 
-def draw(
-    path: Path,
-    data: np.ndarray,
-    mask: np.ndarray,
-    affine: np.ndarray,
-    registered: np.ndarray,
-    registered_mask: np.ndarray,
-    template_head: np.ndarray,
-    size: float,
-) -> None:
+class Row(NamedTuple):
+    """What a row of three planes shows.
+
+    Attributes
+    ----------
+    image
+        Axes right, anterior, superior.
+    mask
+        The brain on the same grid, bool.
+    edges
+        Edges of a voxel, in mm.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    edges: np.ndarray
+
+
+def draw(path: Path, raw: Row, registered: Row, template_head: np.ndarray) -> None:
     """Write a PNG of two rows of three planes (sagittal, coronal, axial), 450 x 300 pixels.
 
     Parameters
     ----------
     path
         Where to write.
-    data, mask, affine
-        Raw scan (axes right, anterior, superior), its brain mask, and its affine.
-    registered, registered_mask, template_head
-        Normalised head on the template's grid, its brain mask there, and the template.
-    size
-        Edge of the template's voxels, in mm.
+    raw
+        The scan in its own space, with the outline of its mask.
+    registered
+        The normalised head on the template's grid, with the template's edges.
+    template_head
+        The template.
     """
-    from PIL import Image, ImageDraw
-
     canvas = np.zeros((2 * TILE, 3 * TILE), dtype=np.uint8)
-    place, half = _view(mask, spacing(affine))
-    top = float(np.percentile(data, 99.7))
+    place, half = _view(raw.mask, raw.edges)
+    top = float(np.percentile(raw.image, 99.7))
     for column in range(3):
-        grey = _plane(data, spacing(affine), place, half, column)
-        inside = _plane(mask.astype(np.float32), spacing(affine), place, half, column)
+        grey = _plane(raw.image, raw.edges, place, half, column)
+        inside = _plane(raw.mask.astype(np.float32), raw.edges, place, half, column)
         tile = _greys(grey / max(top, 1e-9))
         tile[_outline(inside, 0.5)] = GREYS
         canvas[:TILE, column * TILE : (column + 1) * TILE] = tile
-    edges = np.full(3, size)
     reference = template_head > 0
-    place, half = _view(registered_mask, edges)
+    place, half = _view(registered.mask, registered.edges)
     brain_top = float(np.percentile(template_head[reference], 99)) if reference.any() else 1.0
     for column in range(3):
-        grey = _plane(registered, edges, place, half, column)
-        lines = _edges(_plane(template_head / brain_top, edges, place, half, column))
+        grey = _plane(registered.image, registered.edges, place, half, column)
+        lines = _edges(_plane(template_head / brain_top, registered.edges, place, half, column))
         tile = _greys(grey)
         tile[lines] = GREYS + 1
         canvas[TILE:, column * TILE : (column + 1) * TILE] = tile
+    _write(path, canvas)
+
+
+def _write(path: Path, canvas: np.ndarray) -> None:
+    from PIL import Image, ImageDraw
 
     ramp = [(round(255 * k / (GREYS - 1)),) * 3 for k in range(GREYS)]
     colours = [*ramp, MASK_COLOUR, EDGE_COLOUR, (255, 255, 255)]
@@ -82,7 +92,7 @@ def draw(
                 pen.text((column * TILE + 3, row * TILE + 2), letters[0], fill=GREYS + 2)
                 pen.text(((column + 1) * TILE - 9, row * TILE + 2), letters[1], fill=GREYS + 2)
         image.save(path, format="PNG", optimize=True, bits=6)
-        if Path(path).stat().st_size <= LARGEST:
+        if Path(path).stat().st_size <= MAX_BYTES:
             return
 
 

@@ -38,7 +38,7 @@ def best_pose(images: Images) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        4 x 4 map from template points to head points, in world mm.
+        ``template_to_head``: 4 x 4 map from template points to head points, in mm.
     """
     moving, moving_affine = geometry.coarser(*images[2:], SEARCH_SIZE)
     centres = [
@@ -55,7 +55,7 @@ def best_pose(images: Images) -> np.ndarray:
     fixed[inside] -= fixed[inside].mean()
     fixed /= np.linalg.norm(fixed)
 
-    def world(pose: np.ndarray) -> np.ndarray:
+    def template_to_head(pose: np.ndarray) -> np.ndarray:
         # Degrees, mm and per cent: units in which a step of one is alike.
         matrix = np.eye(4)
         turn = Rotation.from_rotvec(pose[:3], degrees=True).as_matrix()
@@ -64,7 +64,7 @@ def best_pose(images: Images) -> np.ndarray:
         return matrix
 
     def seen(pose: np.ndarray) -> np.ndarray:
-        return geometry.resampled(moving, moving_affine, *grid, world(pose))
+        return geometry.resampled(moving, moving_affine, *grid, template_to_head(pose))
 
     def unlikeness(pose: np.ndarray) -> float:
         values = seen(pose)
@@ -87,11 +87,11 @@ def best_pose(images: Images) -> np.ndarray:
         likeness = fft.irfftn(spectrum * transformed, grid[0]) / spread
         best = np.array(np.unravel_index(likeness.argmax(), likeness.shape))
         offset = np.where(best > SEARCH_WIDTH // 2, best - SEARCH_WIDTH, best) * SEARCH_SIZE
-        pose[3:6] = world(pose)[:3, :3] @ offset
+        pose[3:6] = template_to_head(pose)[:3, :3] @ offset
         poses.append((float(likeness.max()), pose))
     poses.sort(key=lambda scored: -scored[0])
     refined = [
         minimize(unlikeness, pose, method="Powell", options={"maxfev": SEARCH_STEPS})
         for _, pose in poses[:SEARCH_REFINED]
     ]
-    return world(min(refined, key=lambda found: found.fun).x)
+    return template_to_head(min(refined, key=lambda found: found.fun).x)

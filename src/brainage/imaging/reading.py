@@ -6,17 +6,21 @@ import gzip
 import hashlib
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from brainage.imaging import geometry
 from brainage.imaging.geometry import spacing
+from brainage.imaging.nifti import read_image
 
 # Smaller or larger voxels than any T1w scan of a person has: the header is wrong (often metres
 # or micrometres taken for millimetres).
 VOXEL_LIMITS = (0.2, 8.0)
 EXTENT_LIMITS = (80.0, 600.0)  # mm of the field of view along an axis
-SMALLEST_SHAPE = 16
+MIN_SHAPE = 16
+COARSE = 4.0  # mm: where the whole head is registered, N4 runs and the air is looked at
 
 
 class ScanFault(Exception):
@@ -51,6 +55,11 @@ class Head:
     orientation: np.ndarray
     header: object
     voxel_hash: str
+
+    @cached_property
+    def coarse(self) -> tuple[np.ndarray, np.ndarray]:
+        """The head in voxels of :data:`COARSE` mm, and their 4 x 4 affine."""
+        return geometry.coarser(self.data, self.affine, COARSE)
 
     @property
     def edge(self) -> float:
@@ -89,7 +98,7 @@ def read(path: Path) -> Head:
     import nibabel
 
     try:
-        image = nibabel.load(path)
+        image = read_image(path)
         values = np.asanyarray(image.dataobj)
     except FileNotFoundError:
         raise ScanFault("there is no such file") from None
@@ -112,11 +121,11 @@ def read(path: Path) -> Head:
             f"the image has {values.ndim} axes ({' x '.join(map(str, values.shape))}); "
             "one volume with three axes is needed"
         )
-    if min(values.shape) < SMALLEST_SHAPE:
+    if min(values.shape) < MIN_SHAPE:
         raise ScanFault(
             f"the image has only {' x '.join(map(str, values.shape))} voxels; a T1w scan has more"
         )
-    affine = np.asarray(image.affine, dtype=float)
+    affine = np.asarray(image.affine, dtype=np.float64)
     _check_affine(affine, values.shape)
     if values.dtype.kind not in "iuf":
         raise ScanFault(f"the voxels are of kind {values.dtype}, not numbers of grey")

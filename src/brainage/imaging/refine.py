@@ -13,7 +13,7 @@ from brainage.imaging.template import Template
 
 MAX_STEPS = 30
 # mm at REACH mm from the middle: a smaller step moves nothing that can be seen.
-SMALLEST_STEP = 0.01
+MIN_STEP = 0.01
 REACH = 50.0
 
 
@@ -80,7 +80,7 @@ def refine_affine(
     moving, affine
         The head and its 4 x 4 affine.
     start
-        4 x 4 map from template points to head points, in world mm, a few mm off.
+        4 x 4 map from template points to head points, in mm, a few mm off.
     part
         :data:`WHOLE_HEAD`, :data:`BRAIN_ALONE` or :data:`INSIDE_OF_BRAIN`.
 
@@ -99,10 +99,10 @@ def refine_affine(
     # A few bright voxels (fat, vessels) would outweigh the rest.
     moving = np.minimum(moving, np.percentile(moving[moving > 0], 99.5))
     fixed = np.where(template.mask, template.head, 0) if part.cut_out else template.head
-    world = start
+    template_to_head = start
     for level in part.levels:
-        world = _converged(template, fixed, moving, affine, level, world)
-    return world
+        template_to_head = _converged(template, fixed, moving, affine, level, template_to_head)
+    return template_to_head
 
 
 def _converged(
@@ -111,7 +111,7 @@ def _converged(
     moving: np.ndarray,
     affine: np.ndarray,
     level: Level,
-    world: np.ndarray,
+    template_to_head: np.ndarray,
 ) -> np.ndarray:
     """Gauss-Newton steps at one level; a step that makes it worse is halved.
 
@@ -140,9 +140,9 @@ def _converged(
     blurred = ndimage.gaussian_filter(
         moving, level.sigma * template.size / geometry.spacing(affine)
     )
-    least, best, share = np.inf, world, 1.0
+    least, best, share = np.inf, template_to_head, 1.0
     for _ in range(MAX_STEPS):
-        seen = geometry.resampled(blurred, affine, near.shape, grid, world)[near]
+        seen = geometry.resampled(blurred, affine, near.shape, grid, template_to_head)[near]
         scaled = (seen / max(float(seen.max()), 1e-9)).astype(float)
         powers = np.stack([np.ones_like(scaled), scaled, scaled**2, scaled**2 * scaled])
         inverse = np.linalg.pinv(_products(powers, powers))
@@ -150,19 +150,19 @@ def _converged(
         unexplained = values - np.einsum("i,in->n", weights, powers)
         left = float(np.einsum("n,n->", unexplained, unexplained))
         if left < least:
-            least, best, share = left, world, 1.0
+            least, best, share = left, template_to_head, 1.0
             across = _products(powers, change)
             normal = squares - across.T @ inverse @ across
             pull = np.einsum("in,n->i", change, unexplained)
             step = -np.linalg.solve(normal, pull).reshape(3, 4)
         else:
             share /= 2
-        if share * np.abs(step).max() < SMALLEST_STEP:
+        if share * np.abs(step).max() < MIN_STEP:
             break
         turned = np.eye(4)
         turned[:3, :3] += share * step[:, :3] / REACH
         turned[:3, 3:] = share * step[:, 3:] + centre - turned[:3, :3] @ centre
-        world = best @ np.linalg.inv(turned)
+        template_to_head = best @ np.linalg.inv(turned)
     return best
 
 

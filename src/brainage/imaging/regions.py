@@ -9,13 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import ndimage
 
-from brainage.core.contracts import imaging as contract
-from brainage.core.derivatives import REGIONS, derivative
 from brainage.core.files import InputError
-from brainage.core.tables import read_table, write_table
+from brainage.imaging.nifti import read_image
 from brainage.imaging.template import template_paths
 
 LABELS = "mni_icbm152_CerebrA_tal_nlin_sym_09c.nii"
@@ -64,7 +61,7 @@ def load() -> Regions:
     folder = template_paths({})[0].parents[1] / "cerebra"
     names = _names(folder / DETAILS)
     try:
-        image = nibabel.load(folder / LABELS)
+        image = read_image(folder / LABELS)
         labels = np.asarray(image.dataobj).astype(np.int16)
     except (FileNotFoundError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
         raise InputError(f"{folder / LABELS}: cannot be read: {error}") from None
@@ -74,7 +71,7 @@ def load() -> Regions:
     if unnamed:
         raise InputError(f"{folder / DETAILS}: label {unnamed[0]} of {LABELS} has no name")
     order = sorted(names)
-    affine = np.asarray(image.affine, dtype=float)
+    affine = np.asarray(image.affine, dtype=np.float64)
     places = affine[:3, :3] @ voxels.T + affine[:3, 3:]
     return Regions(
         names=tuple(names[label] for label in order),
@@ -133,33 +130,3 @@ def volumes(
     return {
         name: float(sums[FLUID in name][k]) * regions.voxel for k, name in enumerate(regions.names)
     }
-
-
-def gather(qc: Path, folder: Path, out: Path) -> None:
-    """Put the regional volumes of all scans that have them in one table.
-
-    Parameters
-    ----------
-    qc
-        As :data:`contract.QC`.
-    folder
-        Folder of all imaging results.
-    out
-        As :data:`contract.REGIONS`; without a row for a scan with a fault.
-
-    Raises
-    ------
-    InputError
-        Where the volumes of a scan without a fault are missing.
-    """
-    verdicts = read_table(qc, contract.QC)
-    rows = []
-    for scan_id in verdicts.loc[verdicts["fault"].isna(), "scan_id"]:
-        path = derivative(folder, scan_id, REGIONS)
-        try:
-            own = pd.read_csv(path, sep="\t", index_col="region")["volume_mm3"]
-        except (FileNotFoundError, ValueError, KeyError):
-            raise InputError(f"{path}: the regional volumes of {scan_id} are missing") from None
-        rows.append({"scan_id": scan_id, **own.to_dict()})
-    frame = pd.DataFrame(rows, columns=None if rows else ["scan_id"])
-    write_table(frame, out, contract.REGIONS)

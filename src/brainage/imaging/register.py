@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from brainage.imaging import align, bias, geometry, strip, tissue
+from brainage.imaging import align, geometry, strip, tissue
+from brainage.imaging.bias import BiasField, find_bias
 from brainage.imaging.reading import Head, ScanFault
 from brainage.imaging.refine import BRAIN_ALONE, INSIDE_OF_BRAIN, refine_affine
+from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template
 
 # A first start whose correlation with the template inside its brain ends lower than this is
@@ -21,20 +23,14 @@ FINE = 3.0
 
 
 def register_head(
-    head: Head,
-    coarse: tuple[np.ndarray, np.ndarray],
-    template: Template,
-    settings: dict[str, Any],
-    folder: Path,
-) -> tuple[np.ndarray, np.ndarray]:
+    head: Head, template: Template, settings: dict[str, Any], folder: Path
+) -> AlignedHead:
     """Find the affine of a head onto the template, and its bias field.
 
     Parameters
     ----------
     head
         As read.
-    coarse
-        The head at about 4 mm and its affine, from :func:`brainage.imaging.geometry.coarser`.
     template
         From :func:`brainage.imaging.template.load_template`.
     settings
@@ -44,10 +40,7 @@ def register_head(
 
     Returns
     -------
-    world : numpy.ndarray
-        4 x 4 map from template points to head points, in world mm.
-    corrected : numpy.ndarray
-        The head's voxels without their bias field.
+    AlignedHead
 
     Raises
     ------
@@ -55,18 +48,18 @@ def register_head(
         Where there is none.
     """
     at = template.for_registration
-    world, log_bias = _whole_head(*coarse, at, settings, folder)
-    on_head = (head.data.shape, head.affine, np.linalg.inv(world))
-    corrected = head.data * np.exp(
-        -geometry.resampled(log_bias, at.affine, *on_head, mode="nearest")
-    )
+    first = _whole_head(head, at, settings, folder)
+    # On a grid of the head's own it would be another for the same head in another pose.
+    bias = None if first.bias is None else first.bias.carried(first.template_to_head)
+    corrected = head.data if bias is None else bias.removed_from(head)
     if float(settings["voxel_size"]) < FINE:
         at = template.for_stripping(head.edge)
-    return world @ _refined(on_template(corrected, head, world, at), at), corrected
+    rest = _refined(on_template(corrected, head, first.template_to_head, at), at)
+    return AlignedHead(head, template, first.template_to_head @ rest, bias, corrected)
 
 
 def on_template(
-    corrected: np.ndarray, head: Head, world: np.ndarray, template: Template
+    corrected: np.ndarray, head: Head, template_to_head: np.ndarray, template: Template
 ) -> np.ndarray:
     """Sample a head (cubic) on the template's grid.
 
@@ -76,14 +69,13 @@ def on_template(
         Voxels on the grid of `head`.
     head
         Whose grid that is.
-    world
-        From :func:`register_head`.
+    template_to_head
+        4 x 4 map from template points to head points, in mm.
     template
         Whose grid is wanted.
     """
     source = geometry.blurred_to(corrected, head.affine, template.size)
-    grid = (template.head.shape, template.affine)
-    return geometry.resampled(source, head.affine, *grid, world, order=3)
+    return geometry.resampled(source, head.affine, *template.grid, template_to_head, order=3)
 
 
 def _likeness(aligned: np.ndarray, template: Template) -> float:
@@ -100,8 +92,7 @@ def _refined(aligned: np.ndarray, at: Template) -> np.ndarray:
     """
 
     def likeness(rest: np.ndarray) -> float:
-        grid = (at.head.shape, at.affine)
-        return _likeness(geometry.resampled(aligned, at.affine, *grid, rest), at)
+        return _likeness(geometry.resampled(aligned, at.affine, *at.grid, rest), at)
 
     nothing = np.eye(4)
     found = tissue.find_tissues(aligned, at.mask, at.priors)
@@ -115,52 +106,43 @@ def _refined(aligned: np.ndarray, at: Template) -> np.ndarray:
     return rest if likeness(rest) >= before else nothing
 
 
-def _whole_head(
-    coarse: np.ndarray,
-    affine: np.ndarray,
-    template: Template,
-    settings: dict[str, Any],
-    folder: Path,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Affine of a whole head and logarithm of its bias field, on the template's grid.
+class _Attempt(NamedTuple):
+    """What came of one start: how like the template, affine, and bias field on its grid."""
+
+    likeness: float
+    template_to_head: np.ndarray
+    bias: BiasField | None
+
+
+def _whole_head(head: Head, template: Template, settings: dict[str, Any], folder: Path) -> _Attempt:
+    """Register a whole head.
 
     One start is enough for nearly every head; where its result is unlike the template, the best
     of many poses is the second.
     """
-    found: list[tuple[float, np.ndarray, np.ndarray]] = []
+    found: list[_Attempt] = []
     for search in (False, True):
         scratch = folder / ("searched" if search else "as_it_lies")
         scratch.mkdir()
         try:
-            found.append(_from_one_start(coarse, affine, template, settings, scratch, search))
+            found.append(_from_one_start(head, template, bool(settings["n4"]), scratch, search))
         except ScanFault:
             if search and not found:
                 raise
-        if found and found[0][0] >= GOOD_START:
+        if found and found[0].likeness >= GOOD_START:
             break
-    _, world, log_bias = max(found, key=lambda result: result[0])
-    return world, log_bias
+    return max(found, key=lambda attempt: attempt.likeness)
 
 
 def _from_one_start(
-    coarse: np.ndarray,
-    affine: np.ndarray,
-    template: Template,
-    settings: dict[str, Any],
-    folder: Path,
-    search: bool,
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """The same from one start, with the likeness to the template."""
-    fixed = (template.head, template.affine)
-    start = align.head_to_template(*fixed, coarse, affine, folder, search)
+    head: Head, template: Template, n4: bool, folder: Path, search: bool
+) -> _Attempt:
+    start = align.find_affine(template.head, template.affine, *head.coarse, folder, search)
     tries = []
-    for world in (refine_affine(template, coarse, affine, start), start):
-        aligned = geometry.resampled(coarse, affine, template.head.shape, template.affine, world)
-        tries.append((_likeness(aligned, template), world, aligned))
+    for affine in (refine_affine(template, *head.coarse, start), start):
+        aligned = geometry.resampled(*head.coarse, *template.grid, affine)
+        tries.append((_likeness(aligned, template), affine, aligned))
     # Smoothed as much as that, an unusual head may fit better in a wrong place.
-    likeness, world, aligned = max(tries, key=lambda tried: tried[0])
-    log_bias = np.zeros_like(aligned)
-    if settings["n4"]:
-        # On a grid of the head's own it would be another for the same head in another pose.
-        log_bias = bias.log_bias_field(aligned, template.mask, template.affine)
-    return likeness, world, log_bias
+    likeness, affine, aligned = max(tries, key=lambda tried: tried[0])
+    field = find_bias(aligned, template.mask, template.affine) if n4 else None
+    return _Attempt(likeness, affine, field)

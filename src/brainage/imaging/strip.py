@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.core.files import InputError
+from brainage.imaging.nifti import read_derivative
 from brainage.imaging.reading import Head, ScanFault
 from brainage.imaging.tissue import Tissues, normalised
 
@@ -117,7 +118,7 @@ def deepbet_mask(head: Head, folder: Path) -> np.ndarray:
     run_bet([str(turned)], mask_paths=[str(target)], no_gpu=True)
     if not target.is_file():
         raise ScanFault("deepbet found no brain")
-    mask = nibabel.load(target).get_fdata(dtype=np.float32)
+    mask = read_derivative(target)[0]
     if not mask.any():
         raise ScanFault("deepbet found no brain")
     return (mask > 0.5).astype(np.float32)

@@ -12,8 +12,9 @@ from scipy import ndimage
 
 from brainage.core.files import InputError, sha256
 from brainage.imaging import geometry
+from brainage.imaging.nifti import read_image
+from brainage.imaging.reading import COARSE
 
-REGISTRATION_SIZE = 4.0  # mm: where the whole head is registered and N4 runs
 # mm: the edge of the brain is followed at this size, whatever the grid of the results; masks of
 # real heads drawn at 4 mm were a hundredth of Dice worse.
 STRIPPING_SIZE = 2.0
@@ -45,7 +46,7 @@ class Template:
         Slices of the wide grid that results are cut to: the brain, at least one voxel of margin
         at the upper end of each axis, and a shape whose numbers are multiples of eight.
     coarse, fine
-        The same at :data:`REGISTRATION_SIZE` and :data:`STRIPPING_SIZE`; None for itself.
+        The same at 4 mm and at :data:`STRIPPING_SIZE`; None for itself.
     """
 
     head: np.ndarray
@@ -59,8 +60,13 @@ class Template:
     fine: Template | None = None
 
     @property
+    def grid(self) -> tuple[tuple[int, ...], np.ndarray]:
+        """Shape and 4 x 4 affine of the wide grid."""
+        return self.head.shape, self.affine
+
+    @property
     def for_registration(self) -> Template:
-        """The template at :data:`REGISTRATION_SIZE`."""
+        """The template at :data:`COARSE`."""
         return self if self.coarse is None else self.coarse
 
     def for_stripping(self, voxel: float) -> Template:
@@ -140,8 +146,8 @@ def load_template(settings: dict[str, Any]) -> Template:
     if mask.shape != head.shape or not np.allclose(affine, mask_affine, atol=1e-3):
         raise InputError("imaging: template and template_mask do not lie on the same grid")
     result = _sampled(head, mask, affine, size)
-    if size != REGISTRATION_SIZE:
-        result.coarse = _sampled(head, mask, affine, REGISTRATION_SIZE)
+    if size != COARSE:
+        result.coarse = _sampled(head, mask, affine, COARSE)
     if size != STRIPPING_SIZE:
         result.fine = _sampled(head, mask, affine, STRIPPING_SIZE)
     return result
@@ -166,11 +172,14 @@ def _sampled(head: np.ndarray, mask: np.ndarray, affine: np.ndarray, size: float
 def _load_pair(head: Path, mask: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     import nibabel
 
-    result = []
+    result: list[np.ndarray] = []
     for path in (head, mask):
         try:
-            image = nibabel.as_closest_canonical(nibabel.load(path))
-            result += [image.get_fdata(dtype=np.float32), np.asarray(image.affine, dtype=float)]
+            image = nibabel.as_closest_canonical(read_image(path))
+            result += [
+                image.get_fdata(dtype=np.float32),
+                np.asarray(image.affine, dtype=np.float64),
+            ]
         except (nibabel.filebasedimages.ImageFileError, EOFError, ValueError) as error:
             raise InputError(f"imaging: {path} cannot be read: {error}") from None
     result[2] = (result[2] > 0.5).astype(np.float32)

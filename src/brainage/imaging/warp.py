@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants, raise_if_machine
+from brainage.imaging.nifti import on_template, read_derivative, write_image
 from brainage.imaging.reading import ScanFault
-from brainage.imaging.writing import write_image
 
 # Squared cross-correlation in cubes of 3 voxels: it follows folds that mutual information of the
 # whole brain leaves apart.
@@ -19,6 +19,7 @@ METRIC = "CC[{fixed},{moving},1,1]"
 STAGE = ("-t", "SyN[0.2,3,0]", "-c", "[30x10,1e-6,10]", "-s", "1x0", "-f", "2x1")
 STEP = 2.0**-7  # mm: displacements are whole numbers of this, so that their files are small
 MARGIN = 2  # voxels about the template's box
+LPS = np.array([-1, -1, 1], dtype=np.float32)  # ITK's axes
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Warp:
     ----------
     displacement
         (x, y, z, 3) in mm, right, anterior, superior: the template's point p lies at
-        ``world @ (p + displacement)`` in the head, with `world` the affine's 4 x 4.
+        ``template_to_head @ (p + displacement)`` in the head, with the affine's 4 x 4.
     affine
         4 x 4 of that grid. Beyond it the nearest displacement counts.
     """
@@ -53,7 +54,7 @@ class Warp:
         affine: np.ndarray,
         to_shape: tuple[int, ...],
         to_affine: np.ndarray,
-        world: np.ndarray | None = None,
+        template_to_head: np.ndarray | None = None,
         order: int = 1,
     ) -> np.ndarray:
         """Sample `data` at the voxels of a grid of the template, through warp and affine.
@@ -64,7 +65,7 @@ class Warp:
             The image and its 4 x 4 affine.
         to_shape, to_affine
             The grid wanted.
-        world
+        template_to_head
             4 x 4 map that follows the warp; identity by default.
         order
             Order of the spline.
@@ -74,8 +75,8 @@ class Warp:
         numpy.ndarray
             float32; 0 outside `data`.
         """
-        world = np.eye(4) if world is None else world
-        index = np.linalg.inv(affine) @ world
+        follows = np.eye(4) if template_to_head is None else template_to_head
+        index = np.linalg.inv(affine) @ follows
         moved = self.on(to_shape, to_affine) @ index[:3, :3].T
         whole = index @ to_affine
         places = np.indices(to_shape, dtype=np.float32)
@@ -118,8 +119,6 @@ def find_warp(
     ScanFault
         Where no warp is found, or it is not finite.
     """
-    import nibabel
-
     ants = import_ants()
     from ants.internal import get_pointer_string
 
@@ -129,7 +128,8 @@ def find_warp(
     )
     corner = np.eye(4)
     corner[:3, 3] = [part.start for part in place]
-    own = affine @ corner
+    # As exact as the file that it is written to.
+    own = (affine @ corner).astype(np.float32).astype(np.float64)
     pair = [geometry.ants_image(image[place], own) for image in (fixed, moving)]
     names = dict(zip(("fixed", "moving"), map(get_pointer_string, pair), strict=True))
     prefix = scratch / "warp_"
@@ -143,22 +143,23 @@ def find_warp(
         raise ScanFault("no warp onto the template was found") from None
     if not path.is_file():
         raise ScanFault("no warp onto the template was found")
-    found = np.asarray(nibabel.load(path).dataobj, dtype=np.float32)[..., 0, :]
+    found = read_derivative(path)[0][..., 0, :]
     if not np.isfinite(found).all():
         raise ScanFault("the warp onto the template is not finite")
     # What is kept on disk is what was used.
-    found = np.round(found * np.array([-1, -1, 1], dtype=np.float32) / STEP) * STEP
-    return Warp(found.astype(np.float32), own)
+    found = np.round(found * LPS / np.float32(STEP)) * np.float32(STEP)
+    return Warp(found, own)
 
 
 def write_warp(path: Path, warp: Warp) -> None:
     """Write a warp as ITK reads it: to be applied to template points, before the affine."""
-    import nibabel
-
-    displacement = warp.displacement * np.array([-1, -1, 1], dtype=np.float32)
-    image = nibabel.Nifti1Image(displacement[..., None, :], warp.affine)
+    displacement = warp.displacement * LPS
+    image = on_template(displacement[..., None, :], warp.affine)
     image.header.set_intent("vector")
-    image.header.set_xyzt_units("mm")
-    image.set_sform(warp.affine, code="mni")
-    image.set_qform(warp.affine, code="mni")
     write_image(path, image)
+
+
+def read_warp(path: Path) -> Warp:
+    """Read what :func:`write_warp` wrote; displacements bit by bit."""
+    displacement, affine = read_derivative(path)
+    return Warp(displacement[..., 0, :] * LPS, affine)

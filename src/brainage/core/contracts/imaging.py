@@ -1,4 +1,4 @@
-"""The tables of imaging: measures, regional volumes, verdicts, and a person's word on them."""
+"""The tables of imaging: measures, regional volumes, verdicts, and manual decisions on them."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ REGIONS = Table(
 
 QC_DECISIONS = Table(
     "qc_decisions.tsv",
-    "A person's word on scans, saved from the quality page: it counts instead of the machine's.",
+    "Manual decisions on scans, saved from the quality page: they count instead of the verdict.",
     (
         SCAN_ID,
         Column("decision", "text", "keep or drop", allowed=DECISIONS),
-        Column("comment", "text", "why, in that person's words", required=False, may_lack=True),
+        Column("comment", "text", "why it was decided so", required=False, may_lack=True),
     ),
     key=("scan_id",),
 )
@@ -54,16 +54,16 @@ QC = Table(
         Column(
             "decision",
             "text",
-            "what a person said of this scan, which counts instead of the machine's verdict",
+            "manual decision on this scan, which counts instead of the automatic verdict",
             required=False,
             allowed=DECISIONS,
             may_lack=True,
         ),
-        Column("comment", "text", "why, in that person's words", required=False, may_lack=True),
+        Column("comment", "text", "why it was decided so", required=False, may_lack=True),
         Column(
             "machine_verdict",
             "text",
-            "what the measures alone say, whatever a person said",
+            "automatic verdict: what the measures alone say",
             required=False,
             allowed=VERDICTS,
             may_lack=True,

@@ -1,0 +1,141 @@
+"""A forked child for each scan: ANTs is imported once, in the parent.
+
+ANTs leaves temporary files behind and its memory grows over a loop; a child's end gives both
+back. A fault of the machine (a child killed, no memory, a full disk) stops all and names the scan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from brainage.core.derivatives import derivative
+from brainage.imaging import one_scan
+from brainage.imaging.one_scan import Job, Recipe
+
+DIED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+
+
+class ScanJobError(RuntimeError):
+    """The machine failed one scan's job (killed, out of memory, disk full): run it again."""
+
+
+def scratch_of(folder: Path, scan_id: str) -> Path:
+    """Folder for a scan's work, beside its results: moving them into place is one rename."""
+    place = derivative(folder, scan_id, "scratch")
+    return place.with_name(f".{place.name}")
+
+
+def run_all(jobs: Sequence[Job], recipe: Recipe, processes: int) -> None:
+    """Run jobs, some at a time.
+
+    Raises
+    ------
+    ScanJobError
+        Where the machine failed one. Finished scans stay.
+    """
+    running: dict[int, str] = {}
+    waiting = list(reversed(jobs))
+    done = 0
+    with _terminated_as_exit():
+        try:
+            while waiting or running:
+                while waiting and len(running) < processes:
+                    job = waiting.pop()
+                    scratch = scratch_of(recipe.folder, job.scan_id)
+                    scratch.mkdir(parents=True)
+                    running[_fork(job, recipe, scratch)] = job.scan_id
+                pid, status = os.wait()
+                if pid not in running:
+                    continue
+                scan_id = running.pop(pid)
+                scratch = scratch_of(recipe.folder, scan_id)
+                try:
+                    _check_end(scan_id, status, scratch)
+                finally:
+                    shutil.rmtree(scratch, ignore_errors=True)
+                done += 1
+                print(f"imaging: {done}/{len(jobs)} {scan_id}", file=sys.stderr, flush=True)
+        finally:
+            for pid, scan_id in running.items():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+                shutil.rmtree(scratch_of(recipe.folder, scan_id), ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _terminated_as_exit() -> Iterator[None]:
+    """Turn SIGTERM into SystemExit, so that children are ended and their folders removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _fork(job: Job, recipe: Recipe, scratch: Path) -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _die_with(parent)
+        # Everything that libraries write on the way goes into the scan's own folder.
+        os.environ["TMPDIR"] = str(scratch)
+        tempfile.tempdir = str(scratch)
+        one_scan.process(job, recipe, scratch)
+        code = 0
+    except BaseException:
+        with contextlib.suppress(OSError):
+            (scratch / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        with contextlib.suppress(OSError, ValueError):
+            traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this child where its parent is killed (Linux; else do nothing)."""
+    try:
+        ctypes.CDLL(None).prctl(DIED_WITH_PARENT, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _check_end(scan_id: str, status: int, scratch: Path) -> None:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        name = signal.Signals(number).name
+        hint = " (out of memory?)" if number == signal.SIGKILL else ""
+        raise ScanJobError(f"{scan_id}: its job was ended by {name}{hint}; run it again")
+    if os.WEXITSTATUS(status) != 0:
+        with contextlib.suppress(OSError):
+            lines = (scratch / "error.txt").read_text(encoding="utf-8").strip().splitlines()
+            raise ScanJobError(f"{scan_id}: its job failed: {lines[-1]}")
+        raise ScanJobError(f"{scan_id}: its job failed and could not say why (disk full?)")

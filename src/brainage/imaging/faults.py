@@ -1,0 +1,58 @@
+"""Whose fault an exception is: the machine's, or that of the scan at hand."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+from brainage.core.files import InputError
+
+MAX_WORDS = 200  # characters of an exception's own words
+# A full disk, a mount that went away, a limit of the system: another scan would fail as well.
+MACHINE = {
+    getattr(errno, name)
+    for name in (
+        *("ENOSPC", "EDQUOT", "EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EROFS", "ENODEV"),
+        *("ENOMEM", "EMFILE", "ENFILE", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH", "ECONNRESET"),
+    )
+    if hasattr(errno, name)
+}
+
+
+def is_of_machine(error: BaseException) -> bool:
+    """Tell whether an exception is never a verdict on the scan at hand.
+
+    Also a library that is missing and a wrong config count: every scan would meet them.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, MemoryError | ImportError | InputError):
+            return True
+        if isinstance(cause, OSError) and cause.errno in MACHINE:
+            return True
+        # ITK and torch say so in words only.
+        if isinstance(cause, RuntimeError) and re.search("alloc|memory", str(cause).lower()):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return not isinstance(error, Exception)
+
+
+def unexpected(error: Exception, identifiers: list[str]) -> str:
+    """Say in one line what nobody foresaw, for tables and pages.
+
+    Parameters
+    ----------
+    error
+        The exception.
+    identifiers
+        Names of the scan and of its file; like paths they are left out of the line.
+    """
+    own_words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    hidden = ["/", "\\", *filter(None, identifiers)]
+    text = " ".join(
+        "…" if any(part in word for part in hidden) else word for word in own_words.split()
+    )
+    text = text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
+    return f"unexpected: {type(error).__name__}" + (f": {text}" if text else "")

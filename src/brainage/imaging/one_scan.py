@@ -1,0 +1,167 @@
+"""What is done to one scan, in a process of its own: registration where needed, and measures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
+from brainage.core.files import write_json
+from brainage.imaging import measure, registration
+from brainage.imaging.reading import Head, ScanFault, read
+from brainage.imaging.registered import RegisteredScan, read_registered
+from brainage.imaging.template import Template
+
+LIBRARIES = ("antspyx", "nibabel", "numpy", "pillow", "scipy")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all scans of a run share.
+
+    Attributes
+    ----------
+    folder
+        Folder of all imaging results.
+    settings
+        The section ``imaging`` of the config.
+    template
+        The template.
+    fingerprint
+        Of registration: hashes of its settings and of its code.
+    measures
+        Hash of the code of each measure that is taken.
+    """
+
+    folder: Path
+    settings: dict[str, Any]
+    template: Template
+    fingerprint: Mapping[str, str]
+    measures: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan that has something to be done.
+
+    Attributes
+    ----------
+    scan_id, path
+        Its name and raw image.
+    raw_sha256
+        Hash of the file; None where it cannot be read.
+    kept
+        Its quality file, where registration is done and measures alone are missing.
+    """
+
+    scan_id: str
+    path: Path
+    raw_sha256: str | None
+    kept: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Outcome:
+    """What came out of one scan: measures, or the fault that set it aside.
+
+    Attributes
+    ----------
+    voxels_sha256
+        Hash of the voxels, where they could be read.
+    registered
+        Whether it came as far as being registered.
+    measures
+        By name.
+    fault
+        In words.
+    """
+
+    voxels_sha256: str | None = None
+    registered: bool = False
+    measures: dict[str, float | None] = field(default_factory=dict)
+    fault: str | None = None
+
+
+def process(job: Job, recipe: Recipe, scratch: Path) -> None:
+    """Do what is to be done to a scan, and put its files in their places.
+
+    Parameters
+    ----------
+    job, recipe
+        What is to be done.
+    scratch
+        Empty folder on the same disk as the results.
+    """
+    if job.kept is None:
+        # While images are replaced there is no quality file that vouches for them.
+        derivative(recipe.folder, job.scan_id, QUALITY).unlink(missing_ok=True)
+    outcome = attempt(job, recipe, scratch)
+    if job.kept is None or outcome.fault is not None:
+        _put_in_place(job.scan_id, recipe, scratch, outcome)
+    versions = {name: version(name).partition("+")[0] for name in LIBRARIES}
+    content = {
+        "scan_id": job.scan_id,
+        "fault": outcome.fault,
+        "measures": dict(sorted(outcome.measures.items())),
+        "measures_code": dict(sorted(recipe.measures.items())) if outcome.registered else None,
+        "measures_versions": versions if outcome.registered else None,
+        "raw_sha256": job.raw_sha256,
+        "voxels_sha256": outcome.voxels_sha256,
+        "skull_stripping": recipe.settings["skull_stripping"],
+        "registration": recipe.settings["registration"],
+        "versions": versions if job.kept is None else job.kept["versions"],
+        **recipe.fingerprint,
+    }
+    write_json(scratch / QUALITY, content)
+    (scratch / QUALITY).replace(derivative(recipe.folder, job.scan_id, QUALITY))
+
+
+def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
+    """Register a scan as far as needed and measure it; a fault of the scan is an outcome."""
+    outcome = Outcome()
+    try:
+        head = read(job.path)
+        outcome.voxels_sha256 = head.voxel_hash
+        scan = _registered(head, job, recipe, scratch)
+        outcome.registered = True
+        outcome.measures = _measured(scan, job, recipe)
+    except ScanFault as fault:
+        outcome.fault = str(fault)
+    return outcome
+
+
+def _registered(head: Head, job: Job, recipe: Recipe, scratch: Path) -> RegisteredScan:
+    if job.kept is None:
+        return registration.register_scan(head, recipe.template, recipe.settings, scratch)
+
+    def place(ending: str) -> Path:
+        return derivative(recipe.folder, job.scan_id, ending)
+
+    return read_registered(head, recipe.template, place, recipe.settings)
+
+
+def _measured(scan: RegisteredScan, job: Job, recipe: Recipe) -> dict[str, float | None]:
+    """Measures that are wanted: as they were where their code is the same, else taken now."""
+    before = (job.kept or {}).get("measures_code") or {}
+    found = {}
+    for name, how in measure.of_scans(recipe.settings["registration"]).items():
+        if name in recipe.measures:
+            same = before.get(name) == recipe.measures[name]
+            found[name] = job.kept["measures"][name] if same and job.kept else how.taken(scan)
+    return found
+
+
+def _put_in_place(scan_id: str, recipe: Recipe, scratch: Path, outcome: Outcome) -> None:
+    made = registration.files(recipe.settings) if outcome.fault is None else ()
+    for ending in (*DERIVATIVES, *OF_WARP):
+        final = derivative(recipe.folder, scan_id, ending)
+        if ending in made:
+            with (scratch / ending).open("rb") as written:
+                os.fsync(written.fileno())
+            (scratch / ending).replace(final)
+        elif ending != QUALITY:
+            final.unlink(missing_ok=True)
