@@ -107,3 +107,63 @@ def test_a_site_of_the_same_name_is_not_internal(tmp_path):
     assert people(tmp_path / "a").to_dict() == {"all": 36, "internal": 12, "external": 15}
     named = people(tmp_path / "b", external_sites=["demo/A"])
     assert named["external"] == 0
+
+
+def three_datasets(rng: np.random.Generator) -> pd.DataFrame:
+    """Training people of `ours` and `plain`, patients of `ours`; one site name in all data sets.
+
+    `plain` has no diagnoses (all are controls), `placeless` no sites.
+    """
+    parts = []
+    for dataset, diagnosis in (("ours", "CN"), ("plain", None)):
+        one = {"sites": ("1",), "dataset": dataset, "ages": (20, 85)}
+        for role, people in (("train", 20), ("calibration", 40), ("test", 12)):
+            parts.append(scans_of(diagnosis, people, rng, role=role, **one))
+    clinical = {"sites": ("3",), "dataset": "ours", **VISITS}
+    parts += [scans_of("CN", 30, rng, **clinical)]
+    parts += [scans_of("AD", 30, rng, gap=5.0, slope=1.0, **clinical)]
+    parts += [scans_of("CN", 14, rng, sites=("3",), dataset="plain", ages=(20, 85))]
+    other = {"sites": ("1",), "dataset": "placeless", "ages": (20, 85)}
+    parts += [scans_of("CN", 15, rng, **other), scans_of("AD", 3, rng, gap=40.0, **other)]
+    scans = pd.concat(parts, ignore_index=True)
+    scans.loc[scans["dataset"] == "placeless", "site"] = None
+    scans.loc[scans["dataset"] == "plain", "diagnosis"] = None
+    return scans
+
+
+def test_three_data_sets_in_folds_with_patients(tmp_path):
+    scans = three_datasets(np.random.default_rng(4))
+    # Clinical people are test people of both folds, as patients are.
+    table = pd.concat([predictions_of(scans), predictions_of(scans, fold=1, alpha=0.75)])
+    found = everything(table, tmp_path)
+    accuracy = found["accuracy"].query("metric == 'mae'").set_index("people")
+    # 12 + 12 at training sites; 30 + 14 at the sites called 3, and 15 that nobody can place.
+    assert accuracy["n"].to_dict() == {"all": 83, "internal": 24, "external": 44}
+    assert "mean over folds" in accuracy.loc["all", "note"]
+    first = scans[(scans["role"] == "test") & (scans["years_since_first"] == 0)]
+    healthy = first[first["healthy"]]
+    predicted = sum(a * (healthy["age"] + healthy["true_gap"]) + 10 for a in (0.8, 0.75)) / 2
+    error = (predicted - healthy["age"]).abs().mean()
+    assert accuracy.loc["all", "estimate"] == pytest.approx(error, rel=1e-6)
+
+    difference = found["groups"].query("group == 'AD' and reference == 'CN' and unit != 'SD'")
+    row = difference.iloc[0]
+    # With the 3 patients and 15 controls of the data set without sites; `plain` has no group.
+    assert (row["n"], row["n_reference"]) == (33, 45)
+    assert "12 people at sites that hold one group only left out" in row["note"]
+    assert "+ site" in row["model"]
+    area = found["roc"].query("case == 'AD' and score == 'gap' and quantity == 'auc'").iloc[0]
+    assert (area["n"], area["n_cases"]) == (78, 33)
+    contrast = found["slopes"].query("group == 'AD' and reference == 'CN'").iloc[0]
+    assert (contrast["n"], contrast["n_reference"]) == (30, 30)
+    assert contrast["estimate"] == pytest.approx(1, abs=0.8)
+
+
+def test_a_data_set_without_diagnoses_counts_as_healthy_when_the_index_says_so(tmp_path):
+    scans = three_datasets(np.random.default_rng(5))
+    plain = scans["dataset"] == "plain"
+    with_them = everything(predictions_of(scans), tmp_path)["accuracy"]
+    scans.loc[plain, "healthy"] = False
+    without = everything(predictions_of(scans), tmp_path)["accuracy"]
+    n = [t.query("metric == 'mae' and people == 'all'")["n"].item() for t in (with_them, without)]
+    assert n == [83, 57]
