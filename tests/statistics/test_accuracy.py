@@ -1,14 +1,11 @@
 """Accuracy on healthy test people, by hand and with known answers."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from brainage.core.contracts.probing import SITE_PROBE
 from brainage.core.contracts.statistics import ACCURACY
-from brainage.core.intervals import bootstrap_interval
 from brainage.core.tables import read_table, write_table
 from brainage.statistics.accuracy import measure_accuracy
 from brainage.statistics.gaps import compute_gaps
@@ -153,23 +150,6 @@ def test_no_external_people_is_said(tmp_path):
     scans = study(np.random.default_rng(6), CN={"people": 20, "sites": ("A",)})
     row = measured(predictions_of(scans), tmp_path).loc[("lexp", "external", "mae")]
     assert row["n"] == 0 and "no healthy test people" in row["note"]
-
-
-def _drawn(metric, age, predicted, drawn):
-    return metric(age[drawn], predicted[drawn])
-
-
-def test_interval_covers_at_its_rate():
-    rng = np.random.default_rng(7)
-    mae = METRICS["mae"][1]
-    truth = 4 * np.sqrt(2 / np.pi)
-    inside = 0
-    for _ in range(200):
-        age = rng.uniform(20, 80, 60)
-        of_these = partial(_drawn, mae, age, age + 4 * rng.normal(size=60))
-        low, high = bootstrap_interval(of_these, 60, SETTINGS)
-        inside += low <= truth <= high
-    assert 0.88 <= inside / 200 <= 0.99
 
 
 def test_paired_difference_to_ridge_by_hand(tmp_path):
