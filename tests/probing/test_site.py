@@ -15,13 +15,13 @@ from .simulated import CELL, SETTINGS, TRAINING, Study, study
 def probed(made: Study, training: Training = TRAINING, **changes) -> pd.DataFrame:
     files = made.write()
     # Fewer folds and voxels than the default, for the time they take.
-    probe_site(files, training, {**SETTINGS, "folds": 3, "site_voxels": 40, **changes})
+    probe_site(files, training, {**SETTINGS, "folds": 3, "site_voxels": 8, **changes})
     out = files.file("site_probe_of", training=training)
     return read_table(out, SITE_PROBE).set_index(["probe", "protocol"])
 
 
 def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
-    rows = probed(study(tmp_path))
+    rows = probed(study(tmp_path), site_voxels=40)
     assert rows["n"].unique().tolist() == [55] and rows["sites"].unique().tolist() == [2]
     assert (rows["chance"] == 0.5).all()
     assert rows.loc["voxels", "balanced_accuracy"].min() > 0.9
@@ -33,7 +33,7 @@ def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
 def test_site_is_found_where_it_is(tmp_path):
     made = study(tmp_path)
     made.embeddings[:, 5] += 4 * (made.scans["site"] == "demo/A")
-    rows = probed(made)
+    rows = probed(made, folds=5)
     assert rows.loc[("embedding", "converged"), "balanced_accuracy"] > 0.9
 
 
