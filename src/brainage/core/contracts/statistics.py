@@ -21,6 +21,8 @@ from brainage.core.contracts.columns import (
     YEARS,
 )
 
+# What predicts: one training, or the mean prediction of all of an experiment.
+PREDICTORS = ("single", "ensemble")
 VERDICTS_ON_RIDGE = ("beats ridge", "not distinguishable", "worse than ridge")
 
 REFERENCE = Table(
@@ -79,6 +81,12 @@ ACCURACY = Table(
     "Accuracy of the uncorrected predicted age on healthy test people, one scan each.",
     (
         EXPERIMENT,
+        Column(
+            "predictor", "text",
+            "single: one training, mean over the seeds that all experiments share, by which they "
+            "are ranked; ensemble: the mean prediction over all seeds, without a rank",
+            allowed=PREDICTORS,
+        ),
         Column(
             "people", "text",
             "whom: all, internal (sites of training people) or external (never seen)",
