@@ -4,8 +4,8 @@ import pytest
 
 from brainage.core.files import InputError
 from brainage.reporting import study as page_module
-from brainage.reporting.sections import accuracy, grid, quality, training
 from brainage.reporting.person_choice import chosen_people
+from brainage.reporting.sections import accuracy, grid, quality, training
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
@@ -135,7 +135,9 @@ def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):
 
 def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, tmp_path):
     def plain(frame):
-        frame = frame[frame["session_id"] == "ses-1"].assign(site="demo/only", years_since_first=0.0)
+        frame = frame[frame["session_id"] == "ses-1"].assign(
+            site="demo/only", years_since_first=0.0
+        )
         return frame.assign(diagnosis="CN")
 
     def internal(frame):
@@ -184,7 +186,7 @@ def test_manual_decisions_are_counted(study, edited):
     def decide(frame):
         frame["machine_verdict"] = frame["verdict"]
         rows = frame["scan_id"].isin(["demo_sub-C001_ses-1", "demo_sub-C001_ses-2"])
-        word = ["fail", "manual decision: drop (stripes); automatic verdict: pass", "drop"]
+        word = ["fail", "dropped by manual decision (stripes); automatic verdict: pass", "drop"]
         frame.loc[rows, ["verdict", "reason", "decision"]] = word
         frame.loc[frame["scan_id"] == "demo_sub-C001_ses-3", "decision"] = "keep"
         return frame
@@ -194,7 +196,7 @@ def test_manual_decisions_are_counted(study, edited):
         "There are manual decisions on 3 scans (1 to keep, 2 to drop), 2 of them against the "
         "automatic verdict; the manual decision counts."
     )
-    assert ["manual decision", "fail", "2"] in quality.table(tables).rows
+    assert ["dropped by manual decision", "fail", "2"] in quality.table(tables).rows
     assert "manual" not in quality.sentence(Tables(study))
 
 
@@ -206,7 +208,9 @@ def test_hostile_words_are_escaped(page, edited, settings, tmp_path):
         return frame
 
     def site(frame):
-        return frame.assign(scanner=attack, site=frame["site"].replace({"demo/E1": f"demo/{attack}"}))
+        return frame.assign(
+            scanner=attack, site=frame["site"].replace({"demo/E1": f"demo/{attack}"})
+        )
 
     settings["report"]["title"] = attack
     root = tmp_path / "report"
