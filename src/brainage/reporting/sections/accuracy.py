@@ -160,7 +160,7 @@ def _caption(tables: Tables, main: str, kinds: list[str], ensemble: bool) -> str
     if ensemble:
         caption += (
             " Experiments are ranked by single trainings, over the seeds that all of them share; "
-            f"the {ENSEMBLE} of an experiment has no rank."
+            "the mean over all seeds of one experiment has no rank."
         )
     return caption
 
