@@ -32,6 +32,7 @@ class Study:
         imaging = folder / "imaging"
         scans, measures = cohort(imaging)
         scans["diagnosis"] = ["CN", "AD", "CN"] * 10
+        scans["healthy"] = scans["always_healthy"] = scans["diagnosis"] == "CN"
         measures["fault"] = measures["fault"].astype(object)
         measures.loc[2, "fault"] = "the file ends early"
         measures.loc[3, "template_overlap"] = 0.6
