@@ -18,6 +18,8 @@ from brainage.core.contracts.imaging import MEASURES
 from brainage.core.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
 from brainage.core.tables import read_table
 from brainage.imaging import children, chunk, geometry, one_scan, registration
+from brainage.imaging.measure import Measure
+from brainage.imaging.reading import Head
 from brainage.imaging.template import Template
 from tests.imaging.conftest import CODE, pose, write_head
 
@@ -193,6 +195,81 @@ def test_no_memory_and_no_space_are_never_a_verdict(
     with pytest.raises(children.ScanJobError, match=r"demo_sub-A_ses-1.*No|no memory"):
         run(tmp_path, scans[:1], settings)
     assert content(tmp_path) == {}
+
+
+def test_what_nobody_foresaw_sets_one_scan_aside(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    real = registration.register_head
+
+    def fails(head: Head, *rest: Any) -> Any:
+        if head.voxel_hash == spoilt:
+            raise IndexError("index 3 of sub-A is out of bounds in /some/where")
+        return real(head, *rest)
+
+    spoilt = json.loads(derivative(done, scans[0][0], QUALITY).read_text())["voxels_sha256"]
+    monkeypatch.setattr(registration, "register_head", fails)
+    run(tmp_path, scans, settings)
+    table = read_table(tmp_path / "chunks/0.tsv", MEASURES).set_index("scan_id")
+    words = "unexpected: IndexError: index 3 of … is out of bounds in …"
+    assert table["fault"].iloc[0] == words
+    assert table["voxels_sha256"].iloc[0] == spoilt
+    assert not derivative(tmp_path, scans[0][0], BRAIN).exists()
+    # The others as ever; the traceback in the log, and a line that cannot be overlooked.
+    path = derivative(Path(), scans[1][0], BRAIN)
+    assert (tmp_path / path).read_bytes() == (done / path).read_bytes()
+    log = capfd.readouterr().err
+    assert "in register_scan" in log and "WARNING" in log and "1 of 3 scans aside" in log
+    # Other code tries again.
+    monkeypatch.undo()
+    run(tmp_path, scans[:1], settings, code=chunk.Code("mended", CODE.measures))
+    assert read_table(tmp_path / "chunks/0.tsv", MEASURES)["fault"].isna().all()
+
+
+def test_a_measure_that_breaks_sets_the_scan_aside_until_it_is_mended(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+
+    def broken(*_: object) -> float:
+        raise ZeroDivisionError("float division by zero")
+
+    monkeypatch.setattr(Measure, "taken", broken)
+    newer = chunk.Code("code", {**CODE.measures, "cjv": "newer"})
+    for _ in range(2):  # the second time it is found
+        run(tmp_path, scans[:1], settings, code=newer)
+        table = read_table(tmp_path / "chunks/0.tsv", MEASURES)
+        assert table["fault"].tolist() == ["unexpected: ZeroDivisionError: float division by zero"]
+    monkeypatch.undo()
+    # Registration is not lost by it.
+    monkeypatch.setattr(registration, "register_scan", broken)
+    run(tmp_path, scans, settings)
+    assert content(tmp_path) == content(done)
+
+
+def test_excluded_scans_are_never_read(
+    done: Path, scans: Scans, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    nowhere = [(scan_id, Path("/dev/null/nowhere")) for scan_id, _ in scans[:2]]
+    why = {scans[0][0]: "no consent", scans[1][0]: None}
+    table = tmp_path / "chunks/0.tsv"
+    chunk.preprocess_scans([*nowhere, scans[2]], tmp_path, table, settings, CODE, exclude=why)
+    faults = read_table(table, MEASURES)["fault"].tolist()
+    assert faults[:2] == ["excluded by the user: no consent", "excluded by the user"]
+    assert "cut short" in faults[2]
+    # Taken back, nothing is done anew.
+    run(tmp_path, scans, settings)
+    assert content(tmp_path) == content(done)
 
 
 def test_a_run_killed_before_is_cleaned_up(

@@ -16,11 +16,17 @@ from brainage.core.contracts.imaging import MEASURES, QC
 from brainage.core.derivatives import BRAIN, derivative
 from brainage.core.files import InputError
 from brainage.core.tables import read_table, write_table
+from brainage.imaging.measure import Measure, all_measures
 from brainage.imaging.quality import assess
 
 SHAPE = (12, 12, 12)
 
 DEFAULTS = defaults("quality")
+
+
+def is_needed(measure: Measure) -> bool:
+    """Whether a scan without this measure is not used."""
+    return measure.limit is not None and measure.limit.sets_aside
 
 
 def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -103,6 +109,30 @@ def test_each_defect_has_its_reason(
     assert qc["verdict"].iloc[3] == verdict
     assert words in qc["reason"].iloc[3]
     assert (qc["verdict"].drop(qc.index[3]) == "pass").all()
+
+
+@pytest.mark.parametrize(
+    "column", [name for name, measure in all_measures().items() if is_needed(measure)]
+)
+def test_no_scan_passes_without_a_measure_that_has_a_limit(tmp_path: Path, column: str) -> None:
+    scans, measures = cohort(tmp_path)
+    if column == "cohort_correlation":  # of a brain without any contrast
+        path = derivative(tmp_path, "demo_sub-03", BRAIN)
+        nibabel.Nifti1Image(np.full(SHAPE, 0.5, np.float32), np.eye(4)).to_filename(path)
+    else:
+        measures.loc[3, column] = np.nan
+    measures.loc[5, ["fault", column]] = ["cut short", np.nan]
+    qc = judged(tmp_path, scans, measures)
+    assert qc["verdict"].iloc[3] == "fail"
+    assert f"could not be measured: {all_measures()[column].label}" in qc["reason"].iloc[3]
+    assert qc["reason"].iloc[5] == "cut short"  # without a brain there is nothing to measure
+    assert (qc["verdict"].drop(qc.index[[3, 5]]) == "pass").all()
+
+
+def test_a_measure_that_only_shows_may_be_missing(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    measures.loc[3, ["rotation_degrees", "cjv"]] = np.nan
+    assert judged(tmp_path, scans, measures)["verdict"].iloc[3] == "pass"
 
 
 def test_a_brain_unlike_the_others_fails(tmp_path: Path) -> None:

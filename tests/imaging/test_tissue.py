@@ -39,6 +39,15 @@ def test_gain_changes_nothing_and_contrast_hardly_anything(template: Template) -
     assert all(values.min() >= 0 and values.max() <= 1 for values in results)
 
 
+def test_a_mask_on_flat_priors_still_has_tissues(template: Template) -> None:
+    # Far from the template's brain all tissues are alike likely, such as under a wrong mask.
+    data = painted(template, (0.3, 0.7, 1.0))
+    priors = np.full_like(template.priors, 1 / 3)
+    found = find_tissues(data, template.mask, priors)
+    assert np.isfinite(found.means).all() and np.isfinite(found.posterior).all()
+    assert found.means[0] < found.means[2]
+
+
 def test_an_even_object_has_no_tissues(template: Template) -> None:
     data = painted(template, (0.7, 0.7, 0.7))
     found = find_tissues(data, template.mask, template.priors)

@@ -25,11 +25,12 @@ from brainage.core.tables import write_table
 from brainage.core.tsv import read_rows
 from brainage.imaging import children, registration, strip
 from brainage.imaging.ants_setup import import_ants
+from brainage.imaging.faults import UNEXPECTED
 from brainage.imaging.measure import of_scans
 from brainage.imaging.one_scan import Job, Recipe
 from brainage.imaging.template import load_template, template_hash
 
-NOT_OF_THE_IMAGE = ("chunk_size", "template", "template_mask")
+NOT_OF_THE_IMAGE = ("chunk_size", "exclude", "template", "template_mask")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def preprocess_scans(
     settings: dict[str, Any],
     code: Code,
     processes: int = 1,
+    exclude: Mapping[str, str | None] | None = None,
 ) -> None:
     """Process a chunk of scans and write its table.
 
@@ -83,6 +85,8 @@ def preprocess_scans(
         Hashes of the code.
     processes
         How many scans at a time.
+    exclude
+        Scans that are never read (``imaging.exclude``), with the reason or None.
 
     Raises
     ------
@@ -98,16 +102,17 @@ def preprocess_scans(
     known = of_scans(settings["registration"])
     measures = {name: code.measures[name] for name in known if name in code.measures}
     images = registration.files(settings)
+    exclude = exclude or {}
+    wanted = [(scan_id, Path(path)) for scan_id, path in scans if scan_id not in exclude]
     jobs = []
-    for scan_id, path in scans:
+    for scan_id, path in wanted:
         # Of a run killed before.
         shutil.rmtree(children.scratch_of(folder, scan_id), ignore_errors=True)
-        raw_hash = sha256(path) if Path(path).is_file() else None
+        raw_hash = _raw_hash(path)
         found = _found(folder, scan_id, {"raw_sha256": raw_hash, **fingerprint}, images)
-        # What was not registered has no measures.
-        if found is None or found.get("measures_code") not in (measures, None):
-            kept = None if found is None or found["fault"] is not None else found
-            jobs.append(Job(scan_id, Path(path), raw_hash, kept))
+        # What could not be registered has no measures.
+        if found is None or found["measures_code"] not in (measures, None):
+            jobs.append(Job(scan_id, path, raw_hash, found))
     if jobs:
         # Imported here, once, and not by every child; a chunk with nothing left does without.
         import_ants()
@@ -115,8 +120,15 @@ def preprocess_scans(
             importlib.import_module(name)
         recipe = Recipe(folder, settings, load_template(settings), fingerprint, measures)
         children.run_all(jobs, recipe, max(1, processes))
-    _log_work(jobs, len(scans))
-    write_table(_rows([scan_id for scan_id, _ in scans], folder), table, MEASURES)
+    _log_work(jobs, len(wanted), len(scans))
+    rows = [
+        _excluded(scan_id, exclude[scan_id]) if scan_id in exclude else _row(scan_id, folder)
+        for scan_id, _ in scans
+    ]
+    _log_unexpected(rows)
+    frame = pd.DataFrame(rows)
+    measures_found = sorted(set(frame.columns) - set(MEASURES.names))
+    write_table(frame[[*MEASURES.names, *measures_found]], table, MEASURES)
 
 
 def _fingerprint(settings: dict[str, Any], code: str) -> dict[str, str]:
@@ -137,36 +149,49 @@ def _found(
         return None
     if any(found.get(name) != value for name, value in wanted.items()):
         return None
-    if found["fault"] is None and not all(
-        derivative(folder, scan_id, ending).is_file() for ending in images
-    ):
+    registered = found["measures_code"] is not None
+    paths = [derivative(folder, scan_id, ending) for ending in images] if registered else []
+    return found if all(path.is_file() for path in paths) else None
+
+
+def _raw_hash(path: Path) -> str | None:
+    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan."""
+    try:
+        return sha256(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         return None
-    return found
 
 
-def _log_work(jobs: Sequence[Job], scans: int) -> None:
+def _log_work(jobs: Sequence[Job], wanted: int, scans: int) -> None:
     """Say how many scans were registered (and measured), only measured, and done before."""
     registered = sum(job.kept is None for job in jobs)
+    excluded = f", {scans - wanted} excluded" if scans > wanted else ""
     print(
         f"imaging: registered {registered}, measured {len(jobs) - registered}, "
-        f"found {scans - len(jobs)} of {scans} scans",
+        f"found {wanted - len(jobs)} of {scans} scans{excluded}",
         file=sys.stderr,
         flush=True,
     )
 
 
-def _rows(scan_ids: list[str], folder: Path) -> pd.DataFrame:
-    rows = []
-    for scan_id in scan_ids:
-        found = json.loads(derivative(folder, scan_id, QUALITY).read_text(encoding="utf-8"))
-        rows.append(
-            {
-                "scan_id": scan_id,
-                "fault": found["fault"],
-                "voxels_sha256": found["voxels_sha256"],
-                **found["measures"],
-            }
+def _log_unexpected(rows: Sequence[Mapping[str, Any]]) -> None:
+    names = [row["scan_id"] for row in rows if str(row["fault"]).startswith(UNEXPECTED)]
+    if names:
+        print(
+            f"imaging: WARNING: an exception that no check foresaw set {len(names)} of "
+            f"{len(rows)} scans aside: {', '.join(names)}; please report it",
+            file=sys.stderr,
+            flush=True,
         )
-    frame = pd.DataFrame(rows)
-    measures = sorted(set(frame.columns) - {"scan_id", "fault", "voxels_sha256"})
-    return frame[["scan_id", "fault", "voxels_sha256", *measures]]
+
+
+def _row(scan_id: str, folder: Path) -> dict[str, Any]:
+    found = json.loads(derivative(folder, scan_id, QUALITY).read_text(encoding="utf-8"))
+    known = {name: found[name] for name in ("scan_id", "fault", "voxels_sha256")}
+    return known | found["measures"]
+
+
+def _excluded(scan_id: str, reason: str | None) -> dict[str, Any]:
+    """What the table says of a scan that is not read. What was made of it before stays."""
+    because = f": {reason}" if reason else ""
+    return {"scan_id": scan_id, "fault": f"excluded by the user{because}", "voxels_sha256": None}

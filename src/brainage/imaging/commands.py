@@ -26,6 +26,7 @@ def preprocess(files: Layout, chunk: str, settings: dict[str, Any], processes: i
         settings["imaging"],
         Code(**settings["code"]),
         processes,
+        settings.get("exclude"),
     )
 
 

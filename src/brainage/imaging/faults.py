@@ -7,7 +7,9 @@ import re
 
 from brainage.core.files import InputError
 
+UNEXPECTED = "unexpected:"  # begins the fault of a scan at which the program broke off
 MAX_WORDS = 200  # characters of an exception's own words
+MIN_NAME = 3  # characters: shorter names of scans are words of the language too
 # A full disk, a mount that went away, a limit of the system: another scan would fail as well.
 MACHINE = {
     getattr(errno, name)
@@ -50,9 +52,8 @@ def unexpected(error: Exception, identifiers: list[str]) -> str:
         Names of the scan and of its file; like paths they are left out of the line.
     """
     own_words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    hidden = ["/", "\\", *filter(None, identifiers)]
-    text = " ".join(
-        "…" if any(part in word for part in hidden) else word for word in own_words.split()
-    )
+    names = "|".join(re.escape(name) for name in identifiers if len(name) >= MIN_NAME)
+    hidden = re.compile(r"[/\\]" + (rf"|\b({names})\b" if names else ""))
+    text = " ".join("…" if hidden.search(word) else word for word in own_words.split())
     text = text if len(text) <= MAX_WORDS else text[: MAX_WORDS - 1] + "…"
-    return f"unexpected: {type(error).__name__}" + (f": {text}" if text else "")
+    return f"{UNEXPECTED} {type(error).__name__}" + (f": {text}" if text else "")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -12,6 +14,7 @@ from typing import Any
 from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
 from brainage.core.files import write_json
 from brainage.imaging import measure, registration
+from brainage.imaging.faults import is_of_machine, unexpected
 from brainage.imaging.reading import Head, ScanFault, read
 from brainage.imaging.registered import RegisteredScan, read_registered
 from brainage.imaging.template import Template
@@ -73,7 +76,8 @@ class Outcome:
     voxels_sha256
         Hash of the voxels, where they could be read.
     registered
-        Whether it came as far as being registered.
+        Whether it came as far as being registered; then its files count, whatever is wrong with
+        its measures.
     measures
         By name.
     fault
@@ -100,8 +104,8 @@ def process(job: Job, recipe: Recipe, scratch: Path) -> None:
         # While images are replaced there is no quality file that vouches for them.
         derivative(recipe.folder, job.scan_id, QUALITY).unlink(missing_ok=True)
     outcome = attempt(job, recipe, scratch)
-    if job.kept is None or outcome.fault is not None:
-        _put_in_place(job.scan_id, recipe, scratch, outcome)
+    if job.kept is None or not outcome.registered:
+        _put_in_place(job.scan_id, recipe, scratch, outcome.registered)
     versions = {name: version(name).partition("+")[0] for name in LIBRARIES}
     content = {
         "scan_id": job.scan_id,
@@ -121,7 +125,11 @@ def process(job: Job, recipe: Recipe, scratch: Path) -> None:
 
 
 def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
-    """Register a scan as far as needed and measure it; a fault of the scan is an outcome."""
+    """Register a scan as far as needed and measure it; a fault of the scan is an outcome.
+
+    So is whatever nobody foresaw: one scan is set aside by it and all others go on. Only a fault
+    of the machine is raised.
+    """
     outcome = Outcome()
     try:
         head = read(job.path)
@@ -131,6 +139,13 @@ def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
         outcome.measures = _measured(scan, job, recipe)
     except ScanFault as fault:
         outcome.fault = str(fault)
+    except Exception as error:
+        if is_of_machine(error):
+            raise
+        traceback.print_exc()
+        names = [job.scan_id, job.path.name.partition(".")[0], *job.scan_id.split("_")]
+        outcome.fault = unexpected(error, names)
+        print(f"imaging: {job.scan_id} is set aside: {outcome.fault}", file=sys.stderr, flush=True)
     return outcome
 
 
@@ -146,17 +161,18 @@ def _registered(head: Head, job: Job, recipe: Recipe, scratch: Path) -> Register
 
 def _measured(scan: RegisteredScan, job: Job, recipe: Recipe) -> dict[str, float | None]:
     """Measures that are wanted: as they were where their code is the same, else taken now."""
-    before = (job.kept or {}).get("measures_code") or {}
+    kept = job.kept or {"measures": {}}
     found = {}
     for name, how in measure.of_scans(recipe.settings["registration"]).items():
         if name in recipe.measures:
-            same = before.get(name) == recipe.measures[name]
-            found[name] = job.kept["measures"][name] if same and job.kept else how.taken(scan)
+            # After a measure that broke off none is kept, though the registration is.
+            same = name in kept["measures"] and kept["measures_code"][name] == recipe.measures[name]
+            found[name] = kept["measures"][name] if same else how.taken(scan)
     return found
 
 
-def _put_in_place(scan_id: str, recipe: Recipe, scratch: Path, outcome: Outcome) -> None:
-    made = registration.files(recipe.settings) if outcome.fault is None else ()
+def _put_in_place(scan_id: str, recipe: Recipe, scratch: Path, registered: bool) -> None:
+    made = registration.files(recipe.settings) if registered else ()
     for ending in (*DERIVATIVES, *OF_WARP):
         final = derivative(recipe.folder, scan_id, ending)
         if ending in made:

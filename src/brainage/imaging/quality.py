@@ -23,6 +23,7 @@ from brainage.core.derivatives import BRAIN, derivative
 from brainage.core.files import InputError
 from brainage.core.subjects import PERSON
 from brainage.core.tables import read_table, write_table
+from brainage.imaging.faults import UNEXPECTED
 from brainage.imaging.manual_decisions import apply_decisions
 from brainage.imaging.measure import Cohort, Measure, all_measures
 from brainage.imaging.nifti import read_derivative
@@ -91,6 +92,13 @@ def assess(
     counts = result["verdict"].value_counts()
     text = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
     print(f"quality: {len(frame)} scans: {text}", file=sys.stderr)
+    broken = frame["fault"].astype(str).str.startswith(UNEXPECTED).sum()
+    if broken:
+        print(
+            f"quality: WARNING: an exception that no check foresaw set {broken} scans aside; "
+            "please report it",
+            file=sys.stderr,
+        )
 
 
 def _joined(tables: list[Path], people: pd.DataFrame, scans: Path) -> pd.DataFrame:
@@ -142,11 +150,17 @@ def _check_limits(
     fails: Reasons,
     warns: Reasons,
 ) -> None:
+    has_brain = np.array([not isinstance(fault, str) for fault in frame["fault"]])
     for name, measure in measures.items():
         limit = measure.limit
-        if limit is None or name not in frame:
+        if limit is None:
             continue
-        for row, value in enumerate(frame[name].to_numpy(dtype=float)):
-            words = limit.crossed(float(value), settings)
+        values = frame.get(name, pd.Series(np.nan, frame.index)).to_numpy(dtype=float)
+        # Too few brains for a comparison are no fault of any one scan.
+        needed = limit.sets_aside and (measure.of_cohort is None or np.isfinite(values).any())
+        for row, value in enumerate(values.tolist()):
+            words = limit.crossed(value, settings)
             if words is not None:
                 (fails if limit.sets_aside else warns)[row].append(words)
+            elif needed and has_brain[row] and not np.isfinite(value):
+                fails[row].append(f"could not be measured: {measure.label} ({name})")

@@ -60,10 +60,10 @@ def register_scan(
     if settings["skull_stripping"] == "deepbet":
         own_mask = strip.deepbet_mask(head, folder)
         mask = _on_grid(own_mask, head.affine, template, aligned.template_to_head)
-        if not mask.any():
-            raise ScanFault("no brain was found: deepbet's mask misses the template")
     else:
         mask, own_mask = stripped(aligned)
+    if not mask.any():
+        raise ScanFault("no brain was found: its mask misses the template")
     scan = RegisteredScan(aligned, mask)
     if settings["registration"] == "syn":
         scan.warp = _warp(scan, folder)

@@ -64,7 +64,7 @@ def find_tissues(data: np.ndarray, mask: np.ndarray, priors: np.ndarray) -> Tiss
     scale = max(float(np.percentile(values, 98)), 1e-6)
     low = -0.2 * scale
     values = np.clip(values, low, 1.5 * scale)
-    certain = [values[prior[k] > np.percentile(prior[k], 80)] for k in range(3)]
+    certain = [values[_likeliest(prior[k])] for k in range(3)]
     means = np.array([np.median(part) for part in certain])
     # Where an affine puts CSF there is cortex too: begin from its darker part.
     means[0] = np.percentile(certain[0], 20)
@@ -85,6 +85,13 @@ def find_tissues(data: np.ndarray, mask: np.ndarray, priors: np.ndarray) -> Tiss
     ordered = bool(gaps.min() > 0.05 * max(means[2], 1e-9))
     posterior = posterior.astype(np.float32)
     return Tissues(means=means, sds=sds, labels=labels, ordered=ordered, posterior=posterior)
+
+
+def _likeliest(prior: np.ndarray) -> np.ndarray:
+    """The fifth of the voxels where a tissue is likeliest; where all are alike, all of them."""
+    limit = np.percentile(prior, 80)
+    above = prior > limit
+    return above if above.any() else prior >= limit
 
 
 def normalised(data: np.ndarray, mask: np.ndarray, tissues: Tissues) -> np.ndarray:

@@ -38,3 +38,7 @@ def test_a_tissue_that_was_not_found_has_no_noise() -> None:
     assert signal_to_noise(tissues, "gm") == pytest.approx(10, rel=1e-3)
     assert contrast_to_noise(tissues, 1.0) is None and joint_variation(tissues) is None
     assert mean_signal_to_noise({}) is None
+    # Neither is it black: grey matter without white is no contrast of 1, and none of 0.
+    assert tissue_contrast.contrast(tissues) is None
+    assert tissue_contrast.contrast({"wm": Spread(80.0, 5.0, 1000)}) is None
+    assert wm2max.white_to_maximum(np.ones((9, 9, 9)), tissues) is None

@@ -33,6 +33,16 @@ REGIONS = Table(
     open_ended=True,
 )
 
+EXCLUSIONS = Table(
+    "exclude.tsv",
+    "Scans that are never read (imaging.exclude).",
+    (
+        SCAN_ID,
+        Column("reason", "text", "why, for the quality page", required=False, may_lack=True),
+    ),
+    key=("scan_id",),
+)
+
 QC_DECISIONS = Table(
     "qc_decisions.tsv",
     "Manual decisions on scans, saved from the quality page: they count instead of the verdict.",

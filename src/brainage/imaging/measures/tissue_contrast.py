@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def contrast(tissues: Mapping[str, Spread]) -> float | None:
-    """(wm - gm) / wm of the means."""
-    white, grey = (tissues[name].mean if name in tissues else 0.0 for name in ("wm", "gm"))
-    return (white - grey) / white if white > 0 else None
+    """(wm - gm) / wm of the means; None where one of them was not found."""
+    if "wm" not in tissues or "gm" not in tissues or tissues["wm"].mean <= 0:
+        return None
+    return (tissues["wm"].mean - tissues["gm"].mean) / tissues["wm"].mean
 
 
 def of_scan(scan: RegisteredScan) -> float | None:

@@ -15,12 +15,11 @@ if TYPE_CHECKING:
 
 
 def white_to_maximum(data: np.ndarray, tissues: Mapping[str, Spread]) -> float | None:
-    """Mean of white matter over the 99.95th percentile of the frame."""
+    """Mean of white matter over the 99.95th percentile of the frame; None without either."""
     import numpy as np
 
     top = float(np.percentile(data, 99.95))
-    white = tissues["wm"].mean if "wm" in tissues else 0.0
-    return white / top if top > 0 else None
+    return tissues["wm"].mean / top if "wm" in tissues and top > 0 else None
 
 
 def of_scan(scan: RegisteredScan) -> float | None:
