@@ -23,7 +23,8 @@ def chunk_settings(wildcards):
     own = CHUNKS[name][wildcards.chunk]["scans"]
     return settings(
         "preprocess",
-        imaging={key: value for key, value in config["imaging"].items() if key != "chunk_size"},
+        imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
+        exclude={k: why for k, why in PLAN["exclude"].items() if k.startswith(f"{name}_")},
         folder=(
             results(f"simulated/{name}") if name in SIMULATED else config["datasets"][name]["path"]
         ),

@@ -92,12 +92,6 @@ ACCURACY = Table(
             "whom: all, internal (sites of training people) or external (never seen)",
             allowed=("all", "internal", "external"),
         ),
-        Column(
-            "predictor", "text",
-            "single (mean over single trainings, of the seeds that all experiments share) or "
-            "ensemble (of the mean over all seeds of the experiment)",
-            allowed=("single", "ensemble"),
-        ),
         Column("metric", "text",
                "mae, rmse, r, r2, slope, mae_of_constant, mae_minus_ridge (paired by person) "
                "or challenge_score (site accuracy^0.3 x external mae)"),
