@@ -79,14 +79,14 @@ def pretrain(
     """
     store = open_store(files.folder("store"))
     train, validation = people.read_groups(files, store, name)
-    steps = None
+    steps_people = len(train.people)
     if steps_of not in (None, name.experiment):
         whole, _ = people.read_groups(files, store, replace(name, experiment=steps_of))
-        steps = math.ceil(len(whole.people) / settings["batch_people"])
+        steps_people = len(whole.people)
     fingerprints = checkpoint.fingerprint_parts(
         config=[
             {key: value for key, value in settings.items() if key not in _NOT_RESULT},
-            [str(name), steps, threads],
+            [str(name), steps_people, threads],
         ],
         data=[
             store.info,
@@ -108,7 +108,7 @@ def pretrain(
         threads=threads,
         checkpoint=files.folder("checkpoints") / file_name,
         fingerprints=fingerprints,
-        steps=steps,
+        steps_people=steps_people,
     )
     jobs = _jobs(job)
     _write(files, name, _best(jobs), store)

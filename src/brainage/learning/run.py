@@ -1,7 +1,7 @@
 """The state of one training run, and what is done to it: a step, a look at the validation people.
 
-Everything random follows from (seed, epoch, scan, view), never from the state of a generator,
-so a run that was killed goes on from its last checkpoint as if nothing had happened.
+Everything random follows from (seed, epoch or step, scan, view), never from the state of a
+generator, so a run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ class Job:
         Where its state is kept while it lasts.
     fingerprints
         Hashes of all that its result follows from.
-    steps
-        Optimiser steps an epoch; None: once through the training people.
+    steps_people
+        An epoch has as many optimiser steps as for that many training people; None: as for those
+        of this run.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Job:
     threads: int
     checkpoint: Path
     fingerprints: dict[str, str]
-    steps: int | None = None
+    steps_people: int | None = None
 
 
 class Diverged(InputError):
@@ -169,12 +170,10 @@ class Run:
         ]
         sizes = [len(share) for share in shares]
         ages = torch.from_numpy(self.job.train.ages[np.concatenate(shares)]).to(self.device)
-        # A person who can come more than once in an epoch is seen anew each time.
-        once = settings["sampling"] == "uniform" and self.job.steps is None
-        again = () if once else (self.steps,)
         brains, rows = stored
         keys = [
-            (self.job.seed, epoch, int(position), number // len(rows), *again)
+            # Whoever comes again within an epoch is seen anew.
+            (self.job.seed, self.steps, int(position), number // len(rows))
             for number, position in enumerate(shares[processes.rank])
         ]
 

@@ -80,7 +80,7 @@ def _epoch(run: Run, epoch: int) -> tuple[dict[str, Any], int]:
         job.seed,
         epoch,
         sampling=settings["sampling"],
-        steps=job.steps,
+        steps_people=job.steps_people,
     )
     values = []
     arriving = run.brains.stream(run.share(positions) for positions in batches)
@@ -88,15 +88,14 @@ def _epoch(run: Run, epoch: int) -> tuple[dict[str, Any], int]:
         rate = optimisation.learning_rate(settings, epoch - 1 + (number + 1) / len(batches))
         values.append(run.step(positions, stored, epoch, rate))
     run.require_finite_weights(epoch)
-    sizes = [len(part) for part in batches]
     row = {
         "epoch": epoch,
         "learning_rate": optimisation.learning_rate(settings, epoch - 1),
-        "train_loss": float(np.average(values, weights=sizes)),
+        "train_loss": float(np.mean(values)),
         "validation_loss": math.nan,
         "validation_mae": math.nan,
     }
-    return row, sum(sizes)
+    return row, sum(len(part) for part in batches)
 
 
 def _evaluate(run: Run, row: dict[str, Any]) -> None:
