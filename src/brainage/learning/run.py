@@ -25,6 +25,7 @@ from brainage.learning.people import Group
 
 _REMEDY = "lower learning_rate, raise temperature or bandwidth, or use precision: fp32"
 _VALIDATION_BATCH = 32  # brains
+_ENCODER = "encoder."  # how names of the encoder's weights begin in the model
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Run:
         # torch's own signature of `to` leaves this argument out where a device is given.
         self.model.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.optimiser = optimisation.optimiser(settings, self.model.parameters())
-        self.average = _copy(self.model.encoder) if settings["weight_averaging"] else None
+        self.average = _copy(self.model) if settings["weight_averaging"] else None
         self.best: dict[str, Tensor] | None = None
         self.best_loss = math.inf
         self.history: list[dict[str, Any]] = []
@@ -108,7 +109,15 @@ class Run:
 
     def weights(self) -> dict[str, Tensor]:
         """Weights of the encoder as they would be written now."""
-        return self.average if self.average is not None else _copy(self.model.encoder)
+        return {
+            name.removeprefix(_ENCODER): value
+            for name, value in self._weights().items()
+            if name.startswith(_ENCODER)
+        }
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Weights of the encoder and its head."""
+        return self.average if self.average is not None else _copy(self.model)
 
     def keep_if_best(self, validation_loss: float) -> None:
         """Keep the weights where the validation people have never had a lower loss."""
@@ -195,7 +204,7 @@ class Run:
         if self.average is not None:
             # Early weights are forgotten faster: they are of no use to the mean.
             decay = min(settings["weight_averaging"], (self.steps + 1) / (self.steps + 10))
-            _move_average(self.average, self.model.encoder, decay)
+            _move_average(self.average, self.model, decay)
         return value
 
     def views(self, brains: Tensor, rows: Tensor, keys: list[tuple[int, ...]]) -> Tensor:
@@ -241,15 +250,16 @@ class Run:
             embeddings of training people.
         """
         validation = self.job.validation
-        kept = _copy(self.model.encoder)
-        self.model.encoder.load_state_dict(self.weights())
+        kept = _copy(self.model)
+        # A mean encoder has a mean head: the last one was made for the last encoder.
+        self.model.load_state_dict(self._weights())
         self.model.eval()
         with torch.no_grad():
             train_features, train_ages = self._first_scans(self.job.train, self.brains)
             features, ages = self._first_scans(validation, self._brains(validation.rows))
             outputs = self.model.head(features)
             loss = float(self.model.loss(outputs, torch.from_numpy(ages).to(self.device)))
-        self.model.encoder.load_state_dict(kept)
+        self.model.load_state_dict(kept)
         predicted = _ridge(train_features.cpu().numpy(), train_ages, features.cpu().numpy())
         return loss, float(np.abs(predicted - ages).mean())
 

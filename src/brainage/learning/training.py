@@ -85,12 +85,12 @@ def _epoch(run: Run, epoch: int) -> tuple[dict[str, Any], int]:
     values = []
     arriving = run.brains.stream(run.share(positions) for positions in batches)
     for number, (positions, stored) in enumerate(zip(batches, arriving, strict=True)):
-        rate = optimisation.learning_rate(settings, epoch - 1 + (number + 1) / len(batches))
+        rate = optimisation.learning_rate(settings, epoch - 1 + (number + 0.5) / len(batches))
         values.append(run.step(positions, stored, epoch, rate))
     run.require_finite_weights(epoch)
     row = {
         "epoch": epoch,
-        "learning_rate": optimisation.learning_rate(settings, epoch - 1),
+        "learning_rate": optimisation.learning_rate(settings, epoch - 0.5),
         "train_loss": float(np.mean(values)),
         "validation_loss": math.nan,
         "validation_mae": math.nan,
