@@ -55,17 +55,21 @@ def _train(job: Job, processes: SingleProcess) -> Result:
     processes.wait()  # all have read it before the first writes the next
     interval = _validation_interval(settings, bool(job.validation.people))
     progress, saved = _Progress(job), time.monotonic()
-    for epoch in range(len(run.history) + 1, settings["epochs"] + 1):
-        last = epoch == settings["epochs"]
-        row, scans = _epoch(run, epoch)
-        if interval and (epoch % interval == 0 or last):
-            _evaluate(run, row)
-        run.history.append(row)
+    try:
+        for epoch in range(len(run.history) + 1, settings["epochs"] + 1):
+            last = epoch == settings["epochs"]
+            row, scans = _epoch(run, epoch)
+            if interval and (epoch % interval == 0 or last):
+                _evaluate(run, row)
+            run.history.append(row)
+            if processes.rank == 0:
+                progress.report(row, scans)
+                if last or time.monotonic() - saved >= settings["checkpoint_every"]:
+                    checkpoint.save(job.checkpoint, run.state(), job.fingerprints)
+                    saved = time.monotonic()
+    finally:  # also of a training that diverges: it is work done
         if processes.rank == 0:
-            progress.report(row, scans)
-            if last or time.monotonic() - saved >= settings["checkpoint_every"]:
-                checkpoint.save(job.checkpoint, run.state(), job.fingerprints)
-                saved = time.monotonic()
+            print(f"pretrain: trained {progress.done} epochs", file=sys.stderr, flush=True)
     weights = run.best if run.best is not None else run.weights()
     return {key: value.detach().cpu() for key, value in weights.items()}, run.history
 
