@@ -174,3 +174,40 @@ def test_a_cell_may_be_of_one_data_set_and_must_be_large_enough(tmp_path):
     assert set(own.loc[own["role"] == "test", "dataset"]) == {"d", "other"}
     with pytest.raises(InputError, match=r"grid: tiny has 2 people to train on in fold 0"):
         run(tmp_path, scans, with_cells(tiny={"fraction": 0.03}))
+
+
+def roles(splits):
+    own = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 1)]
+    return own.set_index(["dataset", "participant_id", "fold"])["role"].to_dict()
+
+
+@pytest.mark.parametrize("scheme", ["holdout", "folds"])
+def test_a_data_set_added_or_a_patient_changed_moves_nobody(tmp_path, scheme):
+    config = {**CONFIG, "splits": {**CONFIG["splits"], "scheme": scheme}}
+    scans = cohort()
+    before = roles(run(tmp_path, scans, config))
+    other = cohort(60)
+    other["dataset"] = "a"  # in the alphabet's order it stands before
+    other["scan_id"] = other["scan_id"].str.replace("d_", "a_")
+    other["site"] = other["site"].str.replace("d/", "a/")
+    after = roles(run(tmp_path, pd.concat([scans, other], ignore_index=True), config))
+    assert before.items() <= after.items()
+    sick = ~scans["always_healthy"]
+    scans.loc[sick, "age"] += 3
+    assert roles(run(tmp_path, scans, config)) == before
+    gone = scans[scans["participant_id"] != scans.loc[sick, "participant_id"].iloc[0]]
+    assert roles(run(tmp_path, gone.reset_index(drop=True), config)).items() <= before.items()
+
+
+def test_each_data_set_is_shared_out_by_itself(tmp_path):
+    scans = cohort(240)
+    other = scans["participant_id"].str[-1].isin([*"0123"])
+    scans.loc[other, "dataset"] = "other"
+    scans.loc[other, "site"] = None  # unknown sites are none that is set apart
+    splits = run(tmp_path, scans, CONFIG)
+    one = splits[(splits["experiment"] == "lexp") & (splits["seed"] == 1)]
+    one = one.merge(scans.drop_duplicates(PERSON)[[*PERSON, "always_healthy"]], on=PERSON)
+    inside = one[(one["dataset"] == "other") & one["always_healthy"]]
+    share = inside["role"].value_counts(normalize=True)
+    assert share["calibration"] == pytest.approx(0.25, abs=0.02)
+    assert share["train"] == pytest.approx(0.5, abs=0.03)

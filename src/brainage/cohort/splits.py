@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from brainage.core.contracts.imaging import QC
 from brainage.core.files import InputError
 from brainage.core.subjects import PERSON, first_scans, site_factor, usable
 from brainage.core.tables import read_table, write_table
+
+Drawing = tuple[object, ...]
 
 
 def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> None:
@@ -41,11 +44,8 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
     """
     people = usable_people(read_table(scans, SCANS), read_table(qc, QC))
     settings = config["splits"]
-    rng = np.random.default_rng(config["seed"])
-    if settings["scheme"] == "folds":
-        drawn = _folds(people, settings, rng)
-    else:
-        drawn = [_holdout(people, settings, rng)]
+    draw = _folds if settings["scheme"] == "folds" else _holdout
+    drawn = draw(people, settings, config["seed"])
     rows = []
     for fold, roles in enumerate(drawn):
         if (roles == "train").sum() < settings["min_train"]:
@@ -60,7 +60,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                 if run["of"] == name:
                     continue
                 # The same draw for every cell of a seed, so that smaller parts lie in larger ones.
-                drawing = np.random.default_rng([config["seed"], fold, seed])
+                drawing = (config["seed"], fold, seed)
                 left = part_of_train(people[roles == "train"], run, drawing)
                 if len(left) < settings["min_train"]:
                     raise InputError(
@@ -78,42 +78,42 @@ def usable_people(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
     return first[columns].reset_index(drop=True)
 
 
-def _holdout(people: pd.DataFrame, settings: dict[str, Any], rng: np.random.Generator) -> pd.Series:
+def _holdout(people: pd.DataFrame, settings: dict[str, Any], seed: int) -> list[pd.Series]:
     apart = people["site"].isin([*settings["external_sites"], *settings["test_sites"]])
-    roles = pd.Series("", index=people.index, dtype=object)
-    roles[apart | ~people["always_healthy"]] = "test"
+    roles = pd.Series("test", index=people.index, dtype=object)
     shares = {role: settings[role] for role in ("validation", "calibration")}
     shares["test"] = settings["internal_test"]
-    inside = people.index[~apart & people["always_healthy"]]
-    roles[inside] = _share_out(people.loc[inside], shares, rng)
-    return roles
+    inside = people[~apart & people["always_healthy"]]
+    for _, own in inside.groupby("dataset", sort=True):
+        roles[own.index] = _share_out(own, shares, (seed, "roles"))
+    return [roles]
 
 
-def _folds(
-    people: pd.DataFrame, settings: dict[str, Any], rng: np.random.Generator
-) -> list[pd.Series]:
-    order = _by_site_and_age(people, rng)
-    fold_of = pd.Series(np.arange(len(order)) % settings["folds"], index=order).sort_index()
+def _folds(people: pd.DataFrame, settings: dict[str, Any], seed: int) -> list[pd.Series]:
+    healthy = people[people["always_healthy"]]
+    fold_of = pd.Series(-1, index=people.index)
+    for _, own in healthy.groupby("dataset", sort=True):
+        order = _by_site_and_age(own, (seed, "folds"))
+        fold_of[order] = np.arange(len(order)) % settings["folds"]
     shares = {role: settings[role] for role in ("validation", "calibration")}
     drawn = []
     for fold in range(settings["folds"]):
-        roles = pd.Series("", index=people.index, dtype=object)
-        test = (fold_of == fold) | ~people["always_healthy"]
-        roles[test] = "test"
-        roles[~test] = _share_out(people[~test], shares, rng)
+        roles = pd.Series("test", index=people.index, dtype=object)
+        others = healthy[fold_of[healthy.index] != fold]
+        for _, own in others.groupby("dataset", sort=True):
+            roles[own.index] = _share_out(own, shares, (seed, "roles", fold))
         drawn.append(roles)
     return drawn
 
 
-def _share_out(
-    people: pd.DataFrame, shares: dict[str, float], rng: np.random.Generator
-) -> pd.Series:
-    """Give roles in the stated shares, alike in site and age; who is left is train.
+def _share_out(people: pd.DataFrame, shares: dict[str, float], drawing: Drawing) -> pd.Series:
+    """Give people of one data set roles in the stated shares, alike in site and age.
 
-    People are ordered by site and age, and each role takes from that order at even steps, so
-    that every role spans the ages of every site.
+    They are ordered by site and age, and each role takes from that order at even steps, so that
+    every role spans the ages of every site; who is left is train. Each data set is shared out by
+    itself: one that is added changes nobody's role in another.
     """
-    order = _by_site_and_age(people, rng)
+    order = _by_site_and_age(people, drawing)
     wanted = np.array([*shares.values()])
     names = [*shares, "train"]
     # Largest remainder along the order: at each person the role that is most behind its share.
@@ -129,8 +129,8 @@ def _share_out(
     return result.mask(people["age_top_coded"] & (result != "test"), "")
 
 
-def part_of_train(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generator) -> pd.Index:
-    """Draw the people that a cell of the grid is fitted on.
+def part_of_train(people: pd.DataFrame, run: dict[str, Any], drawing: Drawing) -> pd.Index:
+    """Draw the people that a cell of the grid is trained on.
 
     They are taken from the order of site and age in the order of the bit-reversal permutation
     (van der Corput, 1935), whose every beginning is spread evenly: any fraction is alike in site
@@ -138,31 +138,42 @@ def part_of_train(fit: pd.DataFrame, run: dict[str, Any], rng: np.random.Generat
 
     Parameters
     ----------
-    fit
+    people
         The training people of all data sets: dataset, site and age.
     run
         `datasets` (None: all) and `fraction`.
-    rng
-        Where the draw begins.
+    drawing
+        What the draw follows from, beside the people.
 
     Returns
     -------
     pandas.Index
-        Of `train`: round(fraction * people of those data sets), at least one where there is one.
+        Of `people`: round(fraction * people of those data sets), at least one where there is one.
     """
     if run["datasets"] is not None:
-        fit = fit[fit["dataset"].isin(run["datasets"])]
-    order = _by_site_and_age(fit, rng)
+        people = people[people["dataset"].isin(run["datasets"])]
+    order = _by_site_and_age(people, drawing)
     if not len(order):
         return order
     bits = max(1, (len(order) - 1).bit_length())
     places = np.array([int(f"{number:0{bits}b}"[::-1], 2) for number in range(2**bits)])
-    places = (places[places < len(order)] + rng.integers(len(order))) % len(order)
+    first = int(_uniform(drawing) * len(order))
+    places = (places[places < len(order)] + first) % len(order)
     return order[places[: max(1, round(run["fraction"] * len(order)))]]
 
 
-def _by_site_and_age(people: pd.DataFrame, rng: np.random.Generator) -> pd.Index:
-    """Index ordered by site, then age, people of about one age shuffled."""
-    jitter = people["age"] + rng.uniform(-2, 2, len(people))
-    frame = pd.DataFrame({"site": site_factor(people), "age": jitter})
+def _by_site_and_age(people: pd.DataFrame, drawing: Drawing) -> pd.Index:
+    """Index ordered by site, then age, people of about one age shuffled.
+
+    What shuffles them follows from each person's name: who else is there changes nothing.
+    """
+    names = zip(people["dataset"], people["participant_id"], strict=True)
+    years = [4 * _uniform((*drawing, *name)) - 2 for name in names]
+    frame = pd.DataFrame({"site": site_factor(people), "age": people["age"] + years})
     return frame.sort_values(["site", "age"]).index
+
+
+def _uniform(drawing: Drawing) -> float:
+    """Return a number from 0 up to 1 that follows from what is given alone."""
+    digest = hashlib.sha256("/".join(map(str, drawing)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
