@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brainage.cohort import chunks, index
+from brainage.core.choices import module
 from brainage.core.contracts.imaging import REGIONS
 from brainage.core.decisions import read_decisions
 from brainage.core.exclusions import read_exclusions
@@ -66,7 +67,9 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         scan_ids |= {row["scan_id"] for row in read}
         people = dict.fromkeys(row["participant_id"] for row in read)
         found["chunks"][name] = _chunks(read, chunks.split(people, len(read), size))
-        found["tables"][name] = _tables(Path(settings["path"]), list(people))
+        reader = module("brainage.datasets.readers", settings["kind"])
+        tables = reader.tables(Path(settings["path"]), list(people))
+        found["tables"][name] = [str(path) for path in tables]
         found["listing"][name] = _listing(read)
     known = set().union(*diagnoses.values())
     with_diagnoses = {name for name, own_diagnoses in diagnoses.items() if own_diagnoses}
@@ -88,11 +91,6 @@ def _chunks(rows: list[index.Row], split: dict[str, list[str]]) -> dict[str, Any
         scans = found[chunk_of[row["participant_id"]]]["scans"]
         scans.append([row["scan_id"], row["t1w"]])
     return found
-
-
-def _tables(folder: Path, people: list[str]) -> list[str]:
-    sessions = [folder / person / f"{person}_sessions.tsv" for person in people]
-    return [str(folder / "participants.tsv"), *(str(path) for path in sessions if path.is_file())]
 
 
 def _listing(rows: list[index.Row]) -> str:

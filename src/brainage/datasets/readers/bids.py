@@ -210,11 +210,17 @@ def read(
     return rows, _remarks(dataset, images, people, sessions_of)
 
 
+def tables(folder: Path, participants: list[str]) -> list[Path]:
+    """Return the files that are read beside the images."""
+    sessions = [folder / person / f"{person}_sessions.tsv" for person in participants]
+    return [folder / "participants.tsv", *(path for path in sessions if path.is_file())]
+
+
 def _require_age(
     folder: Path, dataset: str, people: dict[str, Row], sessions_of: dict[str, dict[str, Row]]
 ) -> None:
-    tables = [people, *sessions_of.values()]
-    if not any("age" in row for table in tables for row in table.values()):
+    read = [people, *sessions_of.values()]
+    if not any("age" in row for table in read for row in table.values()):
         found = ", ".join(c for c in next(iter(people.values()), {}) if c != "line")
         raise InputError(
             f"{folder / 'participants.tsv'}: no column 'age' (years at the scan), and no "
