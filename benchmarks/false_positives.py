@@ -22,9 +22,10 @@ from scipy import stats
 
 from brainage.core.config import defaults
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.subjects import visit_order
 from brainage.statistics.groups import group_rows
 from brainage.statistics.longitudinal import followed_up, own_slopes, slope_rows
-from brainage.statistics.people import Experiment, in_order
+from brainage.statistics.people import Experiment
 from brainage.statistics.roc import roc_rows
 
 SIZES = {"60 + 20": (60, 20), "8 + 8": (8, 8), "20 + 20": (20, 20), "60 + 60": (60, 60)}
@@ -35,8 +36,6 @@ FIRST_AGE = {"CN": 65.0, "AD": 75.0}
 SETTINGS = {
     **defaults("statistics"),
     "groups": ["CN", "AD"],
-    "healthy": ["CN"],
-    "external_sites": [],
     "seed": 2025,
 }
 
@@ -61,7 +60,7 @@ def cohort(sizes: tuple[int, int], noise: float, rng: np.random.Generator) -> Ex
                         "dataset": "null",
                         "participant_id": f"sub-{group}{number}",
                         "session_id": f"ses-{visit}",
-                        "site": f"site {number % 2}",
+                        "site": f"null/site {number % 2}",
                         "scanner": f"scanner {number % 2}",
                         "sex": sex,
                         "diagnosis": group,
@@ -72,7 +71,7 @@ def cohort(sizes: tuple[int, int], noise: float, rng: np.random.Generator) -> Ex
                 )
     scans = pd.DataFrame(rows)
     scans = scans.assign(gap_beheshti=scans["gap_cole"], in_age_range=True, folds=1)
-    return Experiment("null", in_order(scans), (1.0,))
+    return Experiment("null", visit_order(scans), (1.0,))
 
 
 def p_of_groups(experiment: Experiment) -> dict[str, float | None]:

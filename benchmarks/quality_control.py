@@ -27,15 +27,16 @@ from typing import Any
 import defects
 import numpy as np
 import pandas as pd
-from brainage.core.versions import module_hash
 
-from brainage.cohort.index import index_scans
+from brainage.cohort.index import join
 from brainage.core.choices import module
 from brainage.core.config import complete, defaults
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import MEASURES, QC
 from brainage.core.derivatives import MASK, derivative
 from brainage.core.tables import read_table, write_table
+from brainage.core.versions import module_hash
+from brainage.datasets.scans import read_dataset
 from brainage.imaging import chunk, quality
 from brainage.imaging.measure import PACKAGE, all_measures, of_scans
 
@@ -126,8 +127,8 @@ def judged(work: Path, scans: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFr
 
 def untouched(name: str, folder: Path, work: Path, every: int, processes: int) -> Cohort:
     config = complete({"datasets": {name: {"kind": "bids", "path": str(folder)}}})
-    scans, _ = index_scans(config)
-    scans = scans[::every].set_index("scan_id", drop=False)
+    rows, _ = read_dataset(name, config["datasets"][name], "first")
+    scans = pd.DataFrame(join(rows, config))[::every].set_index("scan_id", drop=False)
     scans["t1w"] = [str(folder / path) for path in scans["t1w"]]
     named = [(scan_id, Path(path)) for scan_id, path in scans["t1w"].items()]
     measures = processed(work, name, named, processes)

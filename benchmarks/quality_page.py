@@ -26,14 +26,15 @@ from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import QC
 from brainage.core.derivatives import PICTURE, derivative
 from brainage.core.tables import write_table
-from brainage.reporting.quality_page import MEASURE_NAMES, write_quality_page
+from brainage.reporting.quality_page import write_quality_page
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
+    "datasets": {"many": {"kind": "bids"}},
     "report": {"title": "Simulated scans"},
     "statistics": {"groups": ["CN", "MCI", "AD"], "control": "CN"},
     "quality": {"decisions": None},
 }
-MEASURES = [*MEASURE_NAMES, *(f"further_measure_{k}" for k in range(25 - len(MEASURE_NAMES)))]
+MEASURES = [f"measure_{k}" for k in range(25)]
 SCROLL = """
 const done = arguments[0], root = document.scrollingElement, start = performance.now();
 let steps = 0, longest = 0, last = start;

@@ -25,9 +25,9 @@ from unittest import mock
 
 import nibabel
 import numpy as np
-from brainage.core.versions import module_hash
 
 from brainage.core.files import written_whole
+from brainage.core.versions import module_hash
 from brainage.imaging import bias, geometry, register
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.reading import COARSE, Head, read

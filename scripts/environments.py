@@ -18,7 +18,8 @@ PACKAGES = {
     ),
     "analysis": (
         "Probes, statistics, figures and pages.",
-        "click jinja2 markupsafe matplotlib nibabel numpy pandas pillow scikit-learn scipy statsmodels",
+        "click jinja2 markupsafe matplotlib nibabel numpy pandas pillow scikit-learn scipy "
+        "statsmodels",
     ),
 }
 

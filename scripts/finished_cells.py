@@ -1,7 +1,8 @@
 """Print the accuracy of every experiment whose folds are all trained, before the others are.
 
-A second table has the main experiment's absolute errors minus those of each other, paired by
-person, and the errors in the first fold alone.
+Experiments are ranked by single trainings over the seeds that all of them have; the mean of an
+experiment's seeds stands below. A second table has the main experiment's absolute errors minus
+those of each other, paired by person, over the same seeds, and the errors in the first fold alone.
 
     PYTHONPATH=src python scripts/finished_cells.py CONFIG RESULTS [OUT]
 
@@ -12,22 +13,26 @@ to OUT (RESULTS/finished), a Markdown table to stdout.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
 from brainage.core.config import complete
-from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.contracts.probing import BASELINES, PREDICTIONS
 from brainage.core.contracts.statistics import ACCURACY
 from brainage.core.files import InputError
+from brainage.core.intervals import bootstrap_interval
+from brainage.core.layout import Layout
+from brainage.core.subjects import PERSON, find_sites
 from brainage.core.tables import read_table
+from brainage.core.training import Training
 from brainage.probing.gather import gather
-from brainage.statistics.accuracy import bootstrap_interval, measure_accuracy
+from brainage.statistics.accuracy import measure_accuracy
 from brainage.statistics.gaps import compute_gaps
-
-BASELINES = ("ridge_voxels", "mean")
 
 
 def finished(config: dict[str, Any], results: Path) -> dict[str, list[Path]]:
@@ -40,7 +45,7 @@ def finished(config: dict[str, Any], results: Path) -> dict[str, list[Path]]:
     for name, own in seeds.items():
         for seed in own:
             paths = [
-                results / "probing" / name / f"fold-{fold}_seed-{seed}" / "predictions.tsv"
+                Layout(results).file("predictions_of", training=Training(name, fold, seed))
                 for fold in range(folds)
             ]
             if all(path.is_file() for path in paths):
@@ -55,74 +60,82 @@ def table(config: dict[str, Any], results: Path, out: Path) -> str:
         raise InputError(f"{results}: no experiment has all its folds yet")
     gather([path for own in paths.values() for path in own], out / "predictions.tsv", PREDICTIONS)
     compute_gaps(out / "predictions.tsv", out / "gaps.tsv", out / "reference.tsv")
-    settings = {
-        **config["statistics"],
-        "seed": config["seed"],
-        "healthy": config["cohort"]["healthy"],
-        "external_sites": config["splits"]["external_sites"],
-    }
+    predictions = read_table(out / "predictions.tsv", PREDICTIONS)
+    sites = set(predictions["site"].dropna())
+    external = find_sites(config["splits"]["external_sites"], sites, "splits.external_sites")
+    settings = {**config["statistics"], "seed": config["seed"], "external_sites": external}
     measure_accuracy(out / "gaps.tsv", out / "predictions.tsv", out / "accuracy.tsv", settings)
     rows = read_table(out / "accuracy.tsv", ACCURACY)
-    rows = rows[rows["people"] == "all"].set_index(["experiment", "metric"])
-    folds = len({path.parent.name.split("_")[0] for path in paths[min(paths)]})
-    order = rows.xs("mae", level="metric")["estimate"].sort_values().index
+    rows = rows[rows["people"] == "all"].set_index(["predictor", "experiment", "metric"])
     lines = [
-        "| experiment | seeds | n | MAE (years) [95 %] | single seeds | r | R² "
+        "| experiment | seeds | n | MAE (years) [95 %] | single trainings | r | R² "
         "| MAE − ridge [95 %] | verdict |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name in order:
-        value = {metric: rows.loc[(name, metric)] for metric in ("mae", "r", "r2")}
-        mae = value["mae"]
-        paired = ["–", "–"]
-        if (name, "mae_minus_ridge") in rows.index:
-            against = rows.loc[(name, "mae_minus_ridge")]
-            paired = [_interval(against), str(against["verdict"])]
-        spread = "–" if mae["seed_low"] != mae["seed_low"] else _range(mae)
-        cells = [name, str(len(paths[name]) // folds), str(mae["n"]), _interval(mae), spread]
-        cells += [_number(value[metric]["estimate"]) for metric in ("r", "r2")]
-        lines.append(f"| {' | '.join([*cells, *paired])} |")
-    lines += _against_main(config, out / "predictions.tsv", settings)
+    seeds = predictions.groupby("experiment")["seed"].unique()
+    own = [set(found) for name, found in seeds.items() if name not in BASELINES]
+    shared = set.intersection(*own) if own else set()
+    for predictor in ("single", "ensemble"):
+        maes = rows.xs("mae", level="metric")["estimate"]
+        maes = maes[maes.index.get_level_values("predictor") == predictor]
+        for _, name in maes.sort_values().index:
+            count = len(seeds[name])
+            if predictor == "single" and name not in BASELINES:
+                count = len(shared) or count
+            lines.append(_line(rows, predictor, name, count))
+    everyone = predictions[predictions["seed"].isin(shared or set(predictions["seed"]))]
+    baselines = predictions[predictions["experiment"].isin(BASELINES)]
+    compared = pd.concat([everyone[~everyone["experiment"].isin(BASELINES)], baselines])
+    lines += _against_main(config["report"]["main_experiment"], compared, settings)
     lost = [name for name in config["runs"] if name not in paths]
     return "\n".join(lines + ([f"\nNot finished: {', '.join(lost)}."] if lost else []))
 
 
-def _against_main(config: dict[str, Any], predictions: Path, settings: dict[str, Any]) -> list[str]:
+def _line(rows: pd.DataFrame, predictor: str, name: str, seeds: int) -> str:
+    """A row of the first table; that of an ensemble says so."""
+    mae = rows.loc[(predictor, name, "mae")]
+    paired = ["–", "–"]
+    if (predictor, name, "mae_minus_ridge") in rows.index:
+        against = rows.loc[(predictor, name, "mae_minus_ridge")]
+        paired = [_interval(against), str(against["verdict"])]
+    spread = "–" if mae["seed_low"] != mae["seed_low"] else _range(mae)
+    words = name if predictor == "single" else f"{name}, mean of its seeds"
+    cells = [words, str(seeds), str(mae["n"]), _interval(mae), spread]
+    cells += [_number(rows.loc[(predictor, name, metric)]["estimate"]) for metric in ("r", "r2")]
+    return f"| {' | '.join([*cells, *paired])} |"
+
+
+def _against_main(main: str, rows: pd.DataFrame, settings: dict[str, Any]) -> list[str]:
     """Lines of the second table; none where the main experiment is not finished."""
-    rows = read_table(predictions, PREDICTIONS)
     rows = rows[(rows["role"] == "test") & rows["age"].notna()]
-    main, first = config["report"]["main_experiment"], rows["seed"].min()
     if main not in set(rows["experiment"]):
         return []
-    every, one_seed = _errors(rows), _errors(rows[rows["seed"] == first])
+    errors = _errors(rows)
     in_fold = _errors(rows[rows["fold"] == rows["fold"].min()]).mean()
     lines = [
-        f"\n{main} minus each other, absolute errors (years) paired by person [95 %]; "
-        f"in the first fold alone {main} is off by {_number(in_fold[main])}:\n",
-        f"| other | all seeds | seed {first} alone | MAE of the other in the first fold |",
-        "| --- | --- | --- | --- |",
+        f"\n{main} minus each other, absolute errors (years) of single trainings paired by person "
+        f"[95 %]; in the first fold alone {main} is off by {_number(in_fold[main])}:\n",
+        "| other | difference | MAE of the other in the first fold |",
+        "| --- | --- | --- |",
     ]
-    for name in [name for name in every if name != main]:
-        cells = []
-        for errors in (every, one_seed):
-            if name not in errors or main not in errors:
-                cells.append("–")
-                continue
-            pair = errors[[main, name]].dropna()
-            difference = (pair[main] - pair[name]).to_numpy()
-            low, high = bootstrap_interval(
-                lambda _, paired: paired.mean(-1), difference, difference, settings
-            )
-            cells.append(_interval({"estimate": difference.mean(), "low": low, "high": high}))
-        lines.append(f"| {name} | {' | '.join(cells)} | {_number(in_fold[name])} |")
+    for name in [name for name in errors if name != main]:
+        pair = errors[[main, name]].dropna()
+        difference = (pair[main] - pair[name]).to_numpy()
+        low, high = bootstrap_interval(partial(_means, difference), len(difference), settings)
+        cell = _interval({"estimate": difference.mean(), "low": low, "high": high})
+        lines.append(f"| {name} | {cell} | {_number(in_fold[name])} |")
     return lines
 
 
+def _means(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    return values[drawn].mean(-1)
+
+
 def _errors(rows: pd.DataFrame) -> pd.DataFrame:
-    """Absolute error of each person (rows) by each experiment, from the mean over its seeds."""
-    keys = ["experiment", "dataset", "participant_id"]
-    ages = rows.groupby([*keys, "scan_id"])[["age", "predicted_age"]].mean()
-    return (ages["predicted_age"] - ages["age"]).abs().groupby(keys).mean().unstack("experiment")
+    """Absolute error of each person (rows) by each experiment, mean over single trainings."""
+    errors = (rows["predicted_age"] - rows["age"]).abs()
+    keys = [rows[column] for column in ("experiment", *PERSON)]
+    return errors.groupby(keys).mean().unstack("experiment")
 
 
 def _number(value: float) -> str:

@@ -46,7 +46,8 @@ import yaml
 from brainage.core.config import complete
 from brainage import planning
 demo = yaml.safe_load(open({str(ROOT / "config" / "config.yaml")!r}))
-demo["datasets"]["one"] = {{"kind": "bids", "path": {str(tmp_path / "one")!r}, "all_controls": True}}
+one = {{"kind": "bids", "path": {str(tmp_path / "one")!r}, "all_controls": True}}
+demo["datasets"]["one"] = one
 plan = planning.plan(complete(demo))
 print(len(plan["chunks"]["demo"]), plan["groups"], len(plan["tables"]["one"]))
 """

@@ -13,6 +13,7 @@ from typing import Any
 from brainage.cohort import chunks, index
 from brainage.core.contracts.imaging import REGIONS
 from brainage.core.decisions import read_decisions
+from brainage.core.exclusions import read_exclusions
 from brainage.core.subjects import find_sites, site_key
 from brainage.core.tsv import read_checked
 from brainage.datasets.scans import read_dataset
@@ -36,6 +37,7 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         that its reader reads. ``listing``: by data set, a hash of its scan_ids and paths.
         ``remarks``: what should be said. ``groups``: diagnoses that are compared.
         ``external_sites`` and ``test_sites``: those of the config as ``dataset/site``.
+        ``exclude``: scans that are never read, with the reason or None.
 
     Raises
     ------
@@ -73,7 +75,9 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
     found["groups"] = index.compared_groups(known, config["statistics"])
     for key in ("external_sites", "test_sites"):
         found[key] = find_sites(config["splits"][key], sites, f"splits.{key}")
-    _check_tables(config, scan_ids)
+    # The scans of a simulated data set are not known by now.
+    simulated = any(data["kind"] == "simulated" for data in config["datasets"].values())
+    found["exclude"] = _tables_of_people(config, None if simulated else scan_ids)
     return found
 
 
@@ -96,11 +100,12 @@ def _listing(rows: list[index.Row]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _check_tables(config: dict[str, Any], scan_ids: set[str]) -> None:
-    """Read what a person wrote and a later step will need."""
+def _tables_of_people(config: dict[str, Any], scan_ids: set[str] | None) -> dict[str, str | None]:
+    """Read what a person wrote and a later step will need; return the scans that are excluded."""
     if config["quality"]["decisions"] is not None:
-        # The scans of a simulated data set are not known by now.
-        simulated = any(data["kind"] == "simulated" for data in config["datasets"].values())
-        read_decisions(config["quality"]["decisions"], None if simulated else scan_ids)
+        read_decisions(config["quality"]["decisions"], scan_ids)
     if config["probing"]["regions"] is not None:
         read_checked(Path(config["probing"]["regions"]), REGIONS)
+    if config["imaging"]["exclude"] is None:
+        return {}
+    return read_exclusions(config["imaging"]["exclude"], scan_ids)

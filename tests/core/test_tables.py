@@ -3,12 +3,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brainage.core.contract import Column, Table
 from brainage.core.contracts.cohort import SPLITS
 from brainage.core.contracts.imaging import QC
-from brainage.core.contracts.learning import INDEX
 from brainage.core.files import InputError
 from brainage.core.tables import check_table, read_table, write_table
 
+INDEX = Table(
+    "index.tsv",
+    "Rows of an array.",
+    (Column("scan_id", "text", "the scan"), Column("row", "integer", "its row")),
+    key=("scan_id",),
+)
 QC_ROWS = pd.DataFrame(
     {"verdict": ["pass", "fail"], "scan_id": ["d_sub-2", "d_sub-1"], "reason": [None, "no brain"]}
 )

@@ -45,6 +45,7 @@ def test_the_check_for_identifiers_finds_them_in_dicom_itself(clinic):
     assert UID not in missing
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_and_nothing_is_done_twice(
     clinic, converted, tmp_path, monkeypatch
 ):

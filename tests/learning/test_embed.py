@@ -1,13 +1,15 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from brainage.core.config import defaults
+from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.learning import INDEX
 from brainage.core.files import InputError, write_json
 from brainage.core.store import open_store
-from brainage.core.tables import read_table
+from brainage.core.tables import read_table, write_table
 from brainage.learning import embed, pretrain, store
 from tests.learning.toys import write_grey
 from tests.learning.trainings import TOY, results
@@ -40,7 +42,7 @@ def copied(toy, encoder, tmp_path):
 
 
 def run(files):
-    embed.embed(files, TOY, device="cpu", threads=1)
+    embed.embed(files, TOY, device="cpu", threads=1, code="c")
     return [files.file(name, training=TOY) for name in ("embeddings", "embedding_index")]
 
 
@@ -91,7 +93,59 @@ def test_training_and_embedding_see_grey_matter(toy, tmp_path, channels):
     plain.folder("training", training=TOY).symlink_to(wide.folder("training", training=TOY))
     with pytest.raises(InputError, match="the store has no grey matter"):
         run(plain)
+    shutil.rmtree(wide.folder("finished") / "embeddings")
     maps = np.load(wide.file("grey_matter"))
     np.save(wide.file("grey_matter"), maps[:, ::-1])
     after = np.load(run(wide)[0])
     assert not np.allclose(before, after)
+
+
+def with_scans(toy, files, scan_ids):
+    """Build a store of these scans only."""
+    qc = read_table(toy.files.file("qc"), QC)
+    qc.loc[~qc["scan_id"].isin(scan_ids), "verdict"] = "fail"
+    for path in (files.file("qc"), files.folder("store")):
+        if path.is_symlink():
+            path.unlink()
+    write_table(qc, files.file("qc"), QC)
+    if not files.folder("imaging").joinpath("toy").exists():
+        files.folder("imaging").joinpath("toy").symlink_to(toy.files.folder("imaging") / "toy")
+    store.build(files)
+
+
+def test_a_brain_is_embedded_alike_alone_and_among_others(toy, encoder, copied):
+    array, index = run(encoder)
+    rows = read_table(index, INDEX).set_index("scan_id")["row"]
+    for scan_ids in (["toy_sub-07"], ["toy_sub-03", "toy_sub-07", "toy_sub-15"]):
+        with_scans(toy, copied, scan_ids)
+        shutil.rmtree(copied.folder("finished"), ignore_errors=True)
+        alone = np.load(run(copied)[0])
+        assert alone.tobytes() == np.load(array)[rows[scan_ids].to_numpy()].tobytes()
+
+
+def test_only_new_brains_are_embedded(toy, encoder, copied, capsys):
+    expected = run(encoder)[0].read_bytes()
+    every = [row["scan_id"] for row in toy.rows]
+
+    def embedded(scan_ids):
+        with_scans(toy, copied, scan_ids)
+        capsys.readouterr()
+        array, _ = run(copied)
+        return capsys.readouterr().err.strip(), array.read_bytes()
+
+    assert embedded(every[:4])[0] == "embed: 4 brains embedded, 0 found"
+    assert embedded(every) == ("embed: 13 brains embedded, 4 found", expected)
+    assert embedded(every[5:])[0] == "embed: 0 brains embedded, 12 found"
+    assert embedded(every) == ("embed: 0 brains embedded, 17 found", expected)
+    # Half a file of them is none.
+    (kept,) = (copied.folder("finished") / "embeddings").iterdir()
+    kept.write_bytes(kept.read_bytes()[:1000])
+    message, array = embedded(every)
+    assert message.endswith("embed: 17 brains embedded, 0 found")
+    assert array == expected
+
+
+def test_other_weights_or_code_find_nothing(copied, capsys):
+    run(copied)
+    embed.embed(copied, TOY, device="cpu", threads=1, code="d")
+    assert capsys.readouterr().err.endswith("embed: 17 brains embedded, 0 found\n")

@@ -27,16 +27,59 @@ def unbalanced():
     )
 
 
-def test_batches_take_each_person_once(fit):
+def some(count):
+    """People of one scan each."""
+    return people.Group(
+        scan_ids=[f"x_sub-{i}" for i in range(count)],
+        rows=np.arange(count),
+        ages=np.linspace(20, 80, count, dtype=np.float32),
+        sites=np.full(count, "x/A"),
+        people=[np.array([i]) for i in range(count)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "steps"),
+    [(33, 32, [1] * 31 + [2]), (32, 32, [1]), (63, 32, [1, 2]), (20, 32, [1]), (10, 4, [2, 3])],
+)
+def test_every_batch_is_full_and_everyone_comes_equally_often(count, size, steps):
+    group, counts = some(count), np.zeros(count, dtype=int)
+    for epoch in range(1, 101):
+        parts = people.batches(group, size, 1, epoch)
+        assert {len(part) for part in parts} == {min(size, count)}
+        assert all(len(set(part.tolist())) == len(part) for part in parts)
+        if epoch <= len(steps):
+            assert len(parts) == steps[epoch - 1]
+        counts += np.bincount(np.concatenate(parts), minlength=count)
+        assert counts.max() - counts.min() <= 1
+    assert counts.sum() == 100 * count // min(size, count) * min(size, count)
+
+
+@pytest.mark.parametrize(("count", "size"), [(33, 32), (32, 32), (40, 32), (7, 32), (5, 4)])
+def test_a_part_of_the_people_has_as_many_steps_as_all(count, size):
+    group, whole, counts = some(count), some(100), np.zeros(count, dtype=int)
+    for epoch in range(1, 41):
+        parts = people.batches(group, size, 1, epoch, steps_people=100)
+        assert len(parts) == len(people.batches(whole, size, 1, epoch))
+        assert {len(part) for part in parts} == {min(size, count)}
+        assert all(len(set(part.tolist())) == len(part) for part in parts)
+        counts += np.bincount(np.concatenate(parts), minlength=count)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_each_scan_of_a_person_comes(fit):
     seen = set()
-    for epoch in range(20):
-        parts = people.batches(fit, 4, 1, epoch)
-        assert [len(part) for part in parts] == [4, 3, 3]
-        positions = np.concatenate(parts)
+    for epoch in range(1, 21):
+        (positions,) = people.batches(fit, 10, 1, epoch)
         owners = [next(i for i, own in enumerate(fit.people) if p in own) for p in positions]
         assert sorted(owners) == list(range(10))
         seen |= set(positions.tolist())
     assert seen == set(range(11))
+
+
+def test_neighbours_in_the_round_do_not_stay_together():
+    batches = [frozenset(people.batches(some(8), 4, 1, e)[0].tolist()) for e in range(1, 30)]
+    assert len(set(batches)) > 10
 
 
 def test_sites_come_with_their_data_set(fit):
@@ -56,7 +99,7 @@ def test_sites_come_with_their_data_set(fit):
 def test_what_is_balanced_comes_equally_often(sampling, share_of_b, share_of_old):
     group = unbalanced()
     drawn = []
-    for epoch in range(300):
+    for epoch in range(1, 301):
         parts = people.batches(group, 6, 1, epoch, sampling)
         assert [len(part) for part in parts] == [6] * 20
         assert all(len(set(part.tolist())) == 6 for part in parts)

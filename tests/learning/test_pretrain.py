@@ -19,14 +19,13 @@ from torch import nn
 from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.files import InputError, write_text
 from brainage.core.layout import Layout
-from brainage.core.store import open_store
 from brainage.core.tables import read_table, write_table
 from brainage.core.training import Training
 from brainage.learning import augment, people, pretrain
 from brainage.learning.encoders import small
 from brainage.learning.losses import exp
 from brainage.learning.run import Run
-from tests.learning.trainings import SMALL, TOY, output, read_history, results, run
+from tests.learning.trainings import SMALL, output, read_history, results, run
 
 
 @pytest.fixture(scope="module")
@@ -292,15 +291,6 @@ def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monk
         return augmented(volumes, keys, *more)
 
     monkeypatch.setattr(augment, "augment", seen)
-
-    train, _ = people.read_groups(toy.files, open_store(toy.files.folder("store")), TOY)
-    parts = people.batches(train, 4, 1, 5, steps=8)
-    assert len(parts) == 8
-    # The first round is that of an epoch of its own; then everyone comes again.
-    once = people.batches(train, 4, 1, 5)
-    assert all(np.array_equal(a, b) for a, b in zip(parts, once, strict=False))
-    owners = [next(i for i, own in enumerate(train.people) if p in own) for p in np.hstack(parts)]
-    assert set(np.bincount(owners, minlength=10)) <= {2, 3}
 
     splits = read_table(toy.files.file("splits"), SPLITS)
     drop = splits[splits["role"] == "train"].index[::2]

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from brainage.core.contracts.cohort import SPLITS
@@ -107,3 +108,23 @@ def test_schedules(schedule):
     assert rates[1] < rates[2] <= 1.0
     expected = {"cosine": 0.0, "step": 0.9**4, "constant": 1.0}[schedule]
     assert rates[40] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
+def test_no_step_is_taken_at_rate_0(toy, tmp_path, monkeypatch, schedule):
+    original, rates = Run.step, []
+
+    def step(self, positions, stored, epoch, rate):
+        rates.append(rate)
+        return original(self, positions, stored, epoch, rate)
+
+    monkeypatch.setattr(Run, "step", step)
+    run(toy, tmp_path, schedule=schedule, warmup_epochs=2, learning_rate=1e-3, epochs=4)
+    # Two steps an epoch: the warm-up rises through the middles of its four steps.
+    falls = 0.5 * (1 + np.cos(np.pi * np.arange(0.25, 4, 0.5) / 4)) if schedule == "cosine" else 1
+    rises = np.minimum(np.arange(0.25, 4, 0.5) / 2, 1)
+    assert rates == pytest.approx(1e-3 * rises * falls)
+    assert min(rates) > 0
+    first, *_, last = read_history(tmp_path)["learning_rate"]
+    assert rates[0] < first < rates[1]
+    assert rates[-1] <= last <= rates[-2]

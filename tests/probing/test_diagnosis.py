@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
+from brainage.core.subjects import site_key
 from brainage.core.tables import read_table
 from brainage.probing.diagnosis import probe_diagnosis
 
@@ -61,3 +63,19 @@ def test_groups_of_different_sites_give_no_rows(tmp_path):
 def test_no_diagnosis_gives_no_rows(tmp_path):
     people = {"train": (30, "train", None, "A", 1), "test": (30, "test", None, "X", 1)}
     assert len(scored(study(tmp_path, **people))) == 0
+
+
+@pytest.mark.parametrize("site", [None, "1"])
+def test_groups_of_different_data_sets_give_no_rows(tmp_path, site):
+    people = {
+        "train": (30, "train", "CN", "A", 1),
+        "controls": (30, "test", "CN", "X", 1, "ours"),
+        "patients": (30, "test", "AD", "X", 1, "theirs"),
+    }
+    made = study(tmp_path, **people)
+    made.scans["site"] = [site_key(dataset, site) for dataset in made.scans["dataset"]]
+    assert len(scored(made)) == 0
+    # In one data set the very same people are scored.
+    made.scans["dataset"] = made.splits["dataset"] = "ours"
+    made.scans["site"] = site_key("ours", site)
+    assert len(scored(made)) == 60

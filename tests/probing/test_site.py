@@ -14,13 +14,14 @@ from .simulated import CELL, SETTINGS, TRAINING, Study, study
 
 def probed(made: Study, training: Training = TRAINING, **changes) -> pd.DataFrame:
     files = made.write()
-    probe_site(files, training, {**SETTINGS, **changes})
+    # Fewer folds and voxels than the default, for the time they take.
+    probe_site(files, training, {**SETTINGS, "folds": 3, "site_voxels": 8, **changes})
     out = files.file("site_probe_of", training=training)
     return read_table(out, SITE_PROBE).set_index(["probe", "protocol"])
 
 
 def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
-    rows = probed(study(tmp_path))
+    rows = probed(study(tmp_path), site_voxels=40)
     assert rows["n"].unique().tolist() == [55] and rows["sites"].unique().tolist() == [2]
     assert (rows["chance"] == 0.5).all()
     assert rows.loc["voxels", "balanced_accuracy"].min() > 0.9
@@ -32,7 +33,7 @@ def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
 def test_site_is_found_where_it_is(tmp_path):
     made = study(tmp_path)
     made.embeddings[:, 5] += 4 * (made.scans["site"] == "demo/A")
-    rows = probed(made)
+    rows = probed(made, folds=5)
     assert rows.loc[("embedding", "converged"), "balanced_accuracy"] > 0.9
 
 
@@ -70,3 +71,36 @@ def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
     assert (cell["experiment"] == "lexp.all.0.5").all()
     same = ["balanced_accuracy", "low", "high", "sites", "n"]
     pd.testing.assert_frame_equal(cell[same], whole[same])
+
+
+def test_sites_of_one_name_are_two_in_two_data_sets(tmp_path):
+    made = study(
+        tmp_path,
+        train=(30, "train", "CN", "1", 1, "ours"),
+        ours=(20, "test", "CN", "1", 1, "ours"),
+        theirs=(20, "test", "CN", "1", 1, "theirs"),
+    )
+    # Trained on one site: that of the other data set is none of the sites that are predicted.
+    assert len(probed(made)) == 0
+    made = study(
+        tmp_path,
+        train_ours=(30, "train", "CN", "1", 1, "ours"),
+        train_theirs=(30, "train", "CN", "1", 1, "theirs"),
+        ours=(20, "test", "CN", "1", 1, "ours"),
+        theirs=(20, "test", "CN", "1", 1, "theirs"),
+    )
+    rows = probed(made)
+    assert (rows["sites"] == 2).all() and (rows["n"] == 40).all()
+
+
+def test_an_unknown_site_is_never_predicted(tmp_path):
+    made = study(tmp_path)
+    made.scans.loc[made.scans["site"] == "demo/B", "site"] = None
+    assert len(probed(made)) == 0
+
+
+def test_whether_somebody_is_healthy_is_read_from_the_table(tmp_path):
+    made = study(tmp_path)
+    people = made.scans["participant_id"].str.startswith("sub-test")
+    made.scans.loc[people & (made.scans["site"] == "demo/A"), "healthy"] = False
+    assert (probed(made)["n"] == 45).all()

@@ -45,6 +45,7 @@ PACKAGES = {
     },
     "brainage.learning.encoders": {"small": ("small network", "a small network")},
     "brainage.imaging.measures": {
+        "template_overlap": ("overlap with the template's mask (Dice)", "overlap"),
         "snr_wm": ("signal to noise in white matter", "SNR"),
         "cohort_correlation": ("correlation with the other brains", "correlation"),
     },

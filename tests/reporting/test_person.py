@@ -155,13 +155,13 @@ def test_failed_scan_has_no_number_even_where_the_tables_hold_one(edited, write)
 def test_a_manual_decision_on_a_scan_is_named(edited, write):
     def keep(frame):
         rows = frame["scan_id"] == "demo_sub-C002_ses-3"
-        reason = "manual decision: keep (only the nose is cut); automatic verdict: fail: stripes"
+        reason = "kept by manual decision (only the nose is cut); automatic verdict: fail: stripes"
         frame.loc[rows, ["reason", "decision", "machine_verdict"]] = [reason, "keep", "fail"]
         return frame
 
     page = write(edited(qc=keep), ["sub-C002"])["demo_sub-C002"]
     assert "pass (manual decision)" in page.text
-    assert "Quality control: manual decision: keep (only the nose is cut); automatic" in page.text
+    assert "Quality control: kept by manual decision (only the nose is cut); automatic" in page.text
 
 
 def test_later_failure_leaves_the_earlier_result_and_is_told(study, write):
@@ -205,7 +205,10 @@ def test_no_line_across_a_change_of_scanner(edited, write):
 
 def test_people_who_trained_the_model_get_no_number(study, write):
     splits = read_table(study["splits"], SPLITS)
-    for role, words in (("train", "was trained on this person"), ("calibration", "healthy reference itself")):
+    for role, words in (
+        ("train", "was trained on this person"),
+        ("calibration", "healthy reference itself"),
+    ):
         name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
         page = write(study, [name])[f"demo_{name}"]
         assert words in page.text

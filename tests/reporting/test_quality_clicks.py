@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import copy
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brainage import cli
 from brainage.core.config import defaults
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import MEASURES, QC
 from brainage.core.decisions import read_decisions
 from brainage.core.derivatives import PICTURE, derivative
 from brainage.core.tables import read_table, write_table
+from brainage.imaging.quality import assess
 from brainage.reporting.quality_page import write_quality_page
 from tests.imaging.test_quality import cohort
 from tests.reporting.conftest import check_page
@@ -33,6 +32,7 @@ class Study:
         imaging = folder / "imaging"
         scans, measures = cohort(imaging)
         scans["diagnosis"] = ["CN", "AD", "CN"] * 10
+        scans["healthy"] = scans["always_healthy"] = scans["diagnosis"] == "CN"
         measures["fault"] = measures["fault"].astype(object)
         measures.loc[2, "fault"] = "the file ends early"
         measures.loc[3, "template_overlap"] = 0.6
@@ -48,10 +48,8 @@ class Study:
         settings["quality"] = defaults("quality") | {"decisions": decisions and str(decisions)}
         imaging = self.folder / "imaging"
         self.settings = settings
-        command = ["quality", imaging / "qc.tsv", "--scans", self.folder / "scans.tsv"]
-        command += ["--imaging", imaging, "--chunks", '{"demo": [0]}']
-        command += ["--settings", json.dumps({"quality": settings["quality"]})]
-        assert cli.main([str(part) for part in command]) == 0
+        measures, qc = [imaging / "chunks" / "demo_0.tsv"], imaging / "qc.tsv"
+        assess(measures, self.folder / "scans.tsv", qc, settings["quality"], imaging)
         return self.show(imaging / "qc.tsv")
 
     def show(self, qc: Path) -> str:
@@ -167,7 +165,7 @@ def test_a_click_through_is_saved_and_read_back(
     reader.find("#search").clear()
     reader.press(ODD, "keep")
     assert "2 decisions: 1 keep, 1 drop; 2 new, not saved" in reader.text("#said")
-    assert "The machine said fail" in reader.text(f'[id="{ODD}"] .new')
+    assert "Automatic verdict: fail" in reader.text(f'[id="{ODD}"] .new')
     assert not reader.find(f'[id="{FAULT}"] button[data-say="keep"]').is_enabled()
 
     saved = reader.save(downloads)
@@ -189,8 +187,8 @@ def test_a_click_through_is_saved_and_read_back(
     assert after.loc["demo_sub-07", "comment"] == 'a "second" head, j 1 2 0'
     assert (after["machine_verdict"] == before["verdict"]).all()
     card = reader.text('[id="demo_sub-07"]')
-    assert "fail (a person's word)" in card
-    assert 'Dropped by a person: a "second" head, j 1 2 0; the machine said pass' in card
+    assert "fail (manual decision)" in card
+    assert 'Dropped by manual decision (a "second" head, j 1 2 0); automatic verdict: pass' in card
 
     # What is in force is there already: another decision does not lose it, and nothing is new.
     assert reader.pressed("demo_sub-07") == ["drop"]

@@ -109,12 +109,12 @@ def test_hostile_words_are_escaped(edited, settings, tmp_path):
     assert "<script>alert" not in (tmp_path / "qc" / "index.html").read_text()
 
 
-def test_a_persons_word_is_shown_with_the_machines(edited, settings, tmp_path):
+def test_a_manual_decision_is_shown_with_the_automatic_verdict(edited, settings, tmp_path):
     scan_id, attack = "demo_sub-C006_ses-1", '"><script>alert(1)</script>'
 
     def keep(frame):
         frame["machine_verdict"] = frame["verdict"]
-        reason = f"kept by a person: {attack}; the machine said fail: motion"
+        reason = f"kept by manual decision ({attack}); automatic verdict: fail: motion"
         word = ["pass", reason, "keep", attack]
         rows = frame["scan_id"] == scan_id
         frame.loc[rows, ["verdict", "reason", "decision", "comment"]] = word
@@ -127,8 +127,8 @@ def test_a_persons_word_is_shown_with_the_machines(edited, settings, tmp_path):
     told = {name: card[f"data-{name}"] for name in ("verdict", "machine", "decision", "comment")}
     assert told == {"verdict": "pass", "machine": "fail", "decision": "keep", "comment": attack}
     assert "pass (manual decision)" in page.text
-    assert "the machine said fail: motion" in page.text
-    assert "decided by a person 1" in page.text
+    assert "automatic verdict: fail: motion" in page.text
+    assert "with a manual decision 1" in page.text
     assert "now mine/qc_decisions.tsv" in page.text
     assert sum("data-decision" in card for card in cards_of(page)) == 1
 

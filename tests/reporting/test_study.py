@@ -1,11 +1,14 @@
 """The study's page."""
 
+import pandas as pd
 import pytest
 
 from brainage.core.files import InputError
 from brainage.reporting import study as page_module
-from brainage.reporting.sections import accuracy, grid, quality, training
 from brainage.reporting.person_choice import chosen_people
+from brainage.reporting.quality_page import write_quality_page
+from brainage.reporting.section import Software
+from brainage.reporting.sections import accuracy, grid, quality, training
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
@@ -135,7 +138,9 @@ def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):
 
 def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, tmp_path):
     def plain(frame):
-        frame = frame[frame["session_id"] == "ses-1"].assign(site="demo/only", years_since_first=0.0)
+        frame = frame[frame["session_id"] == "ses-1"].assign(
+            site="demo/only", years_since_first=0.0
+        )
         return frame.assign(diagnosis="CN")
 
     def internal(frame):
@@ -184,7 +189,7 @@ def test_manual_decisions_are_counted(study, edited):
     def decide(frame):
         frame["machine_verdict"] = frame["verdict"]
         rows = frame["scan_id"].isin(["demo_sub-C001_ses-1", "demo_sub-C001_ses-2"])
-        word = ["fail", "manual decision: drop (stripes); automatic verdict: pass", "drop"]
+        word = ["fail", "dropped by manual decision (stripes); automatic verdict: pass", "drop"]
         frame.loc[rows, ["verdict", "reason", "decision"]] = word
         frame.loc[frame["scan_id"] == "demo_sub-C001_ses-3", "decision"] = "keep"
         return frame
@@ -194,7 +199,7 @@ def test_manual_decisions_are_counted(study, edited):
         "There are manual decisions on 3 scans (1 to keep, 2 to drop), 2 of them against the "
         "automatic verdict; the manual decision counts."
     )
-    assert ["manual decision", "fail", "2"] in quality.table(tables).rows
+    assert ["dropped by manual decision", "fail", "2"] in quality.table(tables).rows
     assert "manual" not in quality.sentence(Tables(study))
 
 
@@ -206,7 +211,9 @@ def test_hostile_words_are_escaped(page, edited, settings, tmp_path):
         return frame
 
     def site(frame):
-        return frame.assign(scanner=attack, site=frame["site"].replace({"demo/E1": f"demo/{attack}"}))
+        return frame.assign(
+            scanner=attack, site=frame["site"].replace({"demo/E1": f"demo/{attack}"})
+        )
 
     settings["report"]["title"] = attack
     root = tmp_path / "report"
@@ -250,3 +257,72 @@ def test_persons_pages_are_named_where_there_are_some(study, settings, tmp_path)
     settings["report"]["people"] = "none"
     write_study_page(beside, tmp_path / "none", settings)
     assert "people/index.html" not in (tmp_path / "none" / "index.html").read_text(encoding="utf-8")
+
+
+def test_experiments_are_ranked_by_single_trainings_and_the_ensemble_has_no_rank(edited, settings):
+    def seeds(frame):
+        # Over more seeds than the others, the mean of y_aware is the best of all.
+        rows = frame[(frame["experiment"] == "y_aware") & (frame["metric"] == "mae")]
+        ensemble = rows.assign(predictor="ensemble", estimate=1.0, low=0.5, high=1.5)
+        return pd.concat([frame, ensemble], ignore_index=True)
+
+    tables = Tables(edited(accuracy=seeds))
+    printed = accuracy.table(tables, settings)
+    ranks = {row[0]: row[1] for row in printed.rows}
+    assert printed.head[1] == "Rank"
+    assert (ranks["L^exp"], ranks["y-aware"], ranks["supervised L1"]) == ("1", "2", "3")
+    assert ranks["y-aware, mean over its seeds"] == "–"
+    assert printed.rows[-1][0] == "y-aware, mean over its seeds"
+    settings["report"]["main_experiment"] = "y_aware"
+    text, key = headline(tables, settings)
+    row = next(row for row in printed.rows if row[0] == "y-aware")
+    assert row[2].partition(" ")[0] == key[0]["value"].partition(" ")[0] != "1.0"
+    assert row[2].replace(" [", " years [") in text
+    drawn = accuracy.draw_accuracy(tables, settings)
+    assert f"y-aware, external: {row[2].replace(' [', ' years [')}" in drawn.text
+
+
+@pytest.mark.parametrize(
+    ("tried", "highest", "rate"),
+    [
+        # The schedule never reached the rate that was chosen.
+        ("0.001: 5.20; 0.002: 4.10", 0.00187, "0.002"),
+        ("0.001: 4.10; 0.002: 4.10", 0.0011, "0.001"),
+        ("0.001: 4.10; 0.002: 4.10", 0.0019, "0.002"),
+    ],
+)
+def test_the_learning_rate_printed_is_one_that_was_tried(tried, highest, rate, edited, settings):
+    def chosen(frame):
+        here = frame["experiment"] == "l1"
+        frame.loc[here, "rates_tried"], frame.loc[here, "learning_rate"] = tried, highest
+        return frame
+
+    (row,) = training.learning_rates(Tables(edited(history=chosen)), settings).rows
+    assert row[3] == rate
+
+
+def test_an_unexpected_fault_is_shown_first(edited, settings, tmp_path):
+    fault = "unexpected: IndexError: index 3 is <out of> bounds"
+
+    def broken(frame):
+        rows = frame["scan_id"].isin(["demo_sub-C006_ses-1", "demo_sub-C006_ses-2"])
+        frame.loc[rows, ["fault", "reason"]] = fault
+        return frame
+
+    inputs = edited(qc=broken)
+    write_study_page(inputs, tmp_path / "report", settings)
+    write_quality_page(
+        inputs["qc"], inputs["scans"], inputs["derivatives"], tmp_path / "report" / "qc", settings
+    )
+    for page in (tmp_path / "report" / "index.html", tmp_path / "report" / "qc" / "index.html"):
+        read = check_page(page, tmp_path / "report")
+        assert "2 scans were set aside because image processing met an error" in read.text
+        assert f"2 × {fault}" in read.text
+        assert read.text.index(fault) < 1500
+
+
+def test_a_version_that_is_not_locked_is_a_warning_on_the_page(study, settings, tmp_path):
+    warning = "torch 2.12.1 was used, but the lock pins 2.13.0."
+    write_study_page(study, tmp_path / "page", settings, Software([("torch", "2.12.1")], [warning]))
+    text = check_page(tmp_path / "page" / "index.html", tmp_path / "page").text
+    assert text.count(warning) == 2 and "Software: torch 2.12.1." in text

@@ -87,7 +87,7 @@ def test_bias_field_is_one_at_the_isocentre():
     assert field.max() > 1.001
 
 
-@pytest.mark.parametrize("voxel_size", [2.0, 4.0, 5.0])
+@pytest.mark.parametrize("voxel_size", [pytest.param(2.0, marks=pytest.mark.slow), 4.0, 5.0])
 def test_any_voxel_size(voxel_size):
     atlas = template.atlas(2.0)
     head = heads.make_head(atlas, 5, "sub-1", "F", 40.0, 0.0)

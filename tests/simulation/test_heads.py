@@ -33,6 +33,7 @@ def volume(head, mask):
     return heads.carry_mask(head, mask, GRID, SHAPE).sum()
 
 
+@pytest.mark.slow
 def test_ventricles_two_to_three_times_as_large_at_80(atlas, labels, pairs):
     mask = np.isin(labels, [41, 92, 5, 56, 29, 80])
     young, old = np.mean([[volume(head, mask) for head in pair] for pair in pairs], axis=0)
@@ -47,12 +48,14 @@ def test_ventricles_two_to_three_times_as_large_at_80(atlas, labels, pairs):
     assert 1.9 < sum(fluid[1::2]) / sum(fluid[::2]) < 3.1
 
 
+@pytest.mark.slow
 def test_hippocampus_15_to_30_per_cent_smaller_at_80(labels, pairs):
     mask = np.isin(labels, [48, 99])
     young, old = np.mean([[volume(head, mask) for head in pair] for pair in pairs], axis=0)
     assert 0.70 < old / young < 0.85
 
 
+@pytest.mark.slow
 def test_disease_shrinks_the_hippocampus_beyond_age(atlas, labels):
     mask = np.isin(labels, [48, 99])
     ratios = []
@@ -65,6 +68,7 @@ def test_disease_shrinks_the_hippocampus_beyond_age(atlas, labels):
     assert np.mean(ratios) == pytest.approx(planted, abs=0.06)
 
 
+@pytest.mark.slow
 def test_sulci_widen_with_age(atlas, pairs):
     brain = template.template_volume("mask")
     cortex = template.template_volume("labels")
@@ -78,6 +82,7 @@ def test_sulci_widen_with_age(atlas, pairs):
     assert sum(dark[1::2]) > 1.3 * sum(dark[::2])
 
 
+@pytest.mark.slow
 def test_every_deformation_is_invertible(pairs):
     for pair in pairs:
         for head in pair:
@@ -126,6 +131,7 @@ def test_smooth_noise_has_unit_spread():
     assert noise.std() == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 def test_outer_head_does_not_age(atlas, pairs):
     outside = template.template_volume("mask") < 0.5
     from scipy import ndimage

@@ -86,6 +86,7 @@ def test_one_scan_twice(dataset):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_same_bytes_in_any_company_and_with_more_processes(dataset, tmp_path):
     some = ["sub-H0002", "sub-E0001"]
     paths = simulate.write_images(SETTINGS, tmp_path, some, processes=2)
@@ -94,6 +95,7 @@ def test_same_bytes_in_any_company_and_with_more_processes(dataset, tmp_path):
         assert path.read_bytes() == (dataset / "toy" / path.relative_to(tmp_path)).read_bytes()
 
 
+@pytest.mark.slow
 def test_motion_throws_ghosts_into_the_air():
     row = next(r for r in plan.make_plan(SETTINGS).itertuples() if r.trouble == names.MOTION)
     still = simulate.simulate_scan(SETTINGS, row._replace(trouble=None))[0].astype(float)
@@ -124,6 +126,7 @@ def many():
     return table, histogram, header
 
 
+@pytest.mark.slow
 def test_the_site_is_easy_to_read_off_raw_histograms(many):
     table, histogram, _ = many
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))
@@ -133,6 +136,7 @@ def test_the_site_is_easy_to_read_off_raw_histograms(many):
     assert balanced_accuracy_score(table["site"], named) > 0.7
 
 
+@pytest.mark.slow
 def test_age_is_not_to_be_read_from_histogram_and_header(many):
     table, histogram, header = many
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 6, 13)))

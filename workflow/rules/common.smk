@@ -19,12 +19,12 @@ from brainage.core.config import complete
 from brainage.core.files import InputError, write_text
 from brainage.core.layout import FILES
 from brainage.core.versions import locked_versions, module_hash, step_hash
-from brainage.reporting.figures import FIGURES
+from brainage.reporting.figures import FIGURES, write_captions
 
 # One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
 shell.prefix(
     "set -euo pipefail; "
-    f'brainage() {{ PYTHONPATH={shlex.quote(SOURCE)} python -m brainage "$@"; }}; '
+    f'brainage() {{{{ PYTHONPATH={shlex.quote(SOURCE)} python -m brainage "$@"; }}}}; '
 )
 
 
@@ -56,7 +56,9 @@ while not _place.exists():
     _place = _place.parent
 if not _place.is_dir() or not os.access(_place, os.W_OK):
     _stop(f"results: {_place} is not a folder that can be written; choose another in the config")
+CAPTIONS = Path(".snakemake/brainage/captions").absolute()
 if workflow.is_main_process:
+    write_captions(CAPTIONS)
     for remark in PLAN["remarks"]:
         print(f"brainage: {remark}", file=sys.stderr)
 

@@ -3,8 +3,7 @@
 IMAGING_CODE = {
     "registration": module_hash("brainage.imaging.registration"),
     "measures": {
-        name: module_hash(module)
-        for name, module in modules("brainage.imaging.measures").items()
+        name: module_hash(module) for name, module in modules("brainage.imaging.measures").items()
     },
 }
 
@@ -24,12 +23,12 @@ def chunk_settings(wildcards):
     own = CHUNKS[name][wildcards.chunk]["scans"]
     return settings(
         "preprocess",
-        imaging={key: value for key, value in config["imaging"].items() if key != "chunk_size"},
+        imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
+        exclude={k: why for k, why in PLAN["exclude"].items() if k.startswith(f"{name}_")},
         folder=(
             results(f"simulated/{name}") if name in SIMULATED else config["datasets"][name]["path"]
         ),
         scans=None if name in SIMULATED else own,
-        exclude={key: why for key, why in PLAN["exclude"].items() if key.startswith(f"{name}_")},
         code=IMAGING_CODE,
     )
 
@@ -53,6 +52,7 @@ rule preprocess:
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         settings=chunk_settings,
+        code=step_hash("imaging.preprocess"),
     shell:
         "brainage {rule} {RESULTS:q} {wildcards.dataset}_{wildcards.chunk}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"

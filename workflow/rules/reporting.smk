@@ -14,8 +14,8 @@ PARTS = [
 
 
 def shown(path, caption, category, label):
-    """A file that Snakemake's own report shows."""
-    caption = f"../report/{caption}.rst"
+    """A file that Snakemake's own report shows; figures bring their captions."""
+    caption = CAPTIONS / f"{caption}.rst" if caption in FIGURES else f"../report/{caption}.rst"
     return report(results(path), caption=caption, category=category, labels={"figure": label})
 
 

@@ -7,6 +7,25 @@ ANALYSIS = {
 }
 
 
+rule gaps:
+    input:
+        **files("predictions"),
+    output:
+        **files("gaps", "reference"),
+    log:
+        results("logs/gaps.log"),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: THREADS
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        code=step_hash("statistics.gaps"),
+    shell:
+        "brainage --threads {THREADS} {rule} {RESULTS:q} 2>&1 | tee {log:q}"
+
+
 rule accuracy:
     input:
         **files("gaps", "predictions", "site_probe"),
@@ -26,18 +45,6 @@ rule accuracy:
     shell:
         "brainage --threads {THREADS} {rule} {RESULTS:q} --settings {params.settings:q}"
         " 2>&1 | tee {log:q}"
-
-
-use rule accuracy as gaps with:
-    input:
-        **files("predictions"),
-    output:
-        **files("gaps", "reference"),
-    log:
-        results("logs/gaps.log"),
-    params:
-        settings=settings("gaps", **ANALYSIS),
-        code=step_hash("statistics.gaps"),
 
 
 use rule accuracy as groups with:

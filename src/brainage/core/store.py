@@ -49,17 +49,18 @@ class Store:
 
     def read(self, rows: np.ndarray | slice, channels: Sequence[str]) -> np.ndarray:
         """Return some scans with these channels: (n, channels, x, y, z) uint8."""
-        arrays = {"brain": self.brains, "grey_matter": self.grey_matter}
-        found = []
-        for name in channels:
-            array = arrays[name]
-            if array is None:
-                raise InputError(
-                    "the store has no grey matter; set imaging.registration: syn and "
-                    "imaging.grey_matter: true, and build it anew"
-                )
-            found.append(array[rows])
+        found = [self.array(name)[rows] for name in channels]
         return found[0][:, None] if len(found) == 1 else np.stack(found, axis=1)
+
+    def array(self, channel: str) -> np.ndarray:
+        """Return the array of a channel; raise InputError where the store has none."""
+        array = {"brain": self.brains, "grey_matter": self.grey_matter}[channel]
+        if array is None:
+            raise InputError(
+                "the store has no grey matter; set imaging.registration: syn and "
+                "imaging.grey_matter: true, and build it anew"
+            )
+        return array
 
     @property
     def voxel_size(self) -> float:

@@ -6,7 +6,6 @@ with eight significant digits, booleans ``true`` and ``false``, rows in a define
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from brainage.core.contract import Column, Table
 from brainage.core.files import InputError, written_whole
+from brainage.core.tsv import check_columns
 
 
 def read_table(path: str | os.PathLike[str], table: Table) -> pd.DataFrame:
@@ -58,18 +58,10 @@ def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
 
     `where` names the file in messages; rows are counted as lines of that file (header = 1).
     """
-    lacking = [c.name for c in table.columns if c.may_lack and c.name not in frame.columns]
+    check_columns(list(frame.columns), table, where)
+    lacking = [name for name in table.names if name not in frame.columns]
     frame = frame.assign(**{name: pd.Series(None, frame.index, object) for name in lacking})
-    missing = [name for name in table.names if name not in frame.columns]
-    if missing:
-        near = difflib.get_close_matches(missing[0], list(frame.columns), n=1)
-        hint = f" (did you mean {near[0]!r} there?)" if near else ""
-        raise InputError(
-            f"{where}: column {missing[0]!r} is missing{hint}; needed: {', '.join(table.names)}"
-        )
     extra = [name for name in frame.columns if name not in table.names]
-    if extra and not table.open_ended:
-        raise InputError(f"{where}: unknown column {extra[0]!r}; known: {', '.join(table.names)}")
     typed = {}
     for column in table.columns:
         typed[column.name] = _typed(frame[column.name], column, where)

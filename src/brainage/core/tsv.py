@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from brainage.core.contract import Table
@@ -59,6 +60,25 @@ def _whole_rows(
         yield line, row
 
 
+def check_columns(header: Sequence[str], table: Table, where: str) -> None:
+    """Raise InputError where a header lacks a column of a contract or has another beside them.
+
+    `where` names the file in messages.
+    """
+    needed = [column.name for column in table.columns if not column.may_lack]
+    missing = [name for name in needed if name not in header]
+    if missing:
+        near = difflib.get_close_matches(missing[0], header, n=1)
+        hint = f" (did you mean {near[0]!r} there?)" if near else ""
+        raise InputError(
+            f"{where}: column {missing[0]!r} is missing{hint}; needed: {', '.join(needed)} "
+            f"({table.description})"
+        )
+    extra = [name for name in header if name not in table.names]
+    if extra and not table.open_ended:
+        raise InputError(f"{where}: unknown column {extra[0]!r}; known: {', '.join(table.names)}")
+
+
 def read_checked(path: Path, table: Table) -> list[dict[str, str | None]]:
     """Read a small table as text and check it against its contract.
 
@@ -80,16 +100,7 @@ def read_checked(path: Path, table: Table) -> list[dict[str, str | None]]:
         As :func:`read_rows`, and naming the file, the row and the column that break the contract.
     """
     header, rows = read_rows(path)
-    needed = [column.name for column in table.columns if not column.may_lack]
-    lost = [name for name in needed if name not in header]
-    if lost:
-        raise InputError(
-            f"{path}: column {lost[0]!r} is missing; needed: {', '.join(needed)} "
-            f"({table.description})"
-        )
-    extra = [name for name in header if name not in table.names]
-    if extra and not table.open_ended:
-        raise InputError(f"{path}: unknown column {extra[0]!r}; known: {', '.join(table.names)}")
+    check_columns(header, table, str(path))
     found = []
     lines: dict[tuple[str | None, ...], int] = {}
     for line, row in rows:

@@ -20,9 +20,11 @@ from brainage.core.syntax import Text, serialise, without_type_checking
 
 PACKAGE = Path(__file__).parents[1]
 LOCK = PACKAGE.parents[1] / "requirements" / "workflow.lock"  # of a clone; a wheel has none
-# What a config says reaches the rules as parameters; how commands are declared, or what is said
-# of the code, changes no result.
-NOT_FOLLOWED = ("brainage.core.command", "brainage.core.config", "brainage.core.versions")
+# What a config says reaches the rules as parameters, and where a file lies as inputs and outputs;
+# how commands are declared, or what is said of the code, changes no result.
+NOT_FOLLOWED = tuple(
+    f"brainage.core.{name}" for name in ("command", "config", "layout", "versions")
+)
 # Steps of this package show labels and sentences, so that there they count.
 SHOWS_WORDS = "reporting"
 # Libraries that are imported by another name than they are installed by.

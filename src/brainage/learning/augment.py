@@ -1,6 +1,6 @@
 """Random views of brains, made in batches on the device that trains.
 
-What a view looks like follows from a key of whole numbers (seed, epoch, scan, view) and from
+What a view looks like follows from a key of whole numbers (seed, step, scan, view) and from
 nothing else: not from the batch it is in, the number of processes or what ran before.
 """
 

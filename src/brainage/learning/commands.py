@@ -37,7 +37,13 @@ def embed(files: Layout, training: Training, settings: dict[str, Any]) -> None:
     """Embed all brains of the store by a trained encoder."""
     from brainage.learning.embed import embed as write_embeddings
 
-    write_embeddings(files, training, device=settings["device"], threads=settings["threads"])
+    write_embeddings(
+        files,
+        training,
+        device=settings["device"],
+        threads=settings["threads"],
+        code=settings["code"],
+    )
 
 
 COMMANDS = [store, pretrain, embed]

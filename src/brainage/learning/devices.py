@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from typing import Any
 
@@ -21,10 +20,10 @@ def require_enough(settings: dict[str, Any], train_people: int, name: str) -> No
         raise InputError(
             f"learning.devices is {processes}, but there are {gpus} GPUs here; use devices: {gpus}"
         )
-    smallest = train_people // math.ceil(train_people / settings["batch_people"])
-    if smallest < processes:
+    size = min(settings["batch_people"], train_people)
+    if size < processes:
         raise InputError(
-            f"{name}: a batch has {smallest} people, fewer than learning.devices ({processes}); "
+            f"{name}: a batch has {size} people, fewer than learning.devices ({processes}); "
             "use fewer devices or raise batch_people"
         )
 

@@ -16,15 +16,19 @@ from brainage.core.layout import Layout
 from brainage.core.store import Store, open_store
 from brainage.core.tables import write_table
 from brainage.core.training import Training
-from brainage.learning import augment
+from brainage.learning import augment, finished
 from brainage.learning.devices import make_repeatable, pick_device
 from brainage.learning.model import build_encoder
+from brainage.learning.store import preprocessing
 
 _BATCH = 16
 
 
-def embed(files: Layout, name: Training, *, device: str, threads: int) -> None:
+def embed(files: Layout, name: Training, *, device: str, threads: int, code: str) -> None:
     """Write the encoder's output, not that of its training head, for every brain of the store.
+
+    Only brains that this encoder has not embedded before are embedded. What comes out for one does
+    not depend on the others, so that it is the same either way.
 
     Parameters
     ----------
@@ -37,6 +41,8 @@ def embed(files: Layout, name: Training, *, device: str, threads: int) -> None:
         ``auto``, ``cpu`` or ``cuda``.
     threads
         Threads of torch.
+    code
+        Hash of the code that results follow from; nothing that other code left is used.
 
     Raises
     ------
@@ -51,11 +57,21 @@ def embed(files: Layout, name: Training, *, device: str, threads: int) -> None:
     where = pick_device(device)
     network.to(where)
     scan_ids = sorted(store.rows)
-    rows = np.array([store.rows[scan_id] for scan_id in scan_ids])
-    embeddings = _embeddings(network, store, rows, description, where)
-    if not np.isfinite(embeddings).all():
-        bad = scan_ids[int(np.argmin(np.isfinite(embeddings).all(1)))]
-        raise InputError(f"{name}: the embedding of {bad} is not finite; train its encoder anew")
+    channels = description["settings"]["channels"]
+    keys = finished.brain_keys(store, scan_ids, channels)
+    follows_from = [description["architecture"], channels, threads, where.type, code]
+    kept = finished.Embeddings(files, name, follows_from)
+    new = {
+        key: scan_id for key, scan_id in zip(keys, scan_ids, strict=True) if key not in kept.known
+    }
+    if new:
+        rows = np.array([store.rows[scan_id] for scan_id in new.values()])
+        made = _embeddings(network, store, rows, description, where)
+        if not np.isfinite(made).all():
+            bad = list(new.values())[int(np.argmin(np.isfinite(made).all(1)))]
+            raise InputError(f"{name}: the embedding of {bad} is not finite; train it anew")
+        kept.add(list(new), made)
+    embeddings = kept.of(keys)
     path = files.file("embeddings", training=name)
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.save(file, embeddings)
@@ -68,7 +84,8 @@ def embed(files: Layout, name: Training, *, device: str, threads: int) -> None:
         }
     )
     write_table(index, files.file("embedding_index", training=name), INDEX)
-    print(f"embedded {len(rows)} scans", file=sys.stderr, flush=True)
+    found = len(set(keys)) - len(new)
+    print(f"embed: {len(new)} brains embedded, {found} found", file=sys.stderr, flush=True)
 
 
 def load_encoder(files: Layout, name: Training) -> tuple[nn.Module, dict[str, Any]]:
@@ -91,8 +108,9 @@ def load_encoder(files: Layout, name: Training) -> tuple[nn.Module, dict[str, An
 def _require_like_brains(
     files: Layout, name: Training, store: Store, description: dict[str, Any]
 ) -> None:
-    for key in ("affine", "scale", "shape", "space"):
-        if description["preprocessing"].get(key) != store.info.get(key):
+    here = preprocessing(store, description["settings"]["channels"])
+    for key in here:
+        if description["preprocessing"].get(key) != here[key]:
             raise InputError(
                 f"{files.file('encoder', training=name)}: was trained on brains with another {key} "
                 f"than those of {files.folder('store')}; preprocess them alike"
@@ -115,7 +133,7 @@ def _embeddings(
             part = rows[start : start + _BATCH]
             volumes = torch.from_numpy(store.read(part, channels)).to(where)
             volumes = augment.to_float(volumes, channels)
-            # One brain's numbers must not hang on how many others are in its batch: some
+            # One brain's numbers must not depend on how many others are in its batch: some
             # kernels change with the batch's size, so the last batch is filled up.
             missing = _BATCH - len(part)
             volumes = torch.cat([volumes, volumes[:1].expand(missing, -1, -1, -1, -1)])

@@ -11,10 +11,14 @@ _STEP_EPOCHS, _STEP_FACTOR = 10, 0.9  # of schedule: step, as published
 
 
 def learning_rate(settings: dict[str, Any], epochs_done: float) -> float:
-    """Learning rate after `epochs_done` epochs, which may be a fraction."""
+    """Learning rate after `epochs_done` epochs, which may be a fraction.
+
+    A step takes that of its middle: at its end a cosine would be 0 in the last step, at its
+    beginning a warm-up in the first, and either step would be wasted.
+    """
     rate, warmup = settings["learning_rate"], settings["warmup_epochs"]
     if epochs_done < warmup:
-        rate *= max(epochs_done / warmup, 0.01)
+        rate *= epochs_done / warmup
     if settings["schedule"] == "cosine":
         rate *= 0.5 * (1 + math.cos(math.pi * min(epochs_done / settings["epochs"], 1.0)))
     elif settings["schedule"] == "step":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,26 +86,32 @@ def batches(
     seed: int,
     epoch: int,
     sampling: str = "uniform",
-    steps: int | None = None,
+    steps_people: int | None = None,
 ) -> list[np.ndarray]:
-    """Choose one scan of each person, and draw an epoch's batches of equal size (± 1).
+    """Draw the batches of an epoch, each of as many people and with one scan of each.
+
+    People follow each other in one endless round from epoch to epoch, and an epoch has as many
+    full batches as end within it: with 33 people and batches of 32, one, and two in every 32nd
+    epoch. So a step is always of the same size, each epoch goes once through the people on
+    average, and at the end of any epoch nobody has come more than once oftener than another.
+    Within an epoch all are shuffled anew; nobody is twice in a batch.
 
     Parameters
     ----------
     group
         Whose scans.
     batch_people
-        Most people a batch.
+        People a batch; fewer only where there are fewer, then all of them.
     seed, epoch
         All that is drawn follows from them.
     sampling
-        ``uniform``: everyone once, shuffled. ``age``, ``site``, ``age_and_site``: decades of age,
+        ``uniform``: everyone as often. ``age``, ``site``, ``age_and_site``: decades of age,
         sites, or decades at each site are drawn equally often. There are as many batches of the
         same size, nobody is twice in a batch, but some come several times in an epoch and some
         not at all. A cell with few people can come once each a batch and no oftener.
-    steps
-        Number of batches; None for as many as go once through the people. A part of the people
-        goes round as often as it takes, so that its epoch has as many steps as that of all.
+    steps_people
+        There are as many batches as for that many people; None for those of the group. A part of
+        the people goes round as often as it takes, so that it has as many steps as all have.
 
     Returns
     -------
@@ -114,17 +119,46 @@ def batches(
         Positions of scans in the group.
     """
     random = np.random.default_rng([seed, epoch, 0])
-    once = math.ceil(len(group.people) / batch_people)
-    drawn: list[np.ndarray] = []
-    while len(drawn) < (steps or once):
-        chosen = np.array([random.choice(scans) for scans in group.people])
-        order = random.permutation(chosen)
-        parts = np.array_split(order, once)
-        if sampling != "uniform":
-            weights = _balanced(group, order, sampling)
-            parts = [random.choice(order, len(part), replace=False, p=weights) for part in parts]
-        drawn += parts
-    return drawn[: steps or once]
+    people = len(group.people)
+    size = min(batch_people, people)
+    before, after = (_steps(steps_people or people, batch_people, e) for e in (epoch - 1, epoch))
+
+    def scans_of(chosen: np.ndarray) -> np.ndarray:
+        return np.array([random.choice(group.people[person]) for person in chosen])
+
+    if sampling != "uniform":
+        drawn = []
+        for _ in range(after - before):
+            scans = scans_of(np.arange(people))
+            weights = _balanced(group, scans, sampling)
+            drawn.append(random.choice(scans, size, replace=False, p=weights))
+        return drawn
+    order = np.random.default_rng([seed, 0]).permutation(people)
+    start, count = before * size, (after - before) * size
+    rounds, rest = divmod(count, people)
+    extra = order[(start + np.arange(rest)) % people]
+    people_drawn = _shuffled([extra] + [order] * rounds, size, random)
+    return [scans_of(chosen) for chosen in people_drawn.reshape(-1, size)]
+
+
+def _steps(people: int, batch_people: int, epochs: int) -> int:
+    """Number of full batches within so many epochs."""
+    return epochs * people // min(batch_people, people)
+
+
+def _shuffled(rounds: list[np.ndarray], size: int, random: np.random.Generator) -> np.ndarray:
+    """Shuffle each round of people, so that no batch over two of them has somebody twice."""
+    drawn = np.empty(0, dtype=np.int64)
+    for people in rounds:
+        people = random.permutation(people)
+        begun = len(drawn) % size  # people whom the round before left over for a batch
+        if begun:
+            # Those who complete that batch come first, in the order drawn. From the second round
+            # on all people are there, so that enough of them are not in it.
+            free = np.flatnonzero(~np.isin(people, drawn[-begun:]))[: size - begun]
+            people = np.concatenate([people[free], np.delete(people, free)])
+        drawn = np.concatenate([drawn, people])
+    return drawn
 
 
 def _balanced(group: Group, order: np.ndarray, sampling: str) -> np.ndarray:

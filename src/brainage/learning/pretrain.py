@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 import brainage
 from brainage.core.contracts import learning as contract
-from brainage.core.files import InputError, write_json, written_whole
-from brainage.core.layout import Layout
+from brainage.core.files import InputError, read_json, write_json, written_whole
+from brainage.core.layout import FILES, Layout
 from brainage.core.store import Store, open_store
-from brainage.core.tables import write_table
+from brainage.core.tables import read_table, write_table
 from brainage.core.training import Training
-from brainage.learning import checkpoint, people, training
+from brainage.learning import checkpoint, finished, people, training
 from brainage.learning.model import build_encoder, loss_options
 from brainage.learning.run import Diverged, Job
+from brainage.learning.store import preprocessing
 
-# These change how the work is done and not what comes out (up to rounding on other devices).
-_NOT_RESULT = ("checkpoint_every", "hold_brains")
-# What embeddings of an encoder must be made from, out of what the store says of itself.
-PREPROCESSING = ("affine", "dtype", "scale", "shape", "space")
+# The files of a training, by their names in core.layout.
+_FILES = {
+    name: Path(FILES[name]).name for name in ("encoder", "encoder_description", "training_history")
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def pretrain(
 
     Only training people are trained on and only validation people may help to choose the epoch;
     calibration and test people are not read. On a CPU the same call gives the same bytes, also
-    when it was killed and called again in between.
+    when it was killed and called again in between. Where a training that follows from the same is
+    finished, its result is taken.
 
     Parameters
     ----------
@@ -66,7 +71,7 @@ def pretrain(
     threads
         Threads of torch.
     code
-        Hash of the code that results follow from; a checkpoint of other code is not used.
+        Hash of the code that results follow from; nothing that other code left is used.
     steps_of
         The experiment whose training people set the number of optimiser steps an epoch, so that
         trainings on parts of them have as many as it has. Its own where None.
@@ -79,22 +84,13 @@ def pretrain(
     """
     store = open_store(files.folder("store"))
     train, validation = people.read_groups(files, store, name)
-    steps = None
+    steps_people = len(train.people)
     if steps_of not in (None, name.experiment):
         whole, _ = people.read_groups(files, store, replace(name, experiment=steps_of))
-        steps = math.ceil(len(whole.people) / settings["batch_people"])
+        steps_people = len(whole.people)
     fingerprints = checkpoint.fingerprint_parts(
-        config=[
-            {key: value for key, value in settings.items() if key not in _NOT_RESULT},
-            [str(name), steps, threads],
-        ],
-        data=[
-            store.info,
-            *(
-                [group.scan_ids, group.rows.tolist(), group.ages.tolist(), group.sites.tolist()]
-                for group in (train, validation)
-            ),
-        ],
+        config=[finished.settings_that_count(settings), name.seed, steps_people, threads],
+        data=finished.data_that_count(store, train, validation, settings),
         code=code,
     )
     file_name = f"{name.experiment}_fold-{name.fold}_seed-{name.seed}.pt"
@@ -108,10 +104,16 @@ def pretrain(
         threads=threads,
         checkpoint=files.folder("checkpoints") / file_name,
         fingerprints=fingerprints,
-        steps=steps,
+        steps_people=steps_people,
     )
     jobs = _jobs(job)
-    _write(files, name, _best(jobs), store)
+    kept = finished.training_folder(files, fingerprints)
+    if finished.is_whole(kept, list(_FILES.values())):
+        print("pretrain: found finished, 0 epochs trained", file=sys.stderr, flush=True)
+    else:
+        trained = _best(jobs)
+        finished.keep_training(kept, name, lambda folder: _write(folder, name, trained, store))
+    _copy(kept, files, name)
     for one in jobs:
         checkpoint.remove(one.checkpoint)
 
@@ -174,17 +176,27 @@ def _validation_error(history: list[dict[str, Any]], choose_epoch: str) -> float
     return float(looked[-1]["validation_mae"])
 
 
-def _write(files: Layout, name: Training, trained: _Trained, store: Store) -> None:
+def _write(folder: Path, name: Training, trained: _Trained, store: Store) -> None:
     from safetensors.torch import save_file
 
     table = pd.DataFrame(trained.history).assign(**name.columns)
     if len(trained.tried) > 1:
         rates = "; ".join(f"{rate:g}: {error:.2f}" for rate, error in trained.tried.items())
         table["rates_tried"] = rates
-    with written_whole(files.file("encoder", training=name)) as temporary:
+    with written_whole(folder / _FILES["encoder"]) as temporary:
         save_file({key: value.contiguous() for key, value in trained.weights.items()}, temporary)
-    write_table(table, files.file("training_history", training=name), contract.HISTORY)
-    description = _description(trained.job, store)
+    write_table(table, folder / _FILES["training_history"], contract.HISTORY)
+    write_json(folder / _FILES["encoder_description"], _description(trained.job, store))
+
+
+def _copy(kept: Path, files: Layout, name: Training) -> None:
+    """Copy a finished training under the name of the one at hand."""
+    with written_whole(files.file("encoder", training=name)) as temporary:
+        shutil.copyfile(kept / _FILES["encoder"], temporary)
+    history = read_table(kept / _FILES["training_history"], contract.HISTORY)
+    target = files.file("training_history", training=name)
+    write_table(history.assign(**name.columns), target, contract.HISTORY)
+    description = read_json(kept / _FILES["encoder_description"])
     description["training"] |= name.columns
     write_json(files.file("encoder_description", training=name), description)
 
@@ -193,13 +205,15 @@ def _description(job: Job, store: Store) -> dict[str, Any]:
     """What ``encoder.json`` says beside the name of the training."""
     encoder = build_encoder(**job.settings["encoder"], channels=len(job.settings["channels"]))
     train = job.train
+    # A network of MONAI's is of a class of its own.
+    libraries = {"numpy", "safetensors", "torch", type(encoder).__module__.partition(".")[0]}
     return {
         "architecture": {
             **job.settings["encoder"],
             "feature_size": encoder.feature_size,
             "parameters": sum(value.numel() for value in encoder.parameters()),
         },
-        "preprocessing": {key: store.info[key] for key in PREPROCESSING if key in store.info},
+        "preprocessing": preprocessing(store, job.settings["channels"]),
         "settings": {**job.settings, **loss_options(job.settings)},
         "training": {
             "people": len(train.people),
@@ -211,4 +225,5 @@ def _description(job: Job, store: Store) -> dict[str, Any]:
             "threads": job.threads,
         },
         "version": brainage.__version__,
+        "versions": {library: version(library).partition("+")[0] for library in libraries},
     }

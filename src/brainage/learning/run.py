@@ -1,7 +1,7 @@
 """The state of one training run, and what is done to it: a step, a look at the validation people.
 
-Everything random follows from (seed, epoch, scan, view), never from the state of a generator,
-so a run that was killed goes on from its last checkpoint as if nothing had happened.
+Everything random follows from (seed, epoch or step, scan, view), never from the state of a
+generator, so a run that was killed goes on from its last checkpoint as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from brainage.learning.people import Group
 
 _REMEDY = "lower learning_rate, raise temperature or bandwidth, or use precision: fp32"
 _VALIDATION_BATCH = 32  # brains
+_ENCODER = "encoder."  # how names of the encoder's weights begin in the model
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Job:
         Where its state is kept while it lasts.
     fingerprints
         Hashes of all that its result follows from.
-    steps
-        Optimiser steps an epoch; None: once through the training people.
+    steps_people
+        An epoch has as many optimiser steps as for that many training people; None: as for those
+        of this run.
     """
 
     name: str
@@ -62,7 +64,7 @@ class Job:
     threads: int
     checkpoint: Path
     fingerprints: dict[str, str]
-    steps: int | None = None
+    steps_people: int | None = None
 
 
 class Diverged(InputError):
@@ -99,7 +101,7 @@ class Run:
         # torch's own signature of `to` leaves this argument out where a device is given.
         self.model.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.optimiser = optimisation.optimiser(settings, self.model.parameters())
-        self.average = _copy(self.model.encoder) if settings["weight_averaging"] else None
+        self.average = _copy(self.model) if settings["weight_averaging"] else None
         self.best: dict[str, Tensor] | None = None
         self.best_loss = math.inf
         self.history: list[dict[str, Any]] = []
@@ -107,7 +109,15 @@ class Run:
 
     def weights(self) -> dict[str, Tensor]:
         """Weights of the encoder as they would be written now."""
-        return self.average if self.average is not None else _copy(self.model.encoder)
+        return {
+            name.removeprefix(_ENCODER): value
+            for name, value in self._weights().items()
+            if name.startswith(_ENCODER)
+        }
+
+    def _weights(self) -> dict[str, Tensor]:
+        """Weights of the encoder and its head."""
+        return self.average if self.average is not None else _copy(self.model)
 
     def keep_if_best(self, validation_loss: float) -> None:
         """Keep the weights where the validation people have never had a lower loss."""
@@ -169,12 +179,10 @@ class Run:
         ]
         sizes = [len(share) for share in shares]
         ages = torch.from_numpy(self.job.train.ages[np.concatenate(shares)]).to(self.device)
-        # A person who can come more than once in an epoch is seen anew each time.
-        once = settings["sampling"] == "uniform" and self.job.steps is None
-        again = () if once else (self.steps,)
         brains, rows = stored
         keys = [
-            (self.job.seed, epoch, int(position), number // len(rows), *again)
+            # Whoever comes again within an epoch is seen anew.
+            (self.job.seed, self.steps, int(position), number // len(rows))
             for number, position in enumerate(shares[processes.rank])
         ]
 
@@ -196,7 +204,7 @@ class Run:
         if self.average is not None:
             # Early weights are forgotten faster: they are of no use to the mean.
             decay = min(settings["weight_averaging"], (self.steps + 1) / (self.steps + 10))
-            _move_average(self.average, self.model.encoder, decay)
+            _move_average(self.average, self.model, decay)
         return value
 
     def views(self, brains: Tensor, rows: Tensor, keys: list[tuple[int, ...]]) -> Tensor:
@@ -242,15 +250,16 @@ class Run:
             embeddings of training people.
         """
         validation = self.job.validation
-        kept = _copy(self.model.encoder)
-        self.model.encoder.load_state_dict(self.weights())
+        kept = _copy(self.model)
+        # A mean encoder has a mean head: the last one was made for the last encoder.
+        self.model.load_state_dict(self._weights())
         self.model.eval()
         with torch.no_grad():
             train_features, train_ages = self._first_scans(self.job.train, self.brains)
             features, ages = self._first_scans(validation, self._brains(validation.rows))
             outputs = self.model.head(features)
             loss = float(self.model.loss(outputs, torch.from_numpy(ages).to(self.device)))
-        self.model.encoder.load_state_dict(kept)
+        self.model.load_state_dict(kept)
         predicted = _ridge(train_features.cpu().numpy(), train_ages, features.cpu().numpy())
         return loss, float(np.abs(predicted - ages).mean())
 

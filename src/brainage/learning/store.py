@@ -20,7 +20,7 @@ from brainage.core.contracts.imaging import QC
 from brainage.core.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
 from brainage.core.files import InputError, sha256, write_json, written_whole
 from brainage.core.layout import Layout
-from brainage.core.store import ARRAYS
+from brainage.core.store import ARRAYS, Store
 from brainage.core.subjects import usable
 from brainage.core.tables import read_table, write_table
 
@@ -79,6 +79,15 @@ def build(files: Layout, channels: Sequence[str] = ("brain",)) -> None:
             "sha256": sha256(files.file("grey_matter")),
         }
     write_json(files.file("store_info"), content)
+
+
+def preprocessing(store: Store, channels: Sequence[str]) -> dict[str, Any]:
+    """Return how the images of some channels were made: what two stores must have in common."""
+    facts = {key: store.info.get(key) for key in ("affine", "dtype", "scale", "shape", "space")}
+    if "grey_matter" in channels:
+        store.array("grey_matter")  # said here where there is none, before any work
+        facts["grey_matter_scale"] = store.info.get("grey_matter", {}).get("scale")
+    return facts
 
 
 def _write(

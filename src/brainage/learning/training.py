@@ -55,17 +55,21 @@ def _train(job: Job, processes: SingleProcess) -> Result:
     processes.wait()  # all have read it before the first writes the next
     interval = _validation_interval(settings, bool(job.validation.people))
     progress, saved = _Progress(job), time.monotonic()
-    for epoch in range(len(run.history) + 1, settings["epochs"] + 1):
-        last = epoch == settings["epochs"]
-        row, scans = _epoch(run, epoch)
-        if interval and (epoch % interval == 0 or last):
-            _evaluate(run, row)
-        run.history.append(row)
+    try:
+        for epoch in range(len(run.history) + 1, settings["epochs"] + 1):
+            last = epoch == settings["epochs"]
+            row, scans = _epoch(run, epoch)
+            if interval and (epoch % interval == 0 or last):
+                _evaluate(run, row)
+            run.history.append(row)
+            if processes.rank == 0:
+                progress.report(row, scans)
+                if last or time.monotonic() - saved >= settings["checkpoint_every"]:
+                    checkpoint.save(job.checkpoint, run.state(), job.fingerprints)
+                    saved = time.monotonic()
+    finally:  # also of a training that diverges: it is work done
         if processes.rank == 0:
-            progress.report(row, scans)
-            if last or time.monotonic() - saved >= settings["checkpoint_every"]:
-                checkpoint.save(job.checkpoint, run.state(), job.fingerprints)
-                saved = time.monotonic()
+            print(f"pretrain: trained {progress.done} epochs", file=sys.stderr, flush=True)
     weights = run.best if run.best is not None else run.weights()
     return {key: value.detach().cpu() for key, value in weights.items()}, run.history
 
@@ -80,23 +84,22 @@ def _epoch(run: Run, epoch: int) -> tuple[dict[str, Any], int]:
         job.seed,
         epoch,
         sampling=settings["sampling"],
-        steps=job.steps,
+        steps_people=job.steps_people,
     )
     values = []
     arriving = run.brains.stream(run.share(positions) for positions in batches)
     for number, (positions, stored) in enumerate(zip(batches, arriving, strict=True)):
-        rate = optimisation.learning_rate(settings, epoch - 1 + (number + 1) / len(batches))
+        rate = optimisation.learning_rate(settings, epoch - 1 + (number + 0.5) / len(batches))
         values.append(run.step(positions, stored, epoch, rate))
     run.require_finite_weights(epoch)
-    sizes = [len(part) for part in batches]
     row = {
         "epoch": epoch,
-        "learning_rate": optimisation.learning_rate(settings, epoch - 1),
-        "train_loss": float(np.average(values, weights=sizes)),
+        "learning_rate": optimisation.learning_rate(settings, epoch - 0.5),
+        "train_loss": float(np.mean(values)),
         "validation_loss": math.nan,
         "validation_mae": math.nan,
     }
-    return row, sum(sizes)
+    return row, sum(len(part) for part in batches)
 
 
 def _evaluate(run: Run, row: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def write_study_page(
 def headline(tables: Tables, settings: Settings) -> tuple[str, list[dict[str, str]]]:
     """Return the first line of the page, and the numbers under it.
 
-    The error on people of sites never trained on is told where there is one, else that on sites
+    The error on people of sites never trained on is given where there is one, else that on sites
     trained on, always beside the best constant and ridge on voxels for the same people. A model
     worse than that ridge is said to be so first. The error is the mean over single trainings,
     by which the experiments are ranked.

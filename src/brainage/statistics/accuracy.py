@@ -1,70 +1,85 @@
-"""How far the uncorrected predicted age is from the age, on healthy people never used before."""
+"""How far the uncorrected predicted age is from the age, on healthy people never used before.
+
+Experiments are ranked by single trainings, over the seeds that all of them share: the mean of
+several trainings errs less than one, so that an experiment with more seeds would win by them alone.
+That mean, the ensemble, has rows of its own. The baselines have one seed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.probing import PREDICTIONS, SITE_PROBE
-from brainage.core.contracts.statistics import ACCURACY, GAPS, VERDICTS_ON_RIDGE
+from brainage.core.contracts.probing import BASELINES, PREDICTIONS, SITE_PROBE
+from brainage.core.contracts.statistics import ACCURACY, GAPS, PREDICTORS, VERDICTS_ON_RIDGE
 from brainage.core.intervals import bootstrap_interval
 from brainage.core.subjects import first_scans
 from brainage.core.tables import read_table, write_table
 from brainage.core.thresholds import MIN_FOR_INTERVAL
+from brainage.statistics.metrics import METRICS, NO_SPREAD, Metric
 from brainage.statistics.people import counted, joined, read_experiments, rows_to_frame
 
-# One call scores many resamples: both arrays have shape (..., people).
-Metric = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def _slope_and_r(age: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    x = age - age.mean(-1, keepdims=True)
-    y = predicted - predicted.mean(-1, keepdims=True)
-    xx, xy, yy = (x * x).sum(-1), (x * y).sum(-1), (y * y).sum(-1)
-    # A constant prediction has a slope (0) but no correlation; people of one age have neither.
-    nothing = yy <= 1e-18 * (predicted * predicted).sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r = np.where(nothing, np.nan, xy / np.sqrt(xx * yy))
-        return np.where(xx > 0, np.where(nothing, 0.0, xy / xx), np.nan), r
-
-
-def _r2(age: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    total = ((age - age.mean(-1, keepdims=True)) ** 2).sum(-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(total > 0, 1 - ((predicted - age) ** 2).sum(-1) / total, np.nan)
-
-
-METRICS: dict[str, tuple[str, Metric, str]] = {
-    "mae": ("years", lambda a, p: np.abs(p - a).mean(-1), "mean absolute error"),
-    "rmse": (
-        "years",
-        lambda a, p: np.sqrt(((p - a) ** 2).mean(-1)),
-        "root of the mean squared error",
-    ),
-    "r": (
-        "none",
-        lambda a, p: _slope_and_r(a, p)[1],
-        "Pearson correlation of predicted age and age",
-    ),
-    "r2": ("none", _r2, "1 - squared errors / squared deviations from the mean age"),
-    "slope": ("none", lambda a, p: _slope_and_r(a, p)[0], "slope of predicted age on age"),
-    "mae_of_constant": (
-        "years",
-        lambda a, p: np.abs(a - np.median(a, axis=-1, keepdims=True)).mean(-1),
-        "mean absolute error of the best constant for these very people (their median age)",
-    ),
-}
-NO_SPREAD = {"r", "r2", "slope"}  # metrics that need people of different ages
 RIDGE = "ridge_voxels"  # what every other experiment is compared with, person by person
+SINGLE, ENSEMBLE = PREDICTORS
 BEATS, NOT_DISTINGUISHABLE, WORSE = VERDICTS_ON_RIDGE
 CHALLENGE_WORDS = (
     "BAcc^0.3 x MAE, the score of the OpenBHB challenge: balanced accuracy of the site from the "
     "embedding by the challenge's probe, external MAE by our probe of age; lower is better"
 )
+
+
+@dataclass(frozen=True)
+class _Predictor:
+    """One experiment's predictions, as single trainings or as their mean.
+
+    Attributes
+    ----------
+    experiment, kind
+        Its name, and one of :data:`PREDICTORS`.
+    ages
+        Shape (people,), in years.
+    predicted
+        Shape (trainings, people): a row a single training, or one row of the ensemble.
+    trainings
+        Every single training, for their range.
+    notes
+        What to beware of.
+    """
+
+    experiment: str
+    kind: str
+    ages: np.ndarray
+    predicted: np.ndarray
+    trainings: np.ndarray
+    notes: list[str]
+
+    @property
+    def words(self) -> str:
+        """What a number is of."""
+        n = len(self.trainings)
+        if self.kind == ENSEMBLE:
+            return f"mean prediction over {n} seeds"
+        return "one training" if n == 1 else f"one training, mean over {n} seeds"
+
+    def errors(self) -> np.ndarray:
+        """Absolute error of each person, mean over single trainings, in years."""
+        return np.abs(self.predicted - self.ages).mean(0)
+
+    def row(self, people: str, metric: str, unit: str) -> dict[str, Any]:
+        """Return what all rows begin with."""
+        return {
+            "experiment": self.experiment,
+            "predictor": self.kind,
+            "people": people,
+            "metric": metric,
+            "unit": unit,
+            "n": len(self.ages),
+            "note": joined(self.notes),
+        }
 
 
 def measure_accuracy(
@@ -82,9 +97,10 @@ def measure_accuracy(
         As :data:`GAPS`; `predicted_age` is the mean over seeds.
     predictions
         As :data:`PREDICTIONS`; its training rows say which sites were trained on,
-        its seeds give the spread over seeds.
+        its seeds are the single trainings.
     out
-        As :data:`ACCURACY`. `external` people are of sites that no training person
+        As :data:`ACCURACY`, for each experiment with the predictor `single`, and `ensemble` where
+        it has several seeds. `external` people are of sites that no training person
         of their fold is of (only those of settings["external_sites"], where some are named),
         `internal` people of sites of training people. Where there is ridge on voxels, every other
         experiment has its paired difference of absolute errors to it (`mae_minus_ridge`).
@@ -94,47 +110,40 @@ def measure_accuracy(
         As :data:`SITE_PROBE`; with it experiments have the score of the OpenBHB
         challenge where there are external people (`challenge_score`).
     """
-    table = read_table(gaps, GAPS)
-    healthy = set(table.loc[table["healthy"], "scan_id"])
-    single = read_table(predictions, PREDICTIONS)
-    where = _internal_or_external(single)
-    single = single[(single["role"] == "test") & single["age"].notna()]
-
+    healthy = read_table(gaps, GAPS).query("healthy")["scan_id"]
     first: dict[str, pd.DataFrame] = {}
     for experiment in read_experiments(gaps):
-        scans = experiment.scans[experiment.scans["scan_id"].isin(healthy)]
+        scans = experiment.scans[experiment.scans["scan_id"].isin(set(healthy))]
         if len(scans):
             first[experiment.name] = first_scans(scans).set_index("scan_id")
     common = set.intersection(*(set(people.index) for people in first.values())) if first else set()
 
+    single = read_table(predictions, PREDICTIONS)
+    where = _internal_or_external(single)
+    single = single[(single["role"] == "test") & single["scan_id"].isin(common)]
+    seeds = {name: _of_seeds(single[single["experiment"] == name]) for name in first}
+    shared = _shared_seeds(seeds)
+    site_accuracy = _site_accuracy(site_probe)
     rows: list[dict[str, Any]] = []
-    told = _site_accuracy(site_probe)
     for name, people in first.items():
-        notes = []
-        if len(people) > len(common):
-            left = len(people) - len(common)
-            notes.append(
-                f"{counted(left, 'person', 'people')} that other experiments lack left out"
-            )
-        if people["folds"].max() > 1:
-            notes.append("people tested in several folds have the mean over folds")
+        notes = _notes(people, common)
         tested = people[people.index.isin(common)].sort_index()
-        seeds = single[(single["experiment"] == name) & single["scan_id"].isin(common)]
         for whom in ("all", "internal", "external"):
             inside = tested
             if whom != "all":
                 inside = tested[[where.get((name, scan)) == whom for scan in tested.index]]
             if whom == "external" and settings["external_sites"]:
                 inside = inside[inside["site"].isin(settings["external_sites"])]
-            own = seeds[seeds["scan_id"].isin(inside.index)]
-            per_seed = [_one_seed(part, inside.index) for _, part in own.groupby("seed", sort=True)]
-            per_seed = [values for values in per_seed if values is not None]
-            rows += _rows(name, whom, inside, per_seed, notes, settings)
-            if whom == "external" and name in told and len(inside):
-                rows.append(_challenge_score(rows, name, told[name]))
+            ridge = None
             if name != RIDGE and RIDGE in first and len(inside) >= MIN_FOR_INTERVAL:
-                ridge = first[RIDGE].loc[inside.index, "predicted_age"].to_numpy(float)
-                rows.append(_against_ridge(name, whom, inside, per_seed, ridge, notes, settings))
+                errors = seeds[RIDGE][inside.index].to_numpy(float) - inside["age"].to_numpy(float)
+                ridge = np.abs(errors).mean(0)
+            for predictor in _predictors(name, inside, seeds[name], shared, notes):
+                rows += _rows(predictor, whom, settings)
+                if whom == "external" and name in site_accuracy and len(inside):
+                    rows.append(_challenge_row(predictor, site_accuracy[name], shared))
+                if ridge is not None and len(predictor.predicted):
+                    rows.append(_against_ridge(predictor, whom, ridge, settings))
     write_table(rows_to_frame(rows, ACCURACY), out, ACCURACY)
 
 
@@ -155,104 +164,122 @@ def _internal_or_external(predictions: pd.DataFrame) -> dict[tuple[str, str], st
     return words
 
 
-def _rows(
-    name: str,
-    whom: str,
-    people: pd.DataFrame,
-    per_seed: list[np.ndarray],
-    notes: list[str],
-    settings: dict[str, Any],
-) -> list[dict[str, Any]]:
-    n = len(people)
-    age = people["age"].to_numpy(float)
-    predicted = people["predicted_age"].to_numpy(float)
-    if n == 0:
-        notes = [f"no healthy test people here ({whom})"]
-    several = len(per_seed) > 1
-    seed_words = f"mean over {len(per_seed)} seeds, " if several else ""
+def _of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of one experiment, a row a seed (mean over folds) and a column a scan.
+
+    Seeds that lack somebody are left out.
+    """
+    by_seed = rows.groupby(["seed", "scan_id"])["predicted_age"].mean().unstack("scan_id")
+    return by_seed.dropna()
+
+
+def _shared_seeds(seeds: dict[str, pd.DataFrame]) -> list[int]:
+    """Seeds that all experiments have; the baselines have one of their own."""
+    own = [set(table.index) for name, table in seeds.items() if name not in BASELINES]
+    return sorted(set.intersection(*own)) if own else []
+
+
+def _notes(people: pd.DataFrame, common: set[str]) -> list[str]:
+    notes = []
+    if len(people) > len(common):
+        left = counted(len(people) - len(common), "person", "people")
+        notes.append(f"{left} that other experiments lack left out")
+    if people["folds"].max() > 1:
+        notes.append("people tested in several folds have the mean over folds")
+    return notes
+
+
+def _predictors(
+    name: str, people: pd.DataFrame, seeds: pd.DataFrame, shared: list[int], notes: list[str]
+) -> list[_Predictor]:
+    """Single trainings of one experiment, and where it has several seeds their mean."""
+    ages = people["age"].to_numpy(float)
+    every = seeds[people.index] if len(seeds) else pd.DataFrame(columns=people.index)
+    one, own = every, list(notes)
+    if name not in BASELINES and shared:
+        one = every.loc[shared]
+    elif name not in BASELINES:
+        own.append("no seed that all experiments share")
+    if every.empty and len(people):
+        own.append("no single training that predicts everyone here")
+    trainings = one.to_numpy(float)
+    found = [_Predictor(name, SINGLE, ages, trainings, trainings, own)]
+    if len(every) > 1:
+        mean = people["predicted_age"].to_numpy(float)[None]
+        found.append(_Predictor(name, ENSEMBLE, ages, mean, every.to_numpy(float), notes))
+    return found
+
+
+def _rows(predictor: _Predictor, whom: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every metric of one predictor on some people."""
+    ages, n = predictor.ages, len(predictor.ages)
     rows = []
     for metric, (unit, function, words) in METRICS.items():
-        row: dict[str, Any] = {
-            "experiment": name,
-            "people": whom,
-            "metric": metric,
-            "unit": unit,
-            "n": n,
-            "model": f"{words}; uncorrected predicted age, {seed_words}first scan of each healthy "
-            f"test person; percentile bootstrap over people ({settings['bootstrap']} resamples)",
-            "note": joined(notes),
-        }
-        if n >= (MIN_FOR_INTERVAL if metric in NO_SPREAD else 1):
-            value = float(function(age, predicted))
-            row["estimate"] = value if np.isfinite(value) else None
-            if n >= MIN_FOR_INTERVAL:
-                row["low"], row["high"] = _interval(function, age, predicted, settings)
-            if several and metric != "mae_of_constant":
-                spread = [float(function(age, values)) for values in per_seed]
-                if np.all(np.isfinite(spread)):
-                    row["seed_low"], row["seed_high"] = min(spread), max(spread)
+        row = predictor.row(whom, metric, unit)
+        row["model"] = (
+            f"{words}; uncorrected predicted age, {predictor.words}, first scan of each healthy "
+            f"test person; percentile bootstrap over people ({settings['bootstrap']} resamples)"
+        )
+        if n == 0:
+            row["note"] = f"no healthy test people here ({whom})"
         rows.append(row)
+        if n < (MIN_FOR_INTERVAL if metric in NO_SPREAD else 1) or not len(predictor.predicted):
+            continue
+        value = float(np.mean([function(ages, training) for training in predictor.predicted]))
+        row["estimate"] = value if np.isfinite(value) else None
+        if n >= MIN_FOR_INTERVAL:
+            row["low"], row["high"] = _interval(function, ages, predictor.predicted, settings)
+        spread = [float(function(ages, training)) for training in predictor.trainings]
+        if len(spread) > 1 and metric != "mae_of_constant" and np.all(np.isfinite(spread)):
+            row["seed_low"], row["seed_high"] = min(spread), max(spread)
     return rows
 
 
 def _against_ridge(
-    name: str,
-    whom: str,
-    people: pd.DataFrame,
-    per_seed: list[np.ndarray],
-    ridge: np.ndarray,
-    notes: list[str],
-    settings: dict[str, Any],
+    predictor: _Predictor, whom: str, ridge: np.ndarray, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Compare absolute errors with those of ridge on voxels, person by person."""
-    age = people["age"].to_numpy(float)
-    theirs = np.abs(ridge - age)
-    paired = np.abs(people["predicted_age"].to_numpy(float) - age) - theirs
+    paired = predictor.errors() - ridge
     low, high = bootstrap_interval(lambda drawn: paired[drawn].mean(-1), len(paired), settings)
-    row: dict[str, Any] = {
-        "experiment": name,
-        "people": whom,
-        "metric": "mae_minus_ridge",
-        "unit": "years",
+    row = predictor.row(whom, "mae_minus_ridge", "years") | {
         "estimate": float(paired.mean()),
         "low": low,
         "high": high,
-        "n": len(people),
         "model": "mean over people of the absolute error minus that of ridge on voxels for the "
-        f"same person, below 0 is better; predicted age averaged over "
-        f"{counted(max(1, len(per_seed)), 'seed', 'seeds')}; percentile bootstrap over people "
-        f"({settings['bootstrap']} resamples)",
-        "note": joined(notes),
+        f"same person, below 0 is better; predicted age of {predictor.words}; percentile "
+        f"bootstrap over people ({settings['bootstrap']} resamples)",
     }
     if low is not None and high is not None:
         row["verdict"] = BEATS if high < 0 else WORSE if low > 0 else NOT_DISTINGUISHABLE
-    if len(per_seed) > 1:
-        spread = [float((np.abs(values - age) - theirs).mean()) for values in per_seed]
-        row["seed_low"], row["seed_high"] = min(spread), max(spread)
+    if len(predictor.trainings) > 1:
+        spread = np.abs(predictor.trainings - predictor.ages).mean(1) - ridge.mean()
+        row["seed_low"], row["seed_high"] = float(spread.min()), float(spread.max())
     return row
 
 
-def _site_accuracy(site_probe: Path | None) -> dict[str, float]:
-    """Balanced accuracy of the site from each embedding by the challenge's probe, mean of runs."""
+def _site_accuracy(site_probe: Path | None) -> dict[str, pd.Series]:
+    """Balanced accuracy of the site by the challenge's probe: by experiment, by seed."""
     if site_probe is None:
         return {}
     rows = read_table(site_probe, SITE_PROBE)
     rows = rows[(rows["probe"] == "embedding") & (rows["protocol"] == "challenge")]
-    return rows.groupby("experiment")["balanced_accuracy"].mean().to_dict()
-
-
-def _challenge_score(rows: list[dict[str, Any]], name: str, site: float) -> dict[str, Any]:
-    mae = next(row for row in reversed(rows) if row["metric"] == "mae")
     return {
-        "experiment": name,
-        "people": "external",
-        "metric": "challenge_score",
-        "unit": "years",
-        "estimate": challenge_score(site, mae["estimate"]),
-        "n": mae["n"],
-        "model": CHALLENGE_WORDS,
-        "note": "the two parts have different people, so that there is no interval",
+        str(name): own.groupby("seed")["balanced_accuracy"].mean()
+        for name, own in rows.groupby("experiment")
     }
+
+
+def _challenge_row(predictor: _Predictor, by_seed: pd.Series, shared: list[int]) -> dict[str, Any]:
+    """Score of the challenge; of single trainings by the site accuracy of the same ones."""
+    if predictor.kind == SINGLE and shared:
+        by_seed = by_seed.reindex(shared)
+    row = predictor.row("external", "challenge_score", "years")
+    if len(predictor.predicted):
+        score = challenge_score(float(by_seed.mean()), float(predictor.errors().mean()))
+        row["estimate"] = score if np.isfinite(score) else None
+    row["model"] = f"{CHALLENGE_WORDS}; {predictor.words}"
+    row["note"] = "the two parts have different people, so that there is no interval"
+    return row
 
 
 def challenge_score(site: float, mae: float) -> float:
@@ -268,15 +295,12 @@ def challenge_score(site: float, mae: float) -> float:
     return float(site**0.3 * mae)
 
 
-def _one_seed(rows: pd.DataFrame, scans: pd.Index) -> np.ndarray | None:
-    """Predictions of one seed (mean over folds) in the order of `scans`; None if some lack."""
-    values = rows.groupby("scan_id")["predicted_age"].mean().reindex(scans).to_numpy(float)
-    return values if len(values) and np.all(np.isfinite(values)) else None
-
-
 def _interval(
-    metric: Metric, age: np.ndarray, predicted: np.ndarray, settings: dict[str, Any]
+    metric: Metric, ages: np.ndarray, predicted: np.ndarray, settings: dict[str, Any]
 ) -> tuple[float | None, float | None]:
-    return bootstrap_interval(
-        lambda drawn: metric(age[drawn], predicted[drawn]), len(age), settings
-    )
+    """Interval of the mean of a metric over trainings, `predicted` of shape (trainings, people)."""
+
+    def mean(drawn: np.ndarray) -> np.ndarray:
+        return np.mean([metric(ages[drawn], training[drawn]) for training in predicted], axis=0)
+
+    return bootstrap_interval(mean, len(ages), settings)

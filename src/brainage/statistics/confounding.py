@@ -8,7 +8,9 @@ from brainage.core.subjects import site_factor
 from brainage.core.thresholds import MAX_EXPLAINED, MIN_AT_SITE
 
 
-def confounded(people: pd.DataFrame, group: str, reference: str) -> list[str]:
+def confounded(
+    people: pd.DataFrame, group: str, reference: str, *, dataset: bool = False
+) -> list[str]:
     """Return why two groups are confounded with site, or an empty list.
 
     Parameters
@@ -18,15 +20,22 @@ def confounded(people: pd.DataFrame, group: str, reference: str) -> list[str]:
         unknown one its data set's own, so that two data sets are never one site.
     group, reference
         Two diagnoses.
+    dataset
+        Whether only a difference of data sets matters, as for change within a person, from which
+        what is constant at a site is gone.
     """
     two = people[people["diagnosis"].isin([group, reference])]
-    sites = site_factor(two)
+    sites = two["dataset"] if dataset else site_factor(two)
     if explained(two["diagnosis"] == group, sites) <= MAX_EXPLAINED:
         return []
     table = pd.crosstab(sites, two["diagnosis"])
     lopsided = table[(table < MIN_AT_SITE).any(axis=1)]
     names = pd.Series((lopsided if len(lopsided) else table).index)
-    return [f"group is confounded with site: few of {group} or of {reference} at {some(names)}"]
+    place = ", as data sets differ: few" if dataset else ": few"
+    return [
+        f"group is confounded with site{place} of {group} or of {reference} "
+        f"{'in' if dataset else 'at'} {some(names)}"
+    ]
 
 
 def explained(in_group: pd.Series, levels: pd.Series) -> float:

@@ -127,12 +127,12 @@ def _accuracy(
                     "note": joined(notes),
                 }
             )
-            told = [
+            site = [
                 s for s in sites
                 if (s["run"], s["probe"], s["protocol"]) == (name, "embedding", "challenge")
             ]  # fmt: skip
-            if whom == "external" and told:
-                rows.append({**row, "metric": "challenge_score", **_challenge(maes, told[0])})
+            if whom == "external" and site:
+                rows.append({**row, "metric": "challenge_score", **_challenge(maes, site[0])})
     return rows
 
 

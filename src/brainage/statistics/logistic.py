@@ -43,7 +43,7 @@ def fit_logistic(x: np.ndarray, is_case: np.ndarray) -> LogisticFit:
 
     y = np.asarray(is_case, dtype=float)
     with warnings.catch_warnings():
-        # Separated groups are told by the log odds, and a singular design is allowed.
+        # The log odds show whether groups are separated, and a singular design is allowed.
         for name in ("ConvergenceWarning", "PerfectSeparationWarning", "SingularMatrixWarning"):
             warnings.simplefilter("ignore", getattr(sm_exceptions, name))
         fit = GLM(y, x, family=Binomial()).fit(maxiter=100, tol=1e-10)

@@ -13,6 +13,7 @@ from brainage.core.intervals import t_interval
 from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import write_table
 from brainage.core.thresholds import MIN_FREEDOM, MIN_SPARE_SCANS
+from brainage.statistics.confounding import confounded
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
     Experiment,
@@ -25,8 +26,8 @@ from brainage.statistics.people import (
 )
 
 MODEL = (
-    "gap ~ (baseline age + group + sex) * years{scanner} + (1 + years | person), REML; t with "
-    "between-person degrees of freedom"
+    "gap ~ (baseline age + group + sex{dataset}) * years{scanner} + (1 + years | person), REML; "
+    "t with between-person degrees of freedom"
 )
 FALLBACK = "each person's own least-squares slope; Welch's test and t intervals"
 
@@ -37,8 +38,9 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
     A mixed model with random intercept and slope. Where its fit lies on the boundary or does not
     converge, each person's own slope is compared by Welch's test instead; never a random
     intercept alone, which takes scans of one person for independent and finds differences that
-    are not there. Time is within person, years since the first scan used, apart from age at that
-    scan. The group is the diagnosis at that scan.
+    are not there. Data sets may differ in level and in change, and a contrast of groups that are
+    confounded with data set is refused. Time is within person, years since the first scan used,
+    apart from age at that scan. The group is the diagnosis at that scan.
 
     Parameters
     ----------
@@ -135,7 +137,8 @@ class _Model:
         columns = [between, between * years[:, None]]
         self.scanner = bool((scans.groupby(PERSON)["scanner"].nunique(dropna=False) > 1).any())
         if self.scanner:
-            scanner = scans["scanner"].fillna("unknown")
+            # Two data sets that call a scanner by one name mean two.
+            scanner = scans["dataset"] + "/" + scans["scanner"].fillna("unknown")
             levels = sorted(scanner.unique())[1:]
             columns.append(
                 np.column_stack([(scanner == level).to_numpy(float) for level in levels])
@@ -148,7 +151,9 @@ class _Model:
         person = scans.groupby(PERSON, sort=False).ngroup().to_numpy()
         z = np.column_stack([np.ones(len(years)), years])
         if np.linalg.matrix_rank(x) < x.shape[1]:
-            self.trouble: str | None = "its terms are collinear (scanner or sex with group)"
+            self.trouble: str | None = (
+                "its terms are collinear (data set, scanner or sex with group)"
+            )
         elif len(scans) - x.shape[1] - len(self.people) < MIN_SPARE_SCANS or (
             self.freedom < MIN_FREEDOM
         ):
@@ -159,7 +164,8 @@ class _Model:
         self.offset, self.terms = terms, x.shape[1]
 
     def words(self) -> str:
-        return MODEL.format(scanner=" + scanner" if self.scanner else "")
+        dataset = " + data set" if self.people["dataset"].nunique() > 1 else ""
+        return MODEL.format(dataset=dataset, scanner=" + scanner" if self.scanner else "")
 
     def contrast(self, group: str, reference: str | None) -> dict[str, float]:
         assert self.fit is not None
@@ -175,7 +181,7 @@ class _Model:
 def _between(
     scans: pd.DataFrame, groups: list[str], people: pd.DataFrame
 ) -> tuple[np.ndarray, list[str]]:
-    """Terms that differ between people: a column a group, baseline age and sex, both centred."""
+    """Terms that differ between people: a column a group; baseline age, sex, data set, centred."""
     columns: dict[str, np.ndarray] = {
         f"group {g}": (scans["group"] == g).to_numpy(float) for g in groups
     }
@@ -187,6 +193,9 @@ def _between(
     sex = first.reindex(pd.MultiIndex.from_frame(scans[PERSON])).to_numpy(object)
     for level in sorted(first.unique())[1:]:
         columns[f"sex {level}"] = (sex == level).astype(float) - float((first == level).mean())
+    for level in sorted(people["dataset"].unique())[1:]:
+        own = (scans["dataset"] == level).to_numpy(float)
+        columns[f"data set {level}"] = own - float((people["dataset"] == level).mean())
     return np.column_stack([*columns.values()]), [*columns]
 
 
@@ -213,7 +222,14 @@ def _row(
         "scans": int(scans["group"].isin(both).sum()),
     }
     notes = experiment.cautions + outside_range(scans[scans["group"].isin(both)])
-    if any(name not in tested for name in both):
+    reasons = []
+    if reference is not None:
+        people = own.rename(columns={"group": "diagnosis"})
+        reasons = confounded(people, group, reference, dataset=True)
+    if reasons:
+        row["model"] = "no contrast"
+        notes = reasons + notes
+    elif any(name not in tested for name in both):
         few = min(both, key=lambda name: len(values[name]))
         notes.insert(
             0,
@@ -231,6 +247,9 @@ def _row(
         row["model"] = FALLBACK
         why = model.trouble if model is not None else None
         notes.insert(0, f"the mixed model is not used: {why}")
+        datasets = own.loc[own["group"].isin(both), "dataset"].nunique()
+        if datasets > 1:
+            notes.insert(1, f"people of {datasets} data sets, which may differ in change with time")
         row.update(welch([values[name] for name in both]))
     row["note"] = joined(notes)
     return row

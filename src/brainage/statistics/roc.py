@@ -108,6 +108,7 @@ class _Pair:
         self.notes: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.curves: list[pd.DataFrame] = []
+        self.found = people["diagnosis"].value_counts()
         sites = site_factor(people)
         both = sites.map(people.groupby(sites)["diagnosis"].nunique()) > 1
         if not both.all():
@@ -142,9 +143,11 @@ class _Pair:
         cases, controls = int(is_case.sum()), int((~is_case).sum())
         if min(cases, controls) >= needed:
             return self.confounded
+        enough = len(self.found) == 2 and self.found.min() >= needed
         return (
-            f"no area: {controls} people with {self.control} and {cases} with {self.case} at sites "
-            f"that hold both, at least {needed} of each are needed"
+            f"no area: {'group is confounded with site: ' if enough else ''}{controls} people with "
+            f"{self.control} and {cases} with {self.case} at sites that hold both, at least "
+            f"{needed} of each are needed"
         )
 
     def _row(self, score: str, quantity: str, is_case: np.ndarray, model: str) -> dict[str, Any]:

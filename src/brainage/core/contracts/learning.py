@@ -34,7 +34,7 @@ HISTORY = Table(
     (
         *RUN,
         Column("epoch", "integer", "epoch, from 1"),
-        Column("learning_rate", "number", "learning rate of the epoch"),
+        Column("learning_rate", "number", "learning rate in the middle of the epoch"),
         Column(
             "train_loss", "number", "mean loss over the batches of the epoch, on training people"
         ),

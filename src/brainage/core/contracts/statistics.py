@@ -21,6 +21,8 @@ from brainage.core.contracts.columns import (
     YEARS,
 )
 
+# What predicts: one training, or the mean prediction of all of an experiment.
+PREDICTORS = ("single", "ensemble")
 VERDICTS_ON_RIDGE = ("beats ridge", "not distinguishable", "worse than ridge")
 
 REFERENCE = Table(
@@ -80,15 +82,15 @@ ACCURACY = Table(
     (
         EXPERIMENT,
         Column(
+            "predictor", "text",
+            "single: one training, mean over the seeds that all experiments share, by which they "
+            "are ranked; ensemble: the mean prediction over all seeds, without a rank",
+            allowed=PREDICTORS,
+        ),
+        Column(
             "people", "text",
             "whom: all, internal (sites of training people) or external (never seen)",
             allowed=("all", "internal", "external"),
-        ),
-        Column(
-            "predictor", "text",
-            "single (mean over single trainings, of the seeds that all experiments share) or "
-            "ensemble (of the mean over all seeds of the experiment)",
-            allowed=("single", "ensemble"),
         ),
         Column("metric", "text",
                "mae, rmse, r, r2, slope, mae_of_constant, mae_minus_ridge (paired by person) "

@@ -160,7 +160,7 @@ def _caption(tables: Tables, main: str, kinds: list[str], ensemble: bool) -> str
     if ensemble:
         caption += (
             " Experiments are ranked by single trainings, over the seeds that all of them share; "
-            f"the {ENSEMBLE} of an experiment has no rank."
+            "the mean over all seeds of one experiment has no rank."
         )
     return caption
 
@@ -249,17 +249,17 @@ def draw_age_by_site(tables: Tables, settings: Settings) -> Picture | str:
     for place, name in enumerate(order):
         colour = style.SITE_COLOURS[place % 7]
         inside = rows["panel"] == name
-        told = f"n {int(inside.sum())}, MAE {words.number(rows.loc[inside, 'gap'].abs().mean())}"
+        error = f"n {int(inside.sum())}, MAE {words.number(rows.loc[inside, 'gap'].abs().mean())}"
         new = rows.loc[inside, "site"].notna() & ~rows.loc[inside, "site"].isin(known)
         where = "\nnever trained on" if new.all() else ""
         axes = panels.flat[place]
         _draw_ages(axes, rows[inside], rows[~inside], limits, colour)
         axes.set_title(_short(name), color=style.dark(colour), pad=4)
         axes.text(
-            0.04, 0.97, f"{told} years{where}",
+            0.04, 0.97, f"{error} years{where}",
             transform=axes.transAxes, va="top", fontsize=7, color=style.MUTED,
         )  # fmt: skip
-        said.append(f"{name}: {told} years")
+        said.append(f"{name}: {error} years")
     for axes in panels.flat[len(order) :]:
         axes.set_visible(False)
     # The panel above an empty place carries the labels of the age axis.

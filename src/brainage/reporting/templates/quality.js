@@ -7,7 +7,7 @@
   var place = "brainage-decisions-" + list.dataset.study;
   var changed = {}, saved = true, remembered = true, current = null;
 
-  /* What a person said: in force (from qc.tsv), and on this page. */
+  /* Manual decisions: in force (from qc.tsv), and on this page. */
   function inForce(card) {
     return { decision: card.dataset.decision || "", comment: card.dataset.comment || "" };
   }
@@ -80,7 +80,7 @@
     if (document.activeElement !== field) { field.value = word.comment; }
     var text = "";
     if (isNew) {
-      text = "New: " + (word.decision || "no decision any more") + ". The machine said " + card.dataset.machine + ". Counts after the next run.";
+      text = "New: " + (word.decision || "no decision any more") + ". Automatic verdict: " + card.dataset.machine + ". Counts after the next run.";
     }
     box.querySelector(".new").textContent = text;
     card.classList.toggle("changed", isNew);
