@@ -28,8 +28,6 @@ include: "workflow/rules/reporting.smk"
 rule all:
     default_target: True
     input:
-        results("report/index.html"),
-        results("report/qc/index.html"),
-        results("report/people/index.html"),
-        rules.figures.output,
-        results("statistics/truth_recovery.tsv") if SIMULATED else [],
+        **files("study_page", "quality_page", "people_page"),
+        figures=rules.figures.output,
+        truth=STUDY.file("truth_recovery") if STUDY.simulated else [],

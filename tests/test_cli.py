@@ -75,16 +75,14 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path, capsys):
     [
         (None, "there is no such file"),
         ("{", "not valid JSON"),
-        ("{}", "settings of another step: 'splits' is missing"),
+        ("{}", "settings of another step: 'datasets' is missing"),
     ],
 )
 def test_wrong_settings_are_one_line_and_status_2(tmp_path, capsys, content, message):
-    settings = tmp_path / "split.json"
+    settings = tmp_path / "index.json"
     if content is not None:
         settings.write_text(content)
-    for name in ("scans", "qc"):  # so that nothing else is wrong
-        (tmp_path / name).mkdir()
-    assert cli.main(["split", str(tmp_path), "--settings", str(settings)]) == 2
+    assert cli.main(["index", str(tmp_path), "--settings", str(settings)]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert f"{settings}: " in said and message in said

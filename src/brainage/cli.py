@@ -6,7 +6,6 @@ for by name, so that ``brainage --help`` answers at once.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -15,21 +14,13 @@ from collections.abc import Sequence
 import click
 
 from brainage import __version__
-from brainage.core.files import InputError
+from brainage.core.files import DISK_FAULTS, InputError
 
 # In the order in which the workflow comes to them.
 PACKAGES = (
-    "simulation", "dicom", "datasets", "cohort", "imaging", "learning", "probing", "statistics",
-    "reporting",
+    "simulation", "dicom", "datasets", "cohort", "imaging",
+    "learning", "probing", "statistics", "reporting",
 )  # fmt: skip
-
-# Faults of the disk that a user can mend.
-DISK = {
-    errno.ENOSPC: "make room on the disk and run the same command again",
-    errno.EDQUOT: "your quota is used up; make room and run the same command again",
-    errno.EROFS: "this place cannot be written; choose another with the key results",
-    errno.EACCES: "you may not write or read there; change its permissions or the key results",
-}
 
 
 class _Rules(click.Group):
@@ -49,13 +40,7 @@ class _Rules(click.Group):
     "calls them in this order; RESULTS is its folder of results.",
 )
 @click.version_option(__version__, message="brainage %(version)s")
-@click.option(
-    "--threads",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Threads of torch and BLAS.",
-)
+@click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads of torch and BLAS.")
 def brainage(threads: int) -> None:
     """Set what must be set before numpy is loaded, which reads it once.
 
@@ -83,9 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"brainage: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        if error.errno not in DISK:
+        if error.errno not in DISK_FAULTS:
             raise
         # Nothing half-written is left: what was being written lay beside its name and is gone.
-        print(f"brainage: {error}; {DISK[error.errno]}", file=sys.stderr)
+        print(f"brainage: {error}; {DISK_FAULTS[error.errno]}", file=sys.stderr)
         return 1
     return 0

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.core.contracts.probing import DIAGNOSIS_SCORES, SITE_PROBE
+from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.core.files import InputError
+from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
 from brainage.statistics.grid import measure_grid, resamples
 
-from .simulated import SETTINGS, predictions_of, scans_of, study, written
+from .simulated import SETTINGS, predictions_of, scans_of, study
 
 CELL = {"of": "lexp", "seeds": [1, 2], "datasets": None, "fraction": 0.5}
 RUNS = {"lexp": {**CELL, "fraction": 1.0}, "lexp.all.0.5": CELL}
@@ -56,14 +57,13 @@ def scores_of(scans, rng, better=1.0):
 
 
 def measured(table, scores, folder, **changes):
-    write_table(site_probe(), folder / "site_probe.tsv", SITE_PROBE)
-    write_table(scores, folder / "scores.tsv", DIAGNOSIS_SCORES)
-    outs = [folder / f"{name}.tsv" for name in ("a", "s", "d")]
-    settings = {**SETTINGS, "runs": RUNS, **changes}
-    inputs = (written(table, folder), folder / "site_probe.tsv", folder / "scores.tsv")
-    measure_grid(*inputs, *outs, settings)
-    tables = (GRID_ACCURACY, GRID_SITES, GRID_DIAGNOSIS)
-    return [read_table(out, table) for out, table in zip(outs, tables, strict=True)]
+    files = Layout(folder)
+    write_table(table, files.file("grid_predictions"), PREDICTIONS)
+    write_table(site_probe(), files.file("grid_site_probe"), SITE_PROBE)
+    write_table(scores, files.file("grid_diagnosis_scores"), DIAGNOSIS_SCORES)
+    measure_grid(files, {**SETTINGS, "runs": RUNS, **changes})
+    tables = {"accuracy": GRID_ACCURACY, "sites": GRID_SITES, "diagnosis": GRID_DIAGNOSIS}
+    return [read_table(files.file(f"grid_{name}"), table) for name, table in tables.items()]
 
 
 def test_every_number_by_hand(scans, tmp_path):

@@ -1,25 +1,14 @@
 """Who: the simulated cohort, each data set's scans, the table of all scans, the roles of people."""
 
 
-def simulation(wildcards):
-    """Settings of a simulated data set."""
-    return config["datasets"][wildcards.dataset]["simulation"]
-
-
-def tables_of_dataset(wildcards):
-    """The tables that a data set's reader reads; of a simulated one those of its images too."""
-    name = wildcards.dataset
-    if name not in SIMULATED:
-        return PLAN["tables"][name]
-    participants = FILES["participants"].format(dataset=name)
-    images = (FILES["simulated_images"].format(dataset=name, chunk=k) for k in CHUNKS[name])
-    return [results(path) for path in (participants, *images)]
+def dataset(wildcards):
+    """A data set's entry in the config."""
+    return config["datasets"][wildcards.dataset]
 
 
 def reader_code(wildcards):
-    """Code of a data set's own reader."""
-    name = wildcards.dataset
-    kind = "bids" if name in SIMULATED else config["datasets"][name]["kind"]
+    """Code of a data set's own reader; a simulated one is a BIDS folder."""
+    kind = "bids" if wildcards.dataset in STUDY.simulated else dataset(wildcards)["kind"]
     return step_hash("datasets.read_dataset", [f"brainage.datasets.readers.{kind}"])
 
 
@@ -27,7 +16,7 @@ rule simulate_tables:
     output:
         **files("participants", "truth"),
     log:
-        results("logs/simulate_tables/{dataset}.log"),
+        log_of("simulate_tables/{dataset}"),
     conda:
         "../../envs/learning.yaml"
     threads: 1
@@ -35,7 +24,7 @@ rule simulate_tables:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=lambda wildcards: settings("simulate_tables", simulation=simulation(wildcards)),
+        settings=lambda w: settings("simulate_tables", simulation=dataset(w)["simulation"]),
         code=step_hash("simulation.simulate_tables"),
     shell:
         "brainage {rule} {RESULTS:q} {wildcards.dataset} --settings {params.settings:q}"
@@ -46,9 +35,9 @@ rule simulate_images:
     output:
         **files("simulated_images"),
     log:
-        results("logs/simulate_images/{dataset}_{chunk}.log"),
+        log_of("simulate_images/{dataset}_{chunk}"),
     benchmark:
-        results("benchmarks/simulate_images/{dataset}_{chunk}.tsv")
+        f"{RESULTS}/benchmarks/simulate_images/{{dataset}}_{{chunk}}.tsv"
     # All heads first: chunks of imaging take as long as each other, and then no core is left over.
     priority: 1
     conda:
@@ -58,10 +47,10 @@ rule simulate_images:
         mem_mb=2000,
         runtime=30,
     params:
-        settings=lambda wildcards: settings(
+        settings=lambda w: settings(
             "simulate_images",
-            simulation=simulation(wildcards),
-            people=CHUNKS[wildcards.dataset][wildcards.chunk]["people"],
+            simulation=dataset(w)["simulation"],
+            people=STUDY.plan["chunks"][w.dataset][w.chunk]["people"],
         ),
         code=step_hash("simulation.simulate_images"),
     shell:
@@ -71,44 +60,43 @@ rule simulate_images:
 
 use rule simulate_tables as read_dataset with:
     input:
-        tables_of_dataset,
+        lambda w: STUDY.tables_of(w.dataset),
     output:
         **files("dataset_scans", "dataset_remarks"),
     log:
-        results("logs/read_dataset/{dataset}.log"),
+        log_of("read_dataset/{dataset}"),
     conda:
         "../../envs/imaging.yaml"
     params:
-        settings=lambda wildcards: settings(
+        settings=lambda w: settings(
             "read_dataset",
-            dataset=config["datasets"][wildcards.dataset],
+            dataset=dataset(w),
             run=config["cohort"]["run"],
-            listing=PLAN["listing"].get(wildcards.dataset),
-            chunks=[*CHUNKS[wildcards.dataset]],
+            listing=STUDY.plan["listing"].get(w.dataset),
+            chunks=[*STUDY.plan["chunks"][w.dataset]],
         ),
         code=reader_code,
 
 
 rule index:
     input:
-        [results(FILES["dataset_scans"].format(dataset=name)) for name in config["datasets"]],
+        [STUDY.file("dataset_scans", dataset=name) for name in config["datasets"]],
     output:
         **files("scans"),
     log:
-        results("logs/index.log"),
+        log_of("index"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=4000,
+        runtime=60,
     params:
         settings=settings(
             "index",
             "cohort",
             datasets={
-                name: {"all_controls": data["all_controls"]}
-                for name, data in config["datasets"].items()
+                k: {"all_controls": v["all_controls"]} for k, v in config["datasets"].items()
             },
         ),
         code=step_hash("cohort.index"),
@@ -122,7 +110,7 @@ use rule index as split with:
     output:
         **files("splits"),
     log:
-        results("logs/split.log"),
+        log_of("split"),
     params:
         settings=settings("split", "splits", "seed", "runs"),
         code=step_hash("cohort.split"),

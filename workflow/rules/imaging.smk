@@ -8,27 +8,17 @@ IMAGING_CODE = {
 }
 
 
-def chunk_images(wildcards):
-    """The raw images of a chunk; of simulated ones the table that says that they are there."""
-    name, chunk = wildcards.dataset, wildcards.chunk
-    if name in SIMULATED:
-        return results(FILES["simulated_images"].format(dataset=name, chunk=chunk))
-    folder = config["datasets"][name]["path"]
-    return [f"{folder}/{t1w}" for _, t1w in CHUNKS[name][chunk]["scans"]]
-
-
 def chunk_settings(wildcards):
     """Settings of imaging, with the scans of a chunk."""
     name = wildcards.dataset
-    own = CHUNKS[name][wildcards.chunk]["scans"]
+    simulated = name in STUDY.simulated
+    excluded = STUDY.plan["exclude"].items()
     return settings(
         "preprocess",
         imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
-        exclude={k: why for k, why in PLAN["exclude"].items() if k.startswith(f"{name}_")},
-        folder=(
-            results(f"simulated/{name}") if name in SIMULATED else config["datasets"][name]["path"]
-        ),
-        scans=None if name in SIMULATED else own,
+        folder=f"{RESULTS}/simulated/{name}" if simulated else dataset(wildcards)["path"],
+        scans=None if simulated else STUDY.plan["chunks"][name][wildcards.chunk]["scans"],
+        exclude={scan: why for scan, why in excluded if scan.startswith(f"{name}_")},
         code=IMAGING_CODE,
     )
 
@@ -36,13 +26,13 @@ def chunk_settings(wildcards):
 # Neither scans.tsv nor the splits go in: a corrected age runs nobody's imaging again.
 rule preprocess:
     input:
-        chunk_images,
+        lambda w: STUDY.images(w.dataset, w.chunk),
     output:
         **files("measures"),
     log:
-        results("logs/preprocess/{dataset}_{chunk}.log"),
+        log_of("preprocess/{dataset}_{chunk}"),
     benchmark:
-        results("benchmarks/preprocess/{dataset}_{chunk}.tsv")
+        f"{RESULTS}/benchmarks/preprocess/{{dataset}}_{{chunk}}.tsv"
     retries: 1
     conda:
         "../../envs/imaging.yaml"
@@ -58,33 +48,23 @@ rule preprocess:
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule quality:
+use rule index as quality with:
     input:
         **files("scans"),
-        tables=[
-            results(FILES["measures"].format(dataset=dataset, chunk=chunk))
-            for dataset, chunks in CHUNKS.items()
-            for chunk in chunks
-        ],
-        # A person's word, read from the settings below.
+        tables=STUDY.measures(),
+        # Manual decisions, read from the settings below.
         decisions=config["quality"]["decisions"] or [],
     output:
         **files("qc"),
     log:
-        results("logs/quality.log"),
-    conda:
-        "../../envs/imaging.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
+        log_of("quality"),
     params:
         settings=settings(
-            "quality", "quality", chunks={name: [*map(int, CHUNKS[name])] for name in CHUNKS}
+            "quality",
+            "quality",
+            chunks={name: [*map(int, own)] for name, own in STUDY.plan["chunks"].items()},
         ),
         code=step_hash("imaging.quality", choice_modules("imaging.measures")),
-    shell:
-        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule regions:
@@ -93,13 +73,13 @@ rule regions:
     output:
         **files("regions"),
     log:
-        results("logs/regions.log"),
+        log_of("regions"),
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=4000,
+        runtime=60,
     params:
         code=step_hash("imaging.regions"),
     shell:

@@ -3,29 +3,23 @@
 
 def parts(wildcards, *kinds):
     """Modules of the loss and the encoder of a training: its neighbours change nothing."""
-    own = learning(experiment(wildcards))
+    own = STUDY.learning(wildcards.training)
     chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
     return [f"brainage.learning.{kind}.{chosen[kind]}" for kind in kinds]
 
 
-rule store:
+use rule index as store with:
     input:
         **files("scans", "qc"),
     output:
         **STORE,
     log:
-        results("logs/store.log"),
+        log_of("store"),
     conda:
         "../../envs/learning.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
     params:
-        settings=settings("store", channels=CHANNELS),
+        settings=settings("store", channels=STUDY.channels),
         code=step_hash("learning.store"),
-    shell:
-        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 rule pretrain:
@@ -35,9 +29,9 @@ rule pretrain:
     output:
         **files("encoder", "encoder_description", "training_history"),
     log:
-        results("logs/pretrain/{training}.log"),
+        log_of("pretrain/{training}"),
     benchmark:
-        results("benchmarks/pretrain/{training}.tsv")
+        f"{RESULTS}/benchmarks/pretrain/{{training}}.tsv"
     priority: 1
     retries: 1
     conda:
@@ -48,41 +42,33 @@ rule pretrain:
         runtime=lambda wildcards, attempt: 2880 * attempt,
         gpu=gpus,
     params:
-        settings=lambda wildcards: settings(
+        settings=lambda w: settings(
             "pretrain",
             "threads",
-            learning=learning(experiment(wildcards)),
+            learning=STUDY.learning(w.training),
             # A cell of the grid has as many optimiser steps as the experiment with all people.
-            steps_of=RUNS[experiment(wildcards)]["of"],
-            code=step_hash("learning.pretrain", parts(wildcards, "losses", "encoders")),
+            steps_of=STUDY.runs[experiment(w)]["of"],
+            code=step_hash("learning.pretrain", parts(w, "losses", "encoders")),
         ),
     shell:
         "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
-rule embed:
+use rule pretrain as embed with:
     input:
         **STORE,
         **files("encoder", "encoder_description"),
     output:
         **files("embeddings", "embedding_index"),
     log:
-        results("logs/embed/{training}.log"),
-    conda:
-        "../../envs/learning.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=8000,
-        runtime=120,
-        gpu=gpus,
+        log_of("embed/{training}"),
+    benchmark:
+        f"{RESULTS}/benchmarks/embed/{{training}}.tsv"
     params:
-        settings=lambda wildcards: settings(
+        settings=lambda w: settings(
             "embed",
             "threads",
-            device=learning(experiment(wildcards))["device"],
-            code=step_hash("learning.embed", parts(wildcards, "encoders")),
+            device=STUDY.learning(w.training)["device"],
+            code=step_hash("learning.embed", parts(w, "encoders")),
         ),
-    shell:
-        "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"

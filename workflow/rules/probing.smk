@@ -1,9 +1,9 @@
 """What the representation knows: linear probes on the frozen encoder, and their baselines."""
 
-GATHERED = {
-    table: trainings_of(EXPERIMENTS + (BASELINES if table == "predictions" else []))
-    for table in ("predictions", "site_probe", "diagnosis_scores")
-}
+
+def gathered(wildcards):
+    """Whose tables are put together: every experiment's, of predictions the baselines' too."""
+    return STUDY.experiments + (STUDY.baselines if wildcards.table == "predictions" else [])
 
 
 rule probe_age:
@@ -13,7 +13,7 @@ rule probe_age:
     output:
         **files("predictions_of"),
     log:
-        results("logs/probe_age/{training}.log"),
+        log_of("probe_age/{training}"),
     conda:
         "../../envs/analysis.yaml"
     threads: THREADS
@@ -32,21 +32,21 @@ use rule probe_age as predict_baseline with:
     input:
         **STORE,
         **files("scans", "splits"),
-        regions=lambda wildcards: REGIONS if "ridge_regions" in wildcards.training else [],
+        regions=lambda w: STUDY.regions if "ridge_regions" in w.training else [],
     log:
-        results("logs/predict_baseline/{training}.log"),
+        log_of("predict_baseline/{training}"),
     wildcard_constraints:
-        training=one_of(BASELINES),
+        training=STUDY.pattern(STUDY.baselines),
     params:
         settings=settings(
             "predict_baseline",
             "probing",
             "seed",
             # The same voxels as the encoder that is compared with them.
-            channels=learning(MAIN)["channels"],
+            channels=config["experiments"][MAIN]["channels"],
             # Roles are the same for all experiments of a fold.
-            people_of=EXPERIMENTS[0],
-            regions=REGIONS,
+            people_of=STUDY.experiments[0],
+            regions=STUDY.regions,
         ),
         code=step_hash("probing.predict_baseline"),
 
@@ -59,15 +59,15 @@ use rule probe_age as probe_site with:
     output:
         **files("site_probe_of"),
     log:
-        results("logs/probe_site/{training}.log"),
+        log_of("probe_site/{training}"),
     params:
-        settings=lambda wildcards: settings(
+        settings=lambda w: settings(
             "probe_site",
             "probing",
             "seed",
-            channels=learning(experiment(wildcards))["channels"],
+            channels=STUDY.learning(w.training)["channels"],
             # The same people and sites for every cell of the grid.
-            people_of=RUNS[experiment(wildcards)]["of"],
+            people_of=STUDY.runs[experiment(w)]["of"],
         ),
         code=step_hash("probing.probe_site"),
 
@@ -76,7 +76,7 @@ use rule probe_age as probe_diagnosis with:
     output:
         **files("diagnosis_scores_of"),
     log:
-        results("logs/probe_diagnosis/{training}.log"),
+        log_of("probe_diagnosis/{training}"),
     params:
         settings=settings(
             "probe_diagnosis",
@@ -90,11 +90,11 @@ use rule probe_age as probe_diagnosis with:
 
 rule gather:
     input:
-        lambda wildcards: of_trainings(f"{wildcards.table}_of", GATHERED[wildcards.table]),
+        lambda w: STUDY.of_trainings(f"{w.table}_of", gathered(w)),
     output:
-        results("probing/{table}.tsv"),
+        f"{RESULTS}/probing/{{table}}.tsv",
     log:
-        results("logs/gather/{table}.log"),
+        log_of("gather/{table}"),
     wildcard_constraints:
         table="predictions|site_probe|diagnosis_scores",
     conda:
@@ -102,10 +102,10 @@ rule gather:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=10,
+        runtime=60,
     params:
-        table=lambda wildcards: wildcards.table,
-        settings=lambda wildcards: settings("gather", trainings=GATHERED[wildcards.table]),
+        table=lambda w: w.table,
+        settings=lambda w: settings("gather", trainings=trainings(gathered(w))),
         code=step_hash("probing.gather"),
     shell:
         "brainage gather {RESULTS:q} {params.table} --settings {params.settings:q} 2>&1 | tee {log:q}"
@@ -113,12 +113,12 @@ rule gather:
 
 use rule gather as gather_grid with:
     input:
-        lambda wildcards: of_trainings(f"{wildcards.table}_of", trainings_of(GRID)),
+        lambda w: STUDY.of_trainings(f"{w.table}_of", STUDY.grid),
     output:
-        results("probing/grid/{table}.tsv"),
+        f"{RESULTS}/probing/grid/{{table}}.tsv",
     log:
-        results("logs/gather_grid/{table}.log"),
+        log_of("gather_grid/{table}"),
     params:
-        table=lambda wildcards: f"grid_{wildcards.table}",
-        settings=settings("gather", trainings=trainings_of(GRID)),
+        table=lambda w: f"grid_{w.table}",
+        settings=settings("gather", trainings=trainings(STUDY.grid)),
         code=step_hash("probing.gather"),

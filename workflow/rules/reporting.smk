@@ -1,22 +1,25 @@
 """Telling: figures, the study's page, the quality page, a page for each person."""
 
 # What the pages say of the choices comes from the choices' own modules.
-PARTS = [
-    name
-    for package in (
-        "learning.losses",
-        "learning.encoders",
-        "imaging.measures",
-        "reporting.sections",
-    )
-    for name in choice_modules(package)
-]
+CHOICES = ("learning.losses", "learning.encoders", "imaging.measures", "reporting.sections")
+PARTS = [name for package in CHOICES for name in choice_modules(package)]
+RUN = {
+    "trainings": {name: trainings([name]) for name in STUDY.experiments},
+    "simulated": STUDY.simulated,
+    "locked": locked_versions(),
+}
+REPORT = settings("report", *config, **RUN)
+# The tables that figures and pages are made from, and what was trained with.
+TABLES = tables_of(Layout(RESULTS), {**config, **RUN})
+TABLES["encoders"] = STUDY.of_trainings("encoder_description", STUDY.experiments)
 
 
 def shown(path, caption, category, label):
     """A file that Snakemake's own report shows; figures bring their captions."""
-    caption = CAPTIONS / f"{caption}.rst" if caption in FIGURES else f"../report/{caption}.rst"
-    return report(results(path), caption=caption, category=category, labels={"figure": label})
+    folder = (SAVED / "captions").absolute() if caption in FIGURES else "../report"
+    return report(
+        path, caption=f"{folder}/{caption}.rst", category=category, labels={"figure": label}
+    )
 
 
 # All in one job: reading the tables and loading matplotlib takes longer than drawing.
@@ -25,11 +28,11 @@ rule figures:
         **TABLES,
     output:
         **{
-            name: shown(FILES["figure"].format(figure=name), name, figure.category, figure.label)
+            name: shown(STUDY.file("figure", figure=name), name, figure.category, figure.label)
             for name, figure in FIGURES.items()
         },
     log:
-        results("logs/figures.log"),
+        log_of("figures"),
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -45,11 +48,9 @@ rule figures:
 
 use rule figures as truth_recovery with:
     output:
-        shown(
-            FILES["truth_recovery"], "truth_recovery", "Truth", "Planted and recovered, as a table"
-        ),
+        shown(STUDY.file("truth_recovery"), "truth_recovery", "Truth", "Planted and recovered"),
     log:
-        results("logs/truth_recovery.log"),
+        log_of("truth_recovery"),
     params:
         settings=REPORT,
         code=step_hash("reporting.truth_recovery"),
@@ -58,12 +59,12 @@ use rule figures as truth_recovery with:
 use rule figures as study_page with:
     input:
         **TABLES,
-        remarks=[results(FILES["dataset_remarks"].format(dataset=k)) for k in config["datasets"]],
+        remarks=[STUDY.file("dataset_remarks", dataset=name) for name in config["datasets"]],
         figures=rules.figures.output,
     output:
-        shown(FILES["study_page"], "study", "Pages", "The study's page"),
+        shown(STUDY.file("study_page"), "study", "Pages", "The study's page"),
     log:
-        results("logs/study_page.log"),
+        log_of("study_page"),
     params:
         settings=REPORT,
         code=step_hash("reporting.study_page", PARTS),
@@ -75,22 +76,20 @@ use rule figures as quality_page with:
     output:
         **files("quality_page"),
     log:
-        results("logs/quality_page.log"),
+        log_of("quality_page"),
     params:
-        settings=settings(
-            "quality_page", "report", "statistics", "cohort", "imaging", "quality", "datasets"
-        ),
+        settings=settings("quality_page", "report", "statistics", "imaging", "quality", "datasets"),
         code=step_hash("reporting.quality_page", PARTS),
 
 
 use rule figures as person_pages with:
     input:
         **TABLES,
-        weights=of_trainings("encoder", trainings_of([MAIN])),
+        weights=STUDY.of_trainings("encoder", [MAIN]),
     output:
         **files("people_page"),
     log:
-        results("logs/person_pages.log"),
+        log_of("person_pages"),
     params:
         settings=REPORT,
         code=step_hash("reporting.person_pages", PARTS),

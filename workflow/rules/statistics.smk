@@ -7,23 +7,17 @@ ANALYSIS = {
 }
 
 
-rule gaps:
+use rule regions as gaps with:
     input:
         **files("predictions"),
     output:
         **files("gaps", "reference"),
     log:
-        results("logs/gaps.log"),
+        log_of("gaps"),
     conda:
         "../../envs/analysis.yaml"
-    threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=20,
     params:
         code=step_hash("statistics.gaps"),
-    shell:
-        "brainage --threads {THREADS} {rule} {RESULTS:q} 2>&1 | tee {log:q}"
 
 
 rule accuracy:
@@ -32,7 +26,7 @@ rule accuracy:
     output:
         **files("accuracy"),
     log:
-        results("logs/accuracy.log"),
+        log_of("accuracy"),
     conda:
         "../../envs/analysis.yaml"
     threads: THREADS
@@ -53,7 +47,7 @@ use rule accuracy as groups with:
     output:
         **files("groups"),
     log:
-        results("logs/groups.log"),
+        log_of("groups"),
     params:
         settings=settings("groups", **ANALYSIS),
         code=step_hash("statistics.groups"),
@@ -65,7 +59,7 @@ use rule accuracy as roc with:
     output:
         **files("roc", "roc_curves"),
     log:
-        results("logs/roc.log"),
+        log_of("roc"),
     params:
         settings=settings("roc", **ANALYSIS),
         code=step_hash("statistics.roc"),
@@ -77,7 +71,7 @@ use rule accuracy as slopes with:
     output:
         **files("slopes", "person_slopes"),
     log:
-        results("logs/slopes.log"),
+        log_of("slopes"),
     params:
         settings=settings("slopes", **ANALYSIS),
         code=step_hash("statistics.slopes"),
@@ -90,7 +84,7 @@ use rule accuracy as grid with:
     output:
         **files("grid_accuracy", "grid_sites", "grid_diagnosis"),
     log:
-        results("logs/grid.log"),
+        log_of("grid"),
     params:
         settings=settings("grid", "runs", **ANALYSIS),
         code=step_hash("statistics.grid"),

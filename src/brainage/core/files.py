@@ -8,12 +8,21 @@ command line prints as one message without a traceback.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# Faults of the disk that a user can mend.
+DISK_FAULTS = {
+    errno.ENOSPC: "make room on the disk and run the same command again",
+    errno.EDQUOT: "your quota is used up; make room and run the same command again",
+    errno.EROFS: "this place cannot be written; choose another with the key results",
+    errno.EACCES: "you may not write or read there; change its permissions or the key results",
+}
 
 
 class InputError(Exception):

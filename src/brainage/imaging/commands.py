@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from brainage.core.command import processes, step
@@ -13,37 +12,17 @@ from brainage.core.layout import Layout
 @step(of="chunk")
 def preprocess(files: Layout, chunk: str, settings: dict[str, Any], processes: int) -> None:
     """Take raw heads to brains on the template's grid, a forked child for each scan."""
-    from brainage.imaging.chunk import Code, preprocess_scans, read_scans
+    from brainage.imaging.steps import preprocess_chunk
 
-    dataset, _, number = chunk.rpartition("_")
-    scans = settings["scans"]
-    if scans is None:
-        scans = read_scans(files.file("simulated_images", dataset=dataset, chunk=number))
-    preprocess_scans(
-        [(scan_id, Path(settings["folder"]) / path) for scan_id, path in scans],
-        files.folder("imaging"),
-        files.file("measures", dataset=dataset, chunk=number),
-        settings["imaging"],
-        Code(**settings["code"]),
-        processes,
-        settings.get("exclude"),
-    )
+    preprocess_chunk(files, chunk, settings, processes)
 
 
 @step()
 def quality(files: Layout, settings: dict[str, Any]) -> None:
     """Give each scan a verdict with its reason: qc.tsv."""
-    from brainage.core.derivatives import write_description
-    from brainage.imaging.quality import assess
+    from brainage.imaging.steps import assess_study
 
-    # Not by the chunks, which run side by side: a file has one writer.
-    write_description(files.folder("imaging"))
-    tables = [
-        files.file("measures", dataset=dataset, chunk=chunk)
-        for dataset, chunks in settings["chunks"].items()
-        for chunk in chunks
-    ]
-    assess(tables, files.file("scans"), files.file("qc"), settings["quality"])
+    assess_study(files, settings)
 
 
 @step(settings=False)

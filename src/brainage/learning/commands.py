@@ -22,14 +22,7 @@ def pretrain(files: Layout, training: Training, settings: dict[str, Any]) -> Non
     """Train one encoder; goes on from its checkpoint where there is one."""
     from brainage.learning.pretrain import pretrain as train
 
-    train(
-        files,
-        training,
-        settings["learning"],
-        threads=settings["threads"],
-        code=settings["code"],
-        steps_of=settings["steps_of"],
-    )
+    train(files, training, settings.pop("learning"), **settings)
 
 
 @step(of="training")
@@ -37,13 +30,7 @@ def embed(files: Layout, training: Training, settings: dict[str, Any]) -> None:
     """Embed all brains of the store by a trained encoder."""
     from brainage.learning.embed import embed as write_embeddings
 
-    write_embeddings(
-        files,
-        training,
-        device=settings["device"],
-        threads=settings["threads"],
-        code=settings["code"],
-    )
+    write_embeddings(files, training, **settings)
 
 
 COMMANDS = [store, pretrain, embed]

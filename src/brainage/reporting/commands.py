@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from brainage.core.command import step
@@ -15,42 +13,28 @@ Settings = dict[str, Any]
 @step()
 def figures(files: Layout, settings: Settings) -> None:
     """Draw every figure as SVG."""
-    from brainage.reporting.figures import draw_all
-    from brainage.reporting.tables import paths_of
+    from brainage.reporting import figures, tables
 
-    draw_all(paths_of(files, settings), files.folder("figures"), settings)
+    figures.draw_all(tables.paths_of(files, settings), files.folder("figures"), settings)
 
 
 @step()
 def truth_recovery(files: Layout, settings: Settings) -> None:
     """Compare what the simulation planted with what came back."""
-    from brainage.reporting.tables import paths_of
-    from brainage.reporting.truth import write_truth_table
+    from brainage.reporting import tables, truth
 
-    write_truth_table(paths_of(files, settings), files.file("truth_recovery"), settings)
+    out = files.file("truth_recovery")
+    truth.write_truth_table(tables.paths_of(files, settings), out, settings)
 
 
 @step()
 def study_page(files: Layout, settings: Settings) -> None:
     """Write the study's page, a folder that can be moved and opened offline."""
-    from brainage.reporting.study import write_study_page
-    from brainage.reporting.tables import paths_of
-    from brainage.reporting.versions import software
+    from brainage.reporting import study, tables, versions
 
-    results = {
-        **paths_of(files, settings),
-        "figures": files.folder("figures"),
-        "remarks": [files.file("dataset_remarks", dataset=name) for name in settings["datasets"]],
-        "people": settings["report"]["people"] != "none",
-    }
-    trainings = [
-        files.file("encoder_description", training=name)
-        for names in settings["trainings"].values()
-        for name in names
-    ]
-    made_with = software(trainings, _quality_records(files), settings["locked"])
-    page = files.file("study_page")
-    write_study_page(results, page.parent, settings, made_with)
+    made_with = versions.software_of(files, settings)
+    folder = files.file("study_page").parent
+    study.write_study_page(tables.paths_of(files, settings), folder, settings, made_with)
 
 
 @step()
@@ -58,34 +42,17 @@ def quality_page(files: Layout, settings: Settings) -> None:
     """Write the quality page: each scan's mask and registration, worst first."""
     from brainage.reporting.quality_page import write_quality_page
 
-    page = files.file("quality_page")
-    qc, scans = files.file("qc"), files.file("scans")
-    write_quality_page(qc, scans, files.folder("imaging"), page.parent, settings)
+    inputs = files.file("qc"), files.file("scans"), files.folder("imaging")
+    write_quality_page(*inputs, files.file("quality_page").parent, settings)
 
 
 @step()
 def person_pages(files: Layout, settings: Settings) -> None:
     """Write a page for each person that report.people asks for."""
-    from brainage.reporting.person import write_person_pages
-    from brainage.reporting.tables import paths_of
+    from brainage.reporting import person, tables
 
-    main = settings["trainings"][settings["report"]["main_experiment"]]
-    encoders = [files.file("encoder", training=name) for name in main]
-    results = {**paths_of(files, settings), "encoders": encoders}
-    page = files.file("people_page")
-    write_person_pages(results, files.folder("imaging"), page.parent, settings)
-
-
-def _quality_records(files: Layout) -> Iterator[Path]:
-    """Yield the records that imaging left of scans."""
-    from brainage.core.contracts.imaging import QC
-    from brainage.core.derivatives import QUALITY, derivative
-    from brainage.core.tables import read_table
-
-    for scan_id in read_table(files.file("qc"), QC)["scan_id"]:
-        path = derivative(files.folder("imaging"), scan_id, QUALITY)
-        if path.is_file():
-            yield path
+    inputs = tables.paths_of(files, settings), files.folder("imaging")
+    person.write_person_pages(*inputs, files.file("people_page").parent, settings)
 
 
 COMMANDS = [figures, truth_recovery, study_page, quality_page, person_pages]

@@ -62,8 +62,8 @@ UNEXPECTED = "unexpected:"  # begins the fault of a scan at which image processi
 PEOPLE = ("external", "internal", "all")  # of accuracy.tsv; the first that there is comes first
 
 
-def paths_of(files: Layout, settings: Settings) -> dict[str, Any]:
-    """Return the paths of all tables that a run makes, as :class:`Tables` takes them.
+def tables_of(files: Layout, settings: Settings) -> dict[str, Any]:
+    """Return the tables that figures and pages are made from, as :class:`Tables` takes them.
 
     Parameters
     ----------
@@ -83,6 +83,22 @@ def paths_of(files: Layout, settings: Settings) -> dict[str, Any]:
         if name not in found and (not of_grid or _has_grid(settings)):
             found[name] = files.file(name)
     return found
+
+
+def paths_of(files: Layout, settings: Settings) -> dict[str, Any]:
+    """Return all that a run leaves for the pages, by name.
+
+    Beside the tables: the folder of ``figures``, the ``remarks`` of the data sets' readers, the
+    ``encoders`` of the main experiment, and whether there are pages of ``people``.
+    """
+    main = settings["trainings"][main_experiment(settings)]
+    return {
+        **tables_of(files, settings),
+        "figures": files.folder("figures"),
+        "remarks": [files.file("dataset_remarks", dataset=name) for name in settings["datasets"]],
+        "encoders": [files.file("encoder", training=name) for name in main],
+        "people": settings["report"]["people"] != "none",
+    }
 
 
 def _has_grid(settings: Settings) -> bool:

@@ -14,9 +14,14 @@ from importlib import metadata
 from pathlib import Path
 
 from brainage import __version__
+from brainage.core.contracts.imaging import QC
+from brainage.core.derivatives import QUALITY, derivative
 from brainage.core.files import read_json
+from brainage.core.layout import Layout
+from brainage.core.tables import read_table
 from brainage.reporting import words
 from brainage.reporting.section import Software
+from brainage.reporting.tables import Settings
 
 PACKAGE = Path(__file__).parents[1]
 ANALYSIS = ("core", "probing", "statistics", "reporting")
@@ -97,3 +102,15 @@ def _imports(tree: ast.AST) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module.partition(".")[0]
         yield from _imports(node)
+
+
+def software_of(files: Layout, settings: Settings) -> Software:
+    """Return the versions behind the results of a run (see :func:`software`)."""
+    trainings = [
+        files.file("encoder_description", training=name)
+        for names in settings["trainings"].values()
+        for name in names
+    ]
+    scan_ids = read_table(files.file("qc"), QC)["scan_id"]
+    records = (derivative(files.folder("imaging"), scan_id, QUALITY) for scan_id in scan_ids)
+    return software(trainings, filter(Path.is_file, records), settings["locked"])

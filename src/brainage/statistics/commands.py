@@ -56,15 +56,7 @@ def grid(files: Layout, settings: dict[str, Any]) -> None:
     """Measure what the number and variety of the people trained on do."""
     from brainage.statistics.grid import measure_grid
 
-    measure_grid(
-        files.file("grid_predictions"),
-        files.file("grid_site_probe"),
-        files.file("grid_diagnosis_scores"),
-        files.file("grid_accuracy"),
-        files.file("grid_sites"),
-        files.file("grid_diagnosis"),
-        _analysis(settings),
-    )
+    measure_grid(files, _analysis(settings))
 
 
 def _analysis(settings: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SIT
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.core.files import InputError
 from brainage.core.intervals import percentile_interval
+from brainage.core.layout import Layout
 from brainage.core.subjects import PERSON, first_scans, site_factor
 from brainage.core.tables import read_table, write_table
 from brainage.core.thresholds import MIN_SITES
@@ -26,27 +27,16 @@ from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
 from brainage.statistics.people import counted, joined, rows_to_frame
 
 
-def measure_grid(
-    predictions: Path,
-    site_probe: Path,
-    diagnosis_scores: Path,
-    out_accuracy: Path,
-    out_sites: Path,
-    out_diagnosis: Path,
-    settings: dict[str, Any],
-) -> None:
+def measure_grid(files: Layout, settings: dict[str, Any]) -> None:
     """Write the three tables of the grid.
 
     Parameters
     ----------
-    predictions, site_probe, diagnosis_scores
-        As :data:`PREDICTIONS`, :data:`SITE_PROBE` and
-        :data:`DIAGNOSIS_SCORES`, of all cells and of the experiments they are
-        of.
-    out_accuracy, out_sites, out_diagnosis
-        As :data:`GRID_ACCURACY` (with the score of the OpenBHB challenge,
-        L_c = BAcc^0.3 * MAE, where there are external people and sites to predict),
-        :data:`GRID_SITES` and :data:`GRID_DIAGNOSIS`.
+    files
+        The results: read are the predictions, site probes and scores of diagnosis of all cells
+        and of the experiments that they are of; written are :data:`GRID_ACCURACY` (with the score
+        of the OpenBHB challenge, L_c = BAcc^0.3 * MAE, where there are external people and sites
+        to predict), :data:`GRID_SITES` and :data:`GRID_DIAGNOSIS`.
     settings
         Section ``statistics`` of the config, ``seed``, ``external_sites`` and ``runs``.
 
@@ -55,15 +45,19 @@ def measure_grid(
     InputError
         A run is not in the config, or lacks a test person that another has.
     """
+    predictions = files.file("grid_predictions")
     table = read_table(predictions, PREDICTIONS)
     cells = _cells(table, settings)
-    sites = _sites(read_table(site_probe, SITE_PROBE), cells, settings)
+    sites = _sites(read_table(files.file("grid_site_probe"), SITE_PROBE), cells, settings)
     accuracy = _accuracy(table, cells, sites, settings, predictions)
-    scores = read_table(diagnosis_scores, DIAGNOSIS_SCORES)
+    scores = read_table(files.file("grid_diagnosis_scores"), DIAGNOSIS_SCORES)
     diagnosis = _diagnosis(scores, table, cells, settings)
-    write_table(rows_to_frame(accuracy, GRID_ACCURACY), out_accuracy, GRID_ACCURACY)
-    write_table(rows_to_frame(sites, GRID_SITES), out_sites, GRID_SITES)
-    write_table(rows_to_frame(diagnosis, GRID_DIAGNOSIS), out_diagnosis, GRID_DIAGNOSIS)
+    for name, rows, contract in (
+        ("grid_accuracy", accuracy, GRID_ACCURACY),
+        ("grid_sites", sites, GRID_SITES),
+        ("grid_diagnosis", diagnosis, GRID_DIAGNOSIS),
+    ):
+        write_table(rows_to_frame(rows, contract), files.file(name), contract)
 
 
 def _cells(table: pd.DataFrame, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
