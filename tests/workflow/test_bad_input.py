@@ -134,10 +134,35 @@ def test_a_warp_brings_regional_volumes_and_grey_matter_into_the_plan(folder):
     )
     done = plan(folder, CONFIG + more, "-p")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "--baseline ridge_regions" in done.stdout
-    assert "--regions 'results/imaging/regions.tsv'" in done.stdout
-    assert "--channels brain grey_matter" in done.stdout
+    assert "predict_baseline results ridge_regions/fold-0_seed-1" in done.stdout
+    assert "brainage regions results" in done.stdout
     assert "learning/store/grey_matter.npy" in done.stdout
+
+
+def test_a_site_that_two_data_sets_have_is_asked_for_by_both_names(folder):
+    (folder / "other").mkdir()
+    make(folder / "other", "sub-1/anat/sub-1_T1w.nii.gz")
+    table = "participant_id\tage\tsite\nsub-1\t20\t1\n"
+    (folder / "other" / "participants.tsv").write_text(table)
+    (folder / "data" / "participants.tsv").write_text(table + "sub-2\t30\t2\n")
+    two = CONFIG + "  other:\n    kind: bids\n    path: other\n"
+    done = plan(folder, two + "splits: {external_sites: ['1']}\n")
+    assert_one_message(done, "'1', which several data sets have; write one of: mine/1, other/1")
+    done = plan(folder, two + "splits: {external_sites: ['other/1', '2']}\n")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (None, "imaging.exclude: there is no file exclude.tsv"),
+        ("mine_sub-3\n", "exclude.tsv: row 2: there is no scan 'mine_sub-3'"),
+    ],
+)
+def test_wrong_exclusions_stop_before_any_work(folder, rows, message):
+    if rows is not None:
+        (folder / "exclude.tsv").write_text("scan_id\n" + rows)
+    assert_one_message(plan(folder, CONFIG + "imaging: {exclude: exclude.tsv}\n"), message)
 
 
 @pytest.mark.parametrize(

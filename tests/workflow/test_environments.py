@@ -1,13 +1,13 @@
 """envs/ agrees with the lock file, and each environment holds what its rooms import."""
 
-import ast
 import importlib.util
-import sys
-from pathlib import Path
+import re
 
 import pytest
 import yaml
 
+from brainage.core.choices import modules
+from brainage.core.versions import step_libraries
 from tests.conftest import ROOT
 
 IMPORT_NAME = {
@@ -16,18 +16,7 @@ IMPORT_NAME = {
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
-# The modules that the rules of an environment load; those of the cohort that draw heads run in
-# the environment that has torch.
-MODULES = {
-    "imaging": [
-        *("cohort/*.py", "datasets/*.py", "simulation/plan.py", "imaging/*.py"),
-        *("core/**/*.py", "*.py"),
-    ],
-    "learning": [
-        *("simulation/*.py", "learning/*.py", "core/**/*.py", "*.py"),
-    ],
-    "analysis": ["probing/*.py", "statistics/*.py", "reporting/*.py", "core/**/*.py", "*.py"],
-}
+ENVIRONMENTS = ("imaging", "learning", "analysis")
 OPTIONAL = {"deepbet"}
 
 
@@ -38,34 +27,51 @@ def script(name):
     return module
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_environments_are_made_from_the_lock_file(name):
     written = (ROOT / "envs" / f"{name}.yaml").read_text(encoding="utf-8")
     assert written == script("environments").environment(name), "run: make lock"
 
 
-def imported(path: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module.split(".")[0])
-    return names - set(sys.stdlib_module_names) - {"brainage"} - OPTIONAL
+def rules_by_environment():
+    """(environment, package, function) of each rule; a rule that takes after another has its own
+    environment or that of the other."""
+    found, environment_of = [], {}
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for block in re.split(r"^(?=(?:use )?rule )", text, flags=re.MULTILINE)[1:]:
+            words = block.split()
+            name = words[4] if words[0] == "use" else words[1].rstrip(":")
+            own = re.search(r"envs/(\w+)\.yaml", block)
+            environment_of[name] = own[1] if own else environment_of[words[2]]
+            code = re.search(r'step_hash\(\s*"([\w.]+)"', block)
+            if code:
+                found.append((environment_of[name], code[1]))
+    return found
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_each_environment_holds_what_its_rooms_import(name):
+def test_every_rule_has_an_environment_and_its_code():
+    found = rules_by_environment()
+    assert len(found) > 20
+    assert {environment for environment, _ in found} == set(ENVIRONMENTS)
+
+
+@pytest.mark.parametrize(("name", "step"), rules_by_environment())
+def test_each_environment_holds_what_its_steps_import(name, step):
     environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text(encoding="utf-8"))
     pins = environment["dependencies"][-1]["pip"]
     has = {IMPORT_NAME.get(pin.split("==")[0], pin.split("==")[0]) for pin in pins}
-    package = ROOT / "src" / "brainage"
-    modules = [path for pattern in MODULES[name] for path in package.glob(pattern)]
-    assert len(modules) >= len(MODULES[name])
-    # The config is checked where the cohort is; no other command reads it.
-    skipped = set() if name == "imaging" else {package / "core" / "config.py"}
-    needed = set().union(*(imported(m) for m in modules if m not in skipped))
-    assert needed <= has
+    choices = []
+    if name == "learning":
+        choices = [*modules("brainage.learning.losses").values()]
+        choices += modules("brainage.learning.encoders").values()
+    if name == "imaging":
+        choices = [*modules("brainage.imaging.measures").values()]
+        choices += modules("brainage.datasets.readers").values()
+    if step.startswith("reporting"):
+        choices = [*modules("brainage.reporting.sections").values()]
+    assert step_libraries(step, choices) - OPTIONAL <= has
+    assert "click" in has  # the command line's own
 
 
 def test_the_manual_of_the_config_is_up_to_date():

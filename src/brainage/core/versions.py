@@ -11,6 +11,7 @@ import ast
 import gc
 import hashlib
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
@@ -63,8 +64,29 @@ def module_hash(*modules: str) -> str:
     return _hash(None, tuple(sorted(set(modules))))
 
 
+def step_libraries(command: str, choices: Sequence[str] = ()) -> set[str]:
+    """Return the libraries that a step imports, as they are imported (see :func:`step_hash`)."""
+    package, _, function = command.partition(".")
+    found = _libraries(_parts((package, function), tuple(sorted(set(choices)))))
+    return found - set(sys.stdlib_module_names) - {PACKAGE.name}
+
+
 @cache
 def _hash(command: tuple[str, str] | None, modules: tuple[str, ...]) -> str:
+    parts = _parts(command, modules)
+    lines = [f"{name} {part.code}" for name, part in sorted(parts.items())]
+    if command is not None and command[0] == SHOWS_WORDS:
+        lines += [f"{name} {part.words}" for name, part in sorted(parts.items())]
+    lines += [f"{name} {digest}" for name, digest in _templates(parts)]
+    libraries = _libraries(parts)
+    named = {DISTRIBUTIONS.get(name, name.replace("_", "-").lower()) for name in libraries}
+    locked = locked_versions()
+    lines += [f"{name}=={locked[name]}" for name in sorted(named & set(locked))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _parts(command: tuple[str, str] | None, modules: tuple[str, ...]) -> dict[str, Text]:
+    """What a command and modules are made of: themselves and all of ours that they import."""
     parts: dict[str, Text] = {}
     todo = list(modules)
     if command is not None:
@@ -75,15 +97,11 @@ def _hash(command: tuple[str, str] | None, modules: tuple[str, ...]) -> str:
         if module not in parts:
             parts[module] = _read_module(module)
             todo += filter(_is_followed, parts[module].imports)
-    lines = [f"{name} {part.code}" for name, part in sorted(parts.items())]
-    if command is not None and command[0] == SHOWS_WORDS:
-        lines += [f"{name} {part.words}" for name, part in sorted(parts.items())]
-    lines += [f"{name} {digest}" for name, digest in _templates(parts)]
-    libraries = {name.partition(".")[0] for part in parts.values() for name in part.imports}
-    named = {DISTRIBUTIONS.get(name, name.replace("_", "-").lower()) for name in libraries}
-    locked = locked_versions()
-    lines += [f"{name}=={locked[name]}" for name in sorted(named & set(locked))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return parts
+
+
+def _libraries(parts: Mapping[str, Text]) -> set[str]:
+    return {name.partition(".")[0] for part in parts.values() for name in part.imports}
 
 
 def _templates(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
