@@ -99,7 +99,7 @@ def test_a_corrected_age_runs_nobodys_imaging(finished):
     assert not jobs & {"simulate_images", "preprocess"}
 
 
-def test_a_persons_decision_counts_and_runs_nobodys_imaging(finished, tmp_path):
+def test_a_manual_decision_counts_and_runs_nobodys_imaging(finished, tmp_path):
     folder = tmp_path / "decided"
     shutil.copytree(finished, folder)
     before = read_table(folder / "results" / "imaging" / "qc.tsv", QC)
@@ -116,19 +116,15 @@ def test_a_persons_decision_counts_and_runs_nobodys_imaging(finished, tmp_path):
     after = read_table(folder / qc, QC)
     dropped = after[after["verdict"] != before["verdict"]]
     assert dropped["scan_id"].to_list() == [scan_id]
-    assert dropped["reason"].to_list() == ["dropped by a person; the machine said pass"]
-    assert "Dropped by a person" in (folder / page).read_text()
+    said = "dropped by manual decision; automatic verdict: pass"
+    assert dropped["reason"].to_list() == [said]
+    assert said.capitalize() in (folder / page).read_text()
 
-    # Another word in the same file is seen as well.
+    # Another decision in the same file is seen as well.
     assert "Nothing to be done" in run(folder, 2, "-n", qc, page, *more)
     decisions.write_text(f"scan_id\tdecision\n{scan_id}\tkeep\n")
     jobs = planned(run(folder, 2, "-n", qc, page, "--quiet", "rules", *more))
     assert jobs & {"quality", "preprocess"} == {"quality"}
-
-
-def test_a_dry_run_writes_nothing_outside_snakemakes_folder(tmp_path):
-    run(tmp_path, 2, "-n")
-    assert [path.name for path in tmp_path.iterdir()] == [".snakemake"]
 
 
 def test_a_grid_adds_its_cells_and_nothing_else(tmp_path):
