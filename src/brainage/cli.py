@@ -25,10 +25,12 @@ PACKAGES = (
 
 # Faults of the disk that a user can mend.
 DISK = {
-    errno.ENOSPC: "make room on the disk and run the same command again",
-    errno.EDQUOT: "your quota is used up; make room and run the same command again",
-    errno.EROFS: "this place cannot be written; choose another with the key results",
-    errno.EACCES: "you may not write or read there; change its permissions or the key results",
+    errno.ENOSPC: "free some disk space and run the same command again",
+    errno.EDQUOT: "your disk quota is exceeded; free some space and run the same command again",
+    errno.EROFS: "this folder cannot be written to; choose another with the key results",
+    errno.EACCES: (
+        "permission to read or write is denied; change its permissions or the key results"
+    ),
 }
 
 
@@ -45,8 +47,10 @@ class _Rules(click.Group):
 @click.group(
     cls=_Rules,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="From raw T1w heads to brain-age reports. Each command is one rule of the workflow, which "
-    "calls them in this order; RESULTS is its folder of results.",
+    help=(
+        "From raw T1w heads to brain-age reports. Each command is one rule of the workflow, "
+        "which runs them in this order; RESULTS is the results folder."
+    ),
 )
 @click.version_option(__version__, message="brainage %(version)s")
 @click.option(

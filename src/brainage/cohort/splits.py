@@ -1,4 +1,4 @@
-"""Who is for what: the roles of people, drawn by person, readable as a table."""
+"""The roles of people, assigned by person and written as a table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
         if (roles == "train").sum() < settings["min_train"]:
             raise InputError(
                 f"splits: fold {fold} has {(roles == 'train').sum()} healthy people to train on, "
-                f"needed are {settings['min_train']} (key splits.min_train)"
+                f"but {settings['min_train']} are required (key splits.min_train)"
             )
         one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
         for name, run in config["runs"].items():
@@ -64,8 +64,9 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                 left = part_of_train(people[roles == "train"], run, drawing)
                 if len(left) < settings["min_train"]:
                     raise InputError(
-                        f"grid: {name} has {len(left)} people to train on in fold {fold}, needed "
-                        f"are {settings['min_train']} (key splits.min_train); enlarge its fraction"
+                        f"grid: {name} has {len(left)} people to train on in fold {fold}, but "
+                        f"{settings['min_train']} are required (key splits.min_train); increase "
+                        "its fraction"
                     )
                 rows[-1] = rows[-1][(rows[-1]["role"] != "train") | rows[-1].index.isin(left)]
     write_table(pd.concat(rows, ignore_index=True), out, SPLITS)

@@ -54,7 +54,7 @@ def usable(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.Series:
     """
     if set(scans["scan_id"]) != set(qc["scan_id"]):
         lost = sorted(set(scans["scan_id"]) ^ set(qc["scan_id"]))[0]
-        raise InputError(f"{lost} is in one of scans.tsv and qc.tsv only; run the workflow again")
+        raise InputError(f"{lost} is in only one of scans.tsv and qc.tsv; run the workflow again")
     verdict = qc.set_index("scan_id")["verdict"]
     return scans["set_aside"].isna() & (scans["scan_id"].map(verdict) != "fail")
 
@@ -96,8 +96,8 @@ def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[s
         meant = meant or sorted(site for site in known if site.partition("/")[2] == name)
         if not meant:
             raise InputError(
-                f"config: {key} names site {name!r}, which no row has; "
-                f"the tables have: {', '.join(sorted(known)) or 'no site'}"
+                f"config: {key} names site {name!r}, which is in no row; the tables have: "
+                f"{', '.join(sorted(known)) or 'no site'}"
             )
         if len(meant) > 1:
             raise InputError(

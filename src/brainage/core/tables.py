@@ -76,7 +76,7 @@ def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
         rows = [position + 2 for position, is_double in enumerate(double) if is_double][:2]
         values = ", ".join(f"{k}={result[k].iloc[rows[0] - 2]}" for k in table.key)
         raise InputError(
-            f"{where}: rows {rows[0]} and {rows[1]} are for one key ({values}); keep one"
+            f"{where}: rows {rows[0]} and {rows[1]} have the same key ({values}); keep one"
         )
     return result
 
@@ -87,7 +87,7 @@ def _typed(values: pd.Series, column: Column, where: str) -> pd.Series:
 
     present = values.notna().to_numpy()
     if column.required and not present.all():
-        raise fail(int((~present).argmax()), "a value is needed here, found n/a")
+        raise fail(int((~present).argmax()), "a value is required here, found n/a")
     if column.allowed:
         wrong = present & ~values.isin(column.allowed).to_numpy()
         if wrong.any():

@@ -53,12 +53,12 @@ def load(path: Path, fingerprints: dict[str, str]) -> dict[str, Any] | None:
         found: dict[str, str] = dict(content["fingerprints"])
         state: dict[str, Any] = content["state"]
     except Exception as error:
-        print(f"{path}: unreadable checkpoint ({error}); starting anew", file=sys.stderr)
+        print(f"{path}: unreadable checkpoint ({error}); starting over", file=sys.stderr)
         return None
     other = [name for name in fingerprints if found.get(name) != fingerprints[name]]
     if other:
         what = " and ".join(other)
-        print(f"{path}: checkpoint made with other {what}; starting anew", file=sys.stderr)
+        print(f"{path}: checkpoint made with other {what}; starting over", file=sys.stderr)
         return None
     return state
 

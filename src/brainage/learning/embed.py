@@ -69,7 +69,7 @@ def embed(files: Layout, name: Training, *, device: str, threads: int, code: str
         made = _embeddings(network, store, rows, description, where)
         if not np.isfinite(made).all():
             bad = list(new.values())[int(np.argmin(np.isfinite(made).all(1)))]
-            raise InputError(f"{name}: the embedding of {bad} is not finite; train it anew")
+            raise InputError(f"{name}: the embedding of {bad} is not finite; retrain it")
         kept.add(list(new), made)
     embeddings = kept.of(keys)
     path = files.file("embeddings", training=name)
@@ -112,8 +112,8 @@ def _require_like_brains(
     for key in here:
         if description["preprocessing"].get(key) != here[key]:
             raise InputError(
-                f"{files.file('encoder', training=name)}: was trained on brains with another {key} "
-                f"than those of {files.folder('store')}; preprocess them alike"
+                f"{files.file('encoder', training=name)}: was trained on brains with a different "
+                f"{key} from those of {files.folder('store')}; preprocess them in the same way"
             )
 
 

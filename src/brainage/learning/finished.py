@@ -124,7 +124,7 @@ class Embeddings:
                 with np.load(self.path, allow_pickle=False) as kept:
                     self.known = dict(zip(kept["keys"].tolist(), kept["values"], strict=True))
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-                print(f"{self.path}: cannot be read ({error}); starting anew", file=sys.stderr)
+                print(f"{self.path}: cannot be read ({error}); starting over", file=sys.stderr)
 
     def add(self, keys: Sequence[str], values: np.ndarray) -> None:
         """Keep some more."""

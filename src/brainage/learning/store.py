@@ -102,7 +102,7 @@ def _write(
             image = _read(derivatives, scan_id, channel)
             if image.shape != first.shape or not np.allclose(image.affine, first.affine, atol=1e-3):
                 raise InputError(
-                    f"{scan_id}: its {WORDS[channel]} is on another grid than that of "
+                    f"{scan_id}: its {WORDS[channel]} is on a different grid from that of "
                     f"{scan_ids[0]}; preprocess both with the same template and voxel size"
                 )
             voxels = _compact(image, scan_id, channel)
@@ -153,6 +153,10 @@ def _compact(image: Any, scan_id: str, channel: str) -> np.ndarray:
     if values.min() < 0 or (channel == "brain" and values.max() > _NOT_NORMALISED):
         raise InputError(
             f"{scan_id}: its {words} image goes from {values.min():.3g} to {values.max():.3g}; "
-            + ("brains must be normalised to 0 to 1" if channel == "brain" else "0 is the least")
+            + (
+                "brains must be normalised to 0 to 1"
+                if channel == "brain"
+                else "the minimum must be 0"
+            )
         )
     return np.rint(np.clip(values * SCALES[channel], 0, 255)).astype(np.uint8)

@@ -48,8 +48,8 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
         rounds = [(fit, validation)]
     else:
         print(
-            f"probe age: {len(validation)} validation people, the penalty is chosen by folds of "
-            "training people",
+            f"probe age: {len(validation)} validation people, the penalty is chosen by "
+            "cross-validation in training people",
             file=sys.stderr,
         )
         rounds = folds_within(people, fit, settings)

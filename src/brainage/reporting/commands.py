@@ -23,7 +23,7 @@ def figures(files: Layout, settings: Settings) -> None:
 
 @step()
 def truth_recovery(files: Layout, settings: Settings) -> None:
-    """Compare what the simulation planted with what came back."""
+    """Compare the simulated effects with their estimates."""
     from brainage.reporting.tables import paths_of
     from brainage.reporting.truth import write_truth_table
 

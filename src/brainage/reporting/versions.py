@@ -60,7 +60,7 @@ def software(
         other = [version for version in every if version != _public(locked.get(name, version))]
         if other:
             warnings.append(
-                f"{name} {words.listing(other)} was used, but the lock pins {locked[name]}."
+                f"{name} {words.listing(other)} was used, but the lock file pins {locked[name]}."
             )
     return Software(versions, warnings)
 

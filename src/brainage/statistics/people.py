@@ -48,7 +48,7 @@ class Experiment:
 
     @property
     def cautions(self) -> list[str]:
-        """What to beware of in all numbers of this experiment, in words."""
+        """Cautions that apply to all numbers of this experiment."""
         words = []
         if self.alphas and min(self.alphas) < LOW_ALPHA:
             words.append(f"alpha is under {LOW_ALPHA}: {LOW_ALPHA_MEANS}")

@@ -78,6 +78,6 @@ def _along(axis: int, label: str, where: str) -> Measure:
 
 CHOICES = {
     "ghosting_left_right": _along(0, "ghosts to left and right", "to the left and right of"),
-    "ghosting_front_back": _along(1, "ghosts before and behind", "before and behind"),
+    "ghosting_front_back": _along(1, "ghosts in front and behind", "in front of and behind"),
     "ghosting_up_down": _along(2, "ghosts above and below", "above or below"),
 }
