@@ -84,7 +84,7 @@ def test_no_sidecar_stays_beside_an_image_that_is_replaced(tmp_path, monkeypatch
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dicom_convert, "written_whole", stop)
+    monkeypatch.setattr(dicom_convert, "atomic_write", stop)
     with pytest.raises(KeyboardInterrupt):
         convert_dicom(tmp_path / "d", tmp_path / "bids")
     assert not list((tmp_path / "bids").rglob("*_T1w.json"))

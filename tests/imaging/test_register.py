@@ -10,7 +10,7 @@ import pytest
 
 from brainage.imaging import register
 from brainage.imaging.reading import read
-from brainage.imaging.refine import BRAIN_ONLY, BRAIN_INTERIOR, WHOLE_HEAD, refine_affine
+from brainage.imaging.refine import BRAIN_INTERIOR, BRAIN_ONLY, WHOLE_HEAD, refine_affine
 from brainage.imaging.register import register_head
 from brainage.imaging.template import Template
 from tests.imaging.conftest import pose, write_head

@@ -1,4 +1,4 @@
-"""The picture: each raw head to a brain on the template's grid, and its quality."""
+"""Image processing: each raw head to a brain on the template's grid, and its quality."""
 
 IMAGING_CODE = {
     "registration": module_hash("brainage.imaging.registration"),
@@ -66,7 +66,7 @@ rule quality:
             for dataset, chunks in CHUNKS.items()
             for chunk in chunks
         ],
-        # A person's word, read from the settings below.
+        # Manual decisions, read from the settings below.
         decisions=config["quality"]["decisions"] or [],
     output:
         **files("qc"),

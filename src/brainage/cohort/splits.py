@@ -73,7 +73,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
 
 
 def usable_people(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
-    """One row a person with a usable scan: site and age at the first one, always healthy or not."""
+    """One row per person with a usable scan: site and age at the first, always healthy or not."""
     first = first_scans(scans[usable(scans, qc)])
     columns = [*PERSON, "site", "age", "sex", "age_top_coded", "always_healthy"]
     return first[columns].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing half-written is ever left behind.
+"""Reading files, and writing them atomically.
 
 Everything that brainage writes goes beside its final name first and is renamed
 when it is whole. A user's mistake is raised as :class:`InputError`, which the
@@ -24,7 +24,7 @@ class InputError(Exception):
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` on success.
 
     The temporary name follows from `path`, so what a killed writer left behind is gone when the
@@ -57,7 +57,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 with Unix line ends, whole or not at all."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -1,4 +1,4 @@
-"""The store of brains as everyone reads it: by scan_id through its index, never by order."""
+"""Reading the store of brains: by scan_id through its index, never by order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is one person, which scan is the first, at which site, and who is healthy: said once.
+"""The definitions of person, first scan, site and healthy, shared by all packages.
 
 A person is a data set and a participant, a site is a data set and a site: two data sets that call
 a person or a place by one name mean two. Every package reads these here and nobody derives them
@@ -34,7 +34,7 @@ def first_scans(scans: pd.DataFrame) -> pd.DataFrame:
 
 
 def usable(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.Series:
-    """Tell which scans may be used: not set aside, and not failed in quality control.
+    """Return which scans may be used: not set aside, and not failed in quality control.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[s
 
 
 def healthy_at_visits(diagnoses: Sequence[str | None], controls: Collection[str]) -> list[bool]:
-    """Tell at which of a person's visits, in order of time, they were a control.
+    """Return at which of a person's visits, in order of time, they were a control.
 
     A visit without a diagnosis changes nothing: there a person is a control where the last known
     diagnosis before and the next one after, as far as there are any, are both a control's.

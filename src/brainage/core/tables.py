@@ -12,7 +12,7 @@ import re
 import pandas as pd
 
 from brainage.core.contract import Column, Table
-from brainage.core.files import InputError, written_whole
+from brainage.core.files import InputError, atomic_write
 from brainage.core.tsv import check_columns
 
 
@@ -127,7 +127,7 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], table: Table)
     frame = check_table(_as_text(frame), table, str(path))
     extra = [name for name in frame.columns if name not in table.names]
     frame = frame[[*table.names, *extra]].sort_values(list(table.key), kind="stable")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         _as_text(frame).to_csv(
             temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n", encoding="utf-8"
         )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from brainage import __version__
-from brainage.core.files import InputError, read_json, sha256, write_json, written_whole
+from brainage.core.files import InputError, atomic_write, read_json, sha256, write_json
 from brainage.dicom.headers import file_names_unsaid
 
 # What a sidecar may hold: numbers and codes of the acquisition. dcm2niix's own anonymisation
@@ -146,7 +146,7 @@ def convert(files: Sequence[Path], image: Path, program: str, wanted: str) -> No
         sidecar = _allowed(read_json(made_images[0].with_suffix(".json")))
     # It says what the image was made of: never beside an image of something else.
     sidecar_of(image).unlink(missing_ok=True)
-    with written_whole(image) as temporary:
+    with atomic_write(image) as temporary:
         temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
     write_json(sidecar_of(image), {**sidecar, SOURCE: wanted})
 

@@ -1,4 +1,4 @@
-"""Finding the way of a whole head to the template: ANTs' rigid and affine stages."""
+"""Affine registration of a whole head to the template: ANTs' rigid and affine stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One head's way from the affine onto the template's brain: its warp, and volumes through it."""
+"""Non-linear registration of one head after the affine, and the volumes derived from its warp."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last of an affine: a head that almost lies on the template, put there to convergence."""
+"""Final refinement of an affine, from a close start to convergence."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def refine_affine(
     start: np.ndarray,
     part: Part = WHOLE_HEAD,
 ) -> np.ndarray:
-    """Go on with an affine until nothing moves any more.
+    """Refine an affine until it converges.
 
     The variance of the template that a cubic polynomial of the head's intensity leaves unexplained
     (after the correlation ratio of Roche et al. 1998, MICCAI) is made smallest by Gauss-Newton

@@ -1,4 +1,4 @@
-"""How a head lies on the template, and its bias field: from ANTs' affine to the last refinement."""
+"""Registration of a head to the template, and its bias field: ANTs' affine, then refinement."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _similarity(aligned: np.ndarray, template: Template) -> float:
 
 
 def _refined(aligned: np.ndarray, at: Template) -> np.ndarray:
-    """What is left of the affine of a head on the template's grid.
+    """The residual affine of a head on the template's grid.
 
     The brain is cut out once, where the head lies by itself: cut out again and again, each time
     where the last cut has put it, it would drift.

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from brainage.core.contracts.learning import INDEX
-from brainage.core.files import InputError, read_json, written_whole
+from brainage.core.files import InputError, atomic_write, read_json
 from brainage.core.layout import Layout
 from brainage.core.store import Store, open_store
 from brainage.core.tables import write_table
@@ -73,7 +73,7 @@ def embed(files: Layout, name: Training, *, device: str, threads: int, code: str
         kept.add(list(new), made)
     embeddings = kept.of(keys)
     path = files.file("embeddings", training=name)
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.save(file, embeddings)
     index = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Finished trainings and embeddings, found again by exactly what they follow from.
+"""A cache of finished trainings and embeddings, keyed by everything that they depend on.
 
 Snakemake runs what lies behind a job that ran, and deletes the outputs first, even where nothing
 changed that this step uses. So what took long is kept in a folder of its own, under a fingerprint

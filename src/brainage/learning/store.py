@@ -18,7 +18,7 @@ from brainage.core.contracts import learning as contract
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import QC
 from brainage.core.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
-from brainage.core.files import InputError, sha256, write_json, written_whole
+from brainage.core.files import InputError, atomic_write, sha256, write_json
 from brainage.core.layout import Layout
 from brainage.core.store import ARRAYS, Store
 from brainage.core.subjects import usable
@@ -95,7 +95,7 @@ def _write(
 ) -> list[str]:
     """Write the array of one channel; returns a hash of each row."""
     hashes = []
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         shape = (len(scan_ids), *(int(side) for side in first.shape))
         images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         for row, scan_id in enumerate(scan_ids):

@@ -65,7 +65,7 @@ def train_rows(people: pd.DataFrame, where: str) -> np.ndarray:
     found = len(first_scans(usable))
     if found < MIN_TRAIN:
         raise InputError(
-            f"{where}: {found} training people with a known age, at least {MIN_TRAIN} are needed"
+            f"{where}: {found} training people with a known age, at least {MIN_TRAIN} are required"
         )
     return usable.index.to_numpy()
 

@@ -1,4 +1,4 @@
-"""Who takes part in a training, as what, and with which row of an array, joined by key."""
+"""The people of a training, their roles and their rows of an array, joined by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the results were made with: versions as the steps recorded them, never what is installed.
+"""The software behind the results: versions as recorded by the steps, not as installed now.
 
 Training and imaging record the versions of what they imported beside their results. The steps
 after them run in one environment with the reports; of these, the packages that their code imports

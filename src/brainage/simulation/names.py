@@ -17,7 +17,7 @@ MOTION = "heavy motion"
 NO_AGE = "no age in the tables"
 TWICE = "duplicate image"
 TROUBLES = (TRUNCATED, EMPTY, BOTTLE, MOTION, NO_AGE, TWICE, TWICE)
-"""One planted trouble a person; the last two people share one scan."""
+"""One simulated fault per person; the last two people share one scan."""
 
 
 def participant(part: str, index: int) -> str:

@@ -166,7 +166,7 @@ def _internal_or_external(predictions: pd.DataFrame) -> dict[tuple[str, str], st
 
 
 def _of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Predictions of one experiment, a row a seed (mean over folds) and a column a scan.
+    """Predictions of one experiment, one row per seed (mean over folds) and one column per scan.
 
     Seeds that lack somebody are left out.
     """

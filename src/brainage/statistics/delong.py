@@ -1,4 +1,4 @@
-"""DeLong's covariance of areas under ROC curves of one set of people."""
+"""DeLong's covariance of areas under ROC curves from the same people."""
 
 from __future__ import annotations
 

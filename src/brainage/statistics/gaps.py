@@ -144,7 +144,7 @@ def _check(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _mean_over_seeds(scored: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """One row a scan, experiment and fold. Spread over seeds is kept apart, it enters no test."""
+    """One row per scan, experiment and fold. The SD over seeds is kept apart and enters no test."""
     key = [*RUN, "scan_id"]
     rows = scored.sort_values([*key, "seed"], kind="stable")
     grouped = rows.groupby(key, sort=False)

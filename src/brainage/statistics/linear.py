@@ -44,7 +44,7 @@ class LinearFit:
 def design(
     people: pd.DataFrame, groups: list[str], site: bool
 ) -> tuple[np.ndarray, list[str], list[str]]:
-    """Design matrix: one column a group (no intercept), age, age^2, sex and, if asked, site.
+    """Design matrix: one column per group (no intercept), age, age^2, sex and, if asked, site.
 
     Age is centred and in decades, which changes no contrast and keeps the numbers well scaled.
     Columns that follow from those before them are left out.

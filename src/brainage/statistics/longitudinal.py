@@ -181,7 +181,7 @@ class _Model:
 def _between(
     scans: pd.DataFrame, groups: list[str], people: pd.DataFrame
 ) -> tuple[np.ndarray, list[str]]:
-    """Terms that differ between people: a column a group; baseline age, sex, data set, centred."""
+    """Between-person terms: one column per group; baseline age, sex, data set, centred."""
     columns: dict[str, np.ndarray] = {
         f"group {g}": (scans["group"] == g).to_numpy(float) for g in groups
     }

@@ -1,4 +1,4 @@
-"""How much brighter the air is beside the head, along each axis, than where no ghost can be.
+"""Ghosting: brightness of the air next to the head along each axis, relative to air without ghosts.
 
 A movement during the scan repeats the head along the phase axis, and along no other: the air
 that has the head beside it along one axis alone is compared with the darkest of the air along
