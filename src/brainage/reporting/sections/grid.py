@@ -48,7 +48,7 @@ CHOICE = Section(
             caption=(
                 "Balanced accuracy of the standardised, converged probe on the embedding, on the "
                 "same people and sites in every cell: lower is better. Dashed: chance, and the "
-                "accuracy from age, age² and sex or from the voxels alone. {BARS}"
+                f"accuracy from age, age² and sex or from the voxels alone. {BARS}"
             ),
             needs=("grid_accuracy", "grid_sites"),
         ),
@@ -58,7 +58,7 @@ CHOICE = Section(
             label="Accuracy of age and diagnosis over all trainings",
             caption=(
                 "Mean absolute error of age and area under the ROC curve for diagnosis from one "
-                "frozen encoder, a mark for each cell, larger for more training people. {BARS}"
+                f"frozen encoder, a mark for each cell, larger for more training people. {BARS}"
             ),
             needs=("grid_accuracy", "grid_diagnosis"),
         ),

@@ -91,7 +91,7 @@ def _imaging(imaging: dict[str, Any]) -> str:
                 "the Jacobian determinant of the whole transform"
             )
     return (
-        f"Of each T1w image {words.listing(steps)}; intensities were normalised to a common scale."
+        f"Of each T1w image {words.listing(steps)}; intensities were rescaled to a common scale."
         if steps
         else ""
     )
