@@ -3,14 +3,14 @@
 #   snakemake --cores 16 --use-conda                                   the demo, on simulated heads
 #   snakemake --cores 16 --use-conda --configfile config/ixi.yaml      your own data
 #
-# Every key of the config: config/README.md. How the rooms fit together, top to bottom:
+# Every key of the config: config/README.md. The packages, from first to last:
 #   cohort -> imaging -> learning -> probing -> statistics -> reporting
 
 from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A config file on the command line takes the place of the demo; it is not laid over it.
+# A config file on the command line replaces the demo's; the two are not merged.
 if not workflow.overwrite_configfiles:
 
     configfile: f"{workflow.basedir}/config/config.yaml"

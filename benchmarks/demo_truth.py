@@ -21,7 +21,7 @@ from pathlib import Path
 import pandas as pd
 
 from brainage.core.contracts.reporting import TRUTH_RECOVERY
-from brainage.core.files import InputError, written_whole
+from brainage.core.files import InputError, atomic_write
 from brainage.core.tables import read_table
 
 TABLE = Path(__file__).with_suffix(".tsv")
@@ -72,7 +72,7 @@ def main() -> int:
             print(f"demo_truth: {TABLE} has a row {sys.argv[2]!r} already", file=sys.stderr)
             return 2
         table = pd.concat([before, table], ignore_index=True)
-    with written_whole(TABLE) as temporary:
+    with atomic_write(TABLE) as temporary:
         table.to_csv(temporary, sep="\t", index=False)
     print(table.to_string(index=False))
     return 0

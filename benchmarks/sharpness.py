@@ -26,7 +26,7 @@ from unittest import mock
 import nibabel
 import numpy as np
 
-from brainage.core.files import written_whole
+from brainage.core.files import atomic_write
 from brainage.core.versions import module_hash
 from brainage.imaging import bias, geometry, register
 from brainage.imaging.ants_setup import import_ants
@@ -104,7 +104,7 @@ def one(task: tuple[Path, Path, Path, Path]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def keep(path: Path, template_to_head: np.ndarray, seconds: list[float]) -> None:
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.savez(file, template_to_head=template_to_head, seconds=seconds)
 
 

@@ -107,7 +107,7 @@ def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path, capsys, monkeypa
     assert cli.main(["split", str(tmp_path), "--settings", str(settings)]) == 1
     said = capsys.readouterr().err
     assert "splits.tsv" in said
-    assert "make room on the disk" in said
+    assert "free some disk space" in said
     assert said.count("\n") == 1
 
 

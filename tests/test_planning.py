@@ -72,7 +72,7 @@ def test_a_site_is_one_of_its_data_set(tmp_path):
     assert planned("two/1", "3") == ["two/1", "two/3"]
     with pytest.raises(InputError, match=r"'1', which several data sets have.*one/1, two/1"):
         planned("1")
-    with pytest.raises(InputError, match=r"'two/2', which no row has"):
+    with pytest.raises(InputError, match=r"'two/2', which is in no row"):
         planned("two/2")
 
 

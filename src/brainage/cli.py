@@ -36,8 +36,10 @@ class _Rules(click.Group):
 @click.group(
     cls=_Rules,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    help="From raw T1w heads to brain-age reports. Each command is one rule of the workflow, which "
-    "calls them in this order; RESULTS is its folder of results.",
+    help=(
+        "From raw T1w heads to brain-age reports. Each command is one rule of the workflow, "
+        "which runs them in this order; RESULTS is the results folder."
+    ),
 )
 @click.version_option(__version__, message="brainage %(version)s")
 @click.option("--threads", type=click.IntRange(min=1), default=1, help="Threads of torch and BLAS.")

@@ -1,4 +1,4 @@
-"""What the workflow has to know before any job: the scans by chunk, the words of the tables.
+"""What the workflow must know before any job: the scans by chunk, and the sites and diagnoses.
 
 Nothing but the standard library is used beyond the config's own check, so that
 ``snakemake --use-conda`` plans in an environment that holds Snakemake alone.

@@ -56,7 +56,10 @@ def test_sessions_come_before_participants_and_everything_is_joined_by_key(folde
     assert scans["mine_sub-2_ses-1_run-1"]["age"] == 89
     assert scans["mine_sub-2_ses-1_run-1"]["age_top_coded"]
     assert scans["mine_sub-2_ses-1_run-1"]["sex"] == "M"
-    assert scans["mine_sub-2_ses-1_run-2"]["set_aside"] == "another run counts (the first)"
+    assert (
+        scans["mine_sub-2_ses-1_run-2"]["set_aside"]
+        == "another run of the session is used (the first)"
+    )
     assert scans["mine_sub-3"]["set_aside"] == "no age"
     assert scans["mine_sub-4"]["set_aside"] == "no row in participants.tsv"
     assert scans["mine_sub-1_ses-1"]["set_aside"] is None
@@ -77,7 +80,7 @@ def test_a_session_whose_own_age_is_missing_does_not_take_that_of_another_visit(
     path.write_text("session_id\tage\nses-1\t60.5\n")
     scans, _ = index(config(folder))
     assert scans["mine_sub-1_ses-2"]["age"] == 60
-    assert "one age" not in " ".join(remarks)
+    assert "same age" not in " ".join(remarks)
 
 
 def test_one_age_for_several_sessions_is_said(folder):
@@ -85,14 +88,17 @@ def test_one_age_for_several_sessions_is_said(folder):
     path.write_text("session_id\tdiagnosis\nses-1\tCN\nses-2\tCN\n")
     scans, remarks = index(config(folder))
     assert [row["age"] for row in scans.values() if row["participant_id"] == "sub-1"] == [60, 60]
-    assert "mine: 1 people have one age, that of participants.tsv," in " | ".join(remarks)
-    assert next(r for r in remarks if "one age" in r).endswith(": sub-1")
+    assert "mine: 1 people have the same age, that of participants.tsv," in " | ".join(remarks)
+    assert next(r for r in remarks if "same age" in r).endswith(": sub-1")
 
 
 def test_the_last_run_can_count(folder):
     scans, _ = index(config(folder, statistics=GROUPS, cohort={"run": "last"}))
     assert scans["mine_sub-2_ses-1_run-2"]["set_aside"] is None
-    assert scans["mine_sub-2_ses-1_run-1"]["set_aside"] == "another run counts (the last)"
+    assert (
+        scans["mine_sub-2_ses-1_run-1"]["set_aside"]
+        == "another run of the session is used (the last)"
+    )
 
 
 def test_an_age_of_months_names_file_row_and_value(folder):
@@ -112,7 +118,7 @@ def test_a_table_without_age_says_how_to_name_the_column(folder):
 def test_a_diagnosis_or_site_that_no_row_has_is_refused(folder):
     with pytest.raises(InputError, match=r"statistics\.groups names 'ADD'.*AD, CN, MCI"):
         planning.plan(config(folder, statistics={"groups": ["CN", "ADD"]}))
-    with pytest.raises(InputError, match="site 'Z', which no row has.*mine/A, mine/B"):
+    with pytest.raises(InputError, match="site 'Z', which is in no row.*mine/A, mine/B"):
         planning.plan(config(folder, statistics=GROUPS, splits={"external_sites": ["Z"]}))
 
 
@@ -126,7 +132,7 @@ def test_diagnoses_are_mapped_and_the_original_kept(folder):
 
 def test_two_images_of_one_scan_are_refused(folder):
     (folder / "sub-3" / "anat" / "sub-3_acq-x_T1w.nii.gz").write_bytes(b"")
-    with pytest.raises(InputError, match="two images of one scan"):
+    with pytest.raises(InputError, match="two images of the same scan"):
         index(config(folder, statistics=GROUPS))
 
 

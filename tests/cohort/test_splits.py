@@ -120,11 +120,11 @@ def test_who_converts_later_neither_trains_nor_calibrates(tmp_path):
 
 
 def test_too_few_people_and_lost_scans_are_errors(tmp_path):
-    with pytest.raises(InputError, match=r"needed are 500 \(key splits\.min_train\)"):
+    with pytest.raises(InputError, match=r"500 are required \(key splits\.min_train\)"):
         run(tmp_path, cohort(), {**CONFIG, "splits": {**CONFIG["splits"], "min_train": 500}})
     scans = cohort()
     qc = pd.DataFrame({"scan_id": scans["scan_id"][1:], "verdict": "pass", "reason": None})
-    with pytest.raises(InputError, match="d_sub-0_ses-1 is in one of"):
+    with pytest.raises(InputError, match="d_sub-0_ses-1 is in only one of"):
         usable_people(scans, qc)
 
 

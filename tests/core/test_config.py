@@ -75,7 +75,7 @@ def test_a_key_that_one_experiment_takes_may_stand_for_all(tmp_path):
             r"line 6: imaging\.skull_stripping: 'deepbeet' is not allowed; "
             r"allowed: template, deepbet; did you mean 'deepbet'",
         ),
-        ("seed: one\n", r"line 5: seed: 'one' is not of the right kind; needed: integer"),
+        ("seed: one\n", r"line 5: seed: 'one' has the wrong type; required: integer"),
         ("imaging: {grey_matter: true}\n", r"line 5: imaging\.grey_matter: .*registration: syn"),
         (
             "experiments:\n  lexp:\n    channels: [brain, grey_matter]\n",
@@ -88,16 +88,16 @@ def test_a_key_that_one_experiment_takes_may_stand_for_all(tmp_path):
         ("report: {main_experiment: x}\n", r"line 5: report\.main_experiment: 'x' is not an exp"),
         (
             "experiments:\n  lexp: {}\n  a:\n    loss: l1\n    bandwidth: 5\n",
-            r"line 9: experiments\.a\.bandwidth: the loss l1 does not take it, .* exp, y_aware",
+            r"line 9: experiments\.a\.bandwidth: the loss l1 does not use it, .* exp, y_aware",
         ),
         (
             "learning:\n  normaliser: rivals\n",
-            r"line 6: learning\.normaliser: the loss exp does not take it, .* for threshold",
+            r"line 6: learning\.normaliser: the loss exp does not use it, .* for threshold",
         ),
         (
             "experiments:\n  lexp: {}\n  a:\n"
             "    {loss: threshold, form: released, normaliser: rivals}\n",
-            r"line 8: experiments\.a\.normaliser: the released form has normaliser sum alone",
+            r"line 8: experiments\.a\.normaliser: the released form supports normaliser sum only",
         ),
     ],
 )
@@ -114,7 +114,7 @@ def test_the_folder_can_come_from_the_command_line(tmp_path):
 
 
 def test_a_config_without_data_is_refused(tmp_path):
-    with pytest.raises(InputError, match="datasets: this key is needed"):
+    with pytest.raises(InputError, match="datasets: this key is required"):
         check(tmp_path, "seed: 1\n")
 
 

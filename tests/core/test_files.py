@@ -2,16 +2,16 @@ import json
 
 import pytest
 
-from brainage.core.files import InputError, read_json, sha256, write_json, written_whole
+from brainage.core.files import InputError, atomic_write, read_json, sha256, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "table.tsv"
-    with pytest.raises(ZeroDivisionError), written_whole(path) as beside:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as beside:
         beside.write_text("half")
         1 / 0  # noqa: B018
     assert list(path.parent.iterdir()) == []
-    with written_whole(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text("whole")
         assert not path.exists()
     assert path.read_text() == "whole"
@@ -20,11 +20,11 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 
 def test_what_a_killed_writer_left_is_gone_after_the_next(tmp_path):
     path = tmp_path / "state.pt"
-    killed = written_whole(path)
+    killed = atomic_write(path)
     with killed.__enter__().open("w") as beside:
         beside.write("half of what is long")
     assert [p.name for p in tmp_path.iterdir()] == [".state.pt.partial.pt"]
-    with written_whole(path) as beside, beside.open("a") as appended:
+    with atomic_write(path) as beside, beside.open("a") as appended:
         appended.write("whole")
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
     assert path.read_text() == "whole"
@@ -33,7 +33,7 @@ def test_what_a_killed_writer_left_is_gone_after_the_next(tmp_path):
 def test_an_old_file_survives_a_failed_new_one(tmp_path):
     path = tmp_path / "image.nii.gz"
     path.write_text("old")
-    with pytest.raises(OSError), written_whole(path) as beside:
+    with pytest.raises(OSError), atomic_write(path) as beside:
         assert beside.name.endswith(".nii.gz")
         raise OSError("disk full")
     assert path.read_text() == "old"

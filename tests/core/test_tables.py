@@ -54,8 +54,8 @@ def test_any_text_stays_in_its_cell(tmp_path_factory, text, number):
             {"verdict": ["pass", "perfect"]},
             r"row 3, column 'verdict': 'perfect' is not one of",
         ),
-        ({"verdict": [None, "pass"]}, r"row 2, column 'verdict': a value is needed"),
-        ({"scan_id": ["a", "a"]}, r"rows 2 and 3 are for one key \(scan_id=a\)"),
+        ({"verdict": [None, "pass"]}, r"row 2, column 'verdict': a value is required"),
+        ({"scan_id": ["a", "a"]}, r"rows 2 and 3 have the same key \(scan_id=a\)"),
     ],
 )
 def test_a_broken_row_is_named(change, message):

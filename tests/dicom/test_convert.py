@@ -84,7 +84,7 @@ def test_no_sidecar_stays_beside_an_image_that_is_replaced(tmp_path, monkeypatch
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(dicom_convert, "written_whole", stop)
+    monkeypatch.setattr(dicom_convert, "atomic_write", stop)
     with pytest.raises(KeyboardInterrupt):
         convert_dicom(tmp_path / "d", tmp_path / "bids")
     assert not list((tmp_path / "bids").rglob("*_T1w.json"))
@@ -110,11 +110,11 @@ def stand_in(tmp_path, monkeypatch, script):
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("exit 2", "dcm2niix finds no image in it"),
-        ("exit 0", "dcm2niix made no image of it"),
+        ("exit 2", "dcm2niix found no image in it"),
+        ("exit 0", "dcm2niix produced no image"),
         ("echo Doezeman; exit 77", "dcm2niix could not convert it (exit status 77)"),
         ('while [ "$1" != -o ]; do shift; done; touch "$2/a.nii" "$2/b.nii"',
-         "dcm2niix made 2 images of it"),
+         "dcm2niix made 2 images from it"),
     ],
 )  # fmt: skip
 def test_a_failed_conversion_sets_the_series_aside(tmp_path, monkeypatch, script, reason):

@@ -104,16 +104,16 @@ def test_an_interrupted_run_leaves_no_ages_beside_images_of_another_run(tmp_path
 def test_a_folder_with_other_data_is_not_written_into(clinic, tmp_path):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "thesis.txt").write_text("x")
-    with pytest.raises(InputError, match="that brainage dicom didn't write; give a new folder"):
+    with pytest.raises(InputError, match="that brainage dicom did not write; give a new folder"):
         convert_dicom(clinic, tmp_path / "b")
     (tmp_path / "b" / "dataset_description.json").write_text('{"Name": "other"}')
-    with pytest.raises(InputError, match="that brainage dicom didn't write"):
+    with pytest.raises(InputError, match="that brainage dicom did not write"):
         convert_dicom(clinic, tmp_path / "b")
     assert sorted(path.name for path in (tmp_path / "b").iterdir()) == [
         "dataset_description.json", "thesis.txt",
     ]  # fmt: skip
     for inner in (clinic / "bids", clinic, clinic.parent):
-        with pytest.raises(InputError, match="lie in each other"):
+        with pytest.raises(InputError, match="is inside the other"):
             convert_dicom(clinic, inner)
 
 
@@ -127,7 +127,7 @@ def test_no_t1w_series_at_all_is_an_error_that_names_the_table_of_reasons(tmp_pa
     write_series(tmp_path / "d/7", T2)
     with pytest.raises(InputError, match=r"no T1w series in it; .*set_aside\.tsv"):
         convert_dicom(tmp_path / "d", tmp_path / "b")
-    assert set_aside(tmp_path / "b")[0]["reason"] == "by its name: T2"
+    assert set_aside(tmp_path / "b")[0]["reason"] == "from its name: T2"
 
 
 def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
@@ -165,7 +165,7 @@ def test_a_contrast_agent_counts_only_where_there_is_an_image_without(tmp_path):
     write_series(tmp_path / "d/7", MPRAGE | {"SeriesDescription": "t1 mprage +C"})
     status, said = run(tmp_path / "d", tmp_path / "b")
     assert status == 0
-    assert "1 images are with a contrast agent" in said
+    assert "1 images were acquired with a contrast agent" in said
 
 
 @pytest.mark.parametrize("failing", ["open", "stat", "resolve"])

@@ -45,8 +45,8 @@ def test_named_sessions_of_two_names_are_said_without_the_names(tmp_path):
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (".", "DICOM files lie in it without a person's folder; lay the folder out"),
-        ("Doezeman^Jonquil", r"the name of folder 1 of 1 .* is no participant_id"),
+        (".", "it contains DICOM files outside any person's folder; lay the folder out"),
+        ("Doezeman^Jonquil", r"the name of folder 1 of 1 .* is not a valid participant_id"),
         ("DoezemanJonquil", "a person's folder, or .*, has the person's name"),
         ("pDOEZEMAN3", "a person's folder, or .*, has the person's name or birth date"),
         ("sub-p19630417", "a person's folder, or .*, has the person's name or birth date"),
@@ -55,9 +55,9 @@ def test_named_sessions_of_two_names_are_said_without_the_names(tmp_path):
         # Nothing else is said of such a folder: that would repeat its name.
         ("Doezeman/ses-a_b", "a person's folder, or .*, has the person's name or birth date"),
         ("Doezeman/ses-20230922", "a person's folder, or .*, has the person's name or birth date"),
-        ("7/ses-a_b", "sub-7: a session's folder has other characters"),
-        ("7/ses-v20230922", "sub-7: a session's folder is named by the date of the scan"),
-        ("7", "sub-7: DICOM files lie beside the folders of its sessions"),
+        ("7/ses-a_b", "sub-7: the name of a session's folder has characters other"),
+        ("7/ses-v20230922", "sub-7: a session's folder is named after the date of the scan"),
+        ("7", "sub-7: there are DICOM files outside its session folders"),
     ],
 )
 def test_a_folder_laid_out_otherwise_is_one_clear_error(tmp_path, place, message):

@@ -41,13 +41,13 @@ def mprage(tmp_path_factory):
         (
             {"text": "ax 3d", "sequence": frozenset({"GR"}), "inversion": None,
              "repetition": 20.0, "flip": 4.0},
-            "no sign of T1 weighting in its header",
+            "no indication of T1 weighting in its header",
         ),
         (
             {"text": "", "sequence": frozenset({"GR"}), "inversion": None, "repetition": 3.1},
-            "no sign of T1 weighting in its header",
+            "no indication of T1 weighting in its header",
         ),
-        ({"modality": "CT"}, "no MR image"),
+        ({"modality": "CT"}, "not an MR image"),
         ({"image_type": ("ORIGINAL", "PRIMARY", "P", "ND")}, "phase or another part"),
         ({"text": "t1 mprage aahscout"}, "localizer"),
         ({"text": "aahscout"}, "localizer"),

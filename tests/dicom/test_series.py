@@ -13,7 +13,7 @@ def test_slices_of_a_tilted_gantry_are_set_aside(tmp_path):
     matrix[:3, 2] += 0.2 * matrix[:3, 1]
     write_series(tmp_path, MPRAGE, matrix=matrix)
     (series,), _ = read_series(tmp_path.iterdir())
-    assert reason_aside(series) == "its slices don't lie straight behind each other"
+    assert reason_aside(series) == "its slices are not stacked along their normal"
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_wrong_number_of_values_sets_the_series_aside(tmp_path, wrong, which):
             setattr(data, keyword, value)
         data.save_as(path)
     (series,), _ = read_series(tmp_path.iterdir())
-    assert reason_aside(series) == "its header doesn't say where its slices lie"
+    assert reason_aside(series) == "its header does not give the positions of its slices"
 
 
 def test_pydicom_is_quiet_until_a_series_is_made_of_its_headers(tmp_path, monkeypatch):

@@ -14,8 +14,8 @@ def test_what_is_set_aside_is_listed_with_its_reason(converted):
     out, _, said = converted
     rows = set_aside(out)
     assert [(row["series_number"], row["images"], row["reason"]) for row in rows] == [
-        ("1", "3", "by its name: localizer"),
-        ("3", "64", "by its name: T2"),
+        ("1", "3", "from its name: localizer"),
+        ("3", "64", "from its name: T2"),
         ("4", "64", "derived from another series"),
         ("5", "64", "with a contrast agent"),
         ("6", "64", "1 of its 64 files are cut short"),
@@ -26,7 +26,7 @@ def test_what_is_set_aside_is_listed_with_its_reason(converted):
     assert {row["participant_id"] for row in rows} == {"sub-01"}
     assert rows[3]["protocol"] == "MPRAGE, T1"
     assert "2 people, 3 sessions, 3 T1w images" in said
-    assert "1 by its name: T2" in said
+    assert "1 from its name: T2" in said
     assert "mine: {kind: bids, path:" in said
 
 
@@ -81,7 +81,7 @@ def test_the_table_of_people_goes_before_the_headers(clinic, tmp_path):
         ("id\tage\n1\t4\n", "column 'participant_id' is missing"),
         ("participant_id\tAge\n1\t4\n", "column 'Age' is not known"),
         ("participant_id\tage\n01\t4\t5\n", "row 2 has 3 values, the header 2"),
-        ("participant_id\tage\n01\t4\nsub-01\t5\n", "row 3: a second row for sub-01"),
+        ("participant_id\tage\n01\t4\nsub-01\t5\n", "row 3: duplicate row for sub-01"),
         ("participant_id\tage\n01\t700\n", "row 2: age 700 is not between"),
         ("participant_id\tsex\n01\twoman\n", "row 2: sex 'woman' is not known"),
         ("participant_id\tage\n02\t41\n", "one age for sub-02, who has 2 sessions"),

@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from brainage.core.files import InputError
-from brainage.imaging.faults import is_of_machine, unexpected
+from brainage.imaging.faults import is_machine_fault, unexpected
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -30,7 +30,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     ],
 )
 def test_faults_of_the_machine(error: BaseException) -> None:
-    assert is_of_machine(error)
+    assert is_machine_fault(error)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_faults_of_the_machine(error: BaseException) -> None:
     [IndexError("out of bounds"), RuntimeError("singular"), PermissionError(13, "denied", "/x")],
 )
 def test_faults_of_the_scan(error: Exception) -> None:
-    assert not is_of_machine(error)
+    assert not is_machine_fault(error)
 
 
 def test_one_line_without_paths_and_identifiers() -> None:

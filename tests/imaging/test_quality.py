@@ -88,7 +88,7 @@ def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
     [
         ("fault", "the volume is empty: all voxels are zero", "fail", "empty"),
         ("template_overlap", 0.6, "fail", "mask does not fit"),
-        ("template_correlation", 0.1, "fail", "no brain, or badly aligned"),
+        ("template_correlation", 0.1, "fail", "no brain, or misaligned"),
         ("brain_volume_ml", 300.0, "fail", "300 ml is outside"),
         ("tissue_contrast", -0.1, "fail", "no T1w contrast"),
         ("core_in_mask", 0.8, "fail", "leaves out brain"),

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from brainage.imaging import geometry
 from brainage.imaging.reading import ScanFault
-from brainage.imaging.refine import BRAIN_ALONE, refine_affine
+from brainage.imaging.refine import BRAIN_ONLY, refine_affine
 from brainage.imaging.template import Template
 from tests.imaging.conftest import pose
 
@@ -33,7 +33,7 @@ def test_finds_the_pose_whatever_the_contrast(template: Template, contrast, allo
     found = refine_affine(template, head, template.affine, np.eye(4))
     assert error(found, truth, template) < allowed
     brain = geometry.resampled(template.mask.astype(np.float32), template.affine, *there) > 0.5
-    found = refine_affine(template, np.where(brain, head, 0), template.affine, found, BRAIN_ALONE)
+    found = refine_affine(template, np.where(brain, head, 0), template.affine, found, BRAIN_ONLY)
     assert error(found, truth, template) < allowed
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from brainage.imaging import register
 from brainage.imaging.reading import read
-from brainage.imaging.refine import BRAIN_ALONE, INSIDE_OF_BRAIN, WHOLE_HEAD, refine_affine
+from brainage.imaging.refine import BRAIN_INTERIOR, BRAIN_ONLY, WHOLE_HEAD, refine_affine
 from brainage.imaging.register import register_head
 from brainage.imaging.template import Template
 from tests.imaging.conftest import pose, write_head
@@ -54,7 +54,7 @@ def test_what_makes_a_head_less_like_the_template_is_not_taken(
     monkeypatch: pytest.MonkeyPatch,
     wrong: set[str],
 ) -> None:
-    names = {BRAIN_ALONE: "brain", INSIDE_OF_BRAIN: "inside", WHOLE_HEAD: "head"}
+    names = {BRAIN_ONLY: "brain", BRAIN_INTERIOR: "inside", WHOLE_HEAD: "head"}
 
     def refined(at, moving, affine, start, part=WHOLE_HEAD):
         if names[part] in wrong:

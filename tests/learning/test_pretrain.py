@@ -145,7 +145,7 @@ def test_a_checkpoint_of_another_training_is_not_used(
         )  # fmt: skip
     assert list((tmp_path / "checkpoints").iterdir())
     assert run(toy, tmp_path) == plain
-    assert f"checkpoint made with other {other}; starting anew" in capsys.readouterr().err
+    assert f"checkpoint made with other {other}; starting over" in capsys.readouterr().err
 
 
 def test_half_a_checkpoint_is_not_used(toy, tmp_path, plain, capsys):

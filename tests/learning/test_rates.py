@@ -54,7 +54,7 @@ def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, ca
     monkeypatch.setattr(Run, "step", counted)
     assert run(toy, tmp_path / "killed", **settings) == whole
     assert set(seen) == {(1e-2, 3), (1e-2, 4)}
-    assert "starting anew" not in capsys.readouterr().err
+    assert "starting over" not in capsys.readouterr().err
 
 
 def test_a_rate_that_diverges_does_not_lose_the_others(toy, tmp_path, monkeypatch, capsys):

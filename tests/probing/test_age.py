@@ -90,7 +90,7 @@ def test_two_roles_are_refused(tmp_path):
     files = made.write()
     text = pd.concat([made.splits, second])
     text.to_csv(files.file("splits"), sep="\t", index=False)
-    with pytest.raises(InputError, match="for one key"):
+    with pytest.raises(InputError, match="have the same key"):
         probe_age(files, TRAINING, SETTINGS)
 
 

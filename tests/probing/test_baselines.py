@@ -75,7 +75,7 @@ def test_ridge_reads_the_channels_of_the_encoder(tmp_path):
         errors[tuple(channels)] = np.abs(test["predicted_age"] - test["age"]).mean()
     assert errors["grey_matter",] < 6 and errors["brain", "grey_matter"] < 6 < errors["brain",]
     np.save(maps, brains[1:])
-    with pytest.raises(InputError, match=r"grey_matter\.npy.*build the store anew"):
+    with pytest.raises(InputError, match=r"grey_matter\.npy.*rebuild the store"):
         predicted(made, "ridge_voxels", channels=["brain", "grey_matter"])
 
 
@@ -118,9 +118,9 @@ def test_a_wrong_table_of_regions_is_refused(tmp_path):
     scan_id = made.scans["scan_id"].iloc[0]
     with pytest.raises(InputError, match=rf"no row for {scan_id} \(1 of "):
         on_regions(made, whole[whole["scan_id"] != scan_id])
-    with pytest.raises(InputError, match=f"{scan_id}, column 'cortex': a volume is needed"):
+    with pytest.raises(InputError, match=f"{scan_id}, column 'cortex': a volume is required"):
         on_regions(made, whole.assign(cortex=whole["cortex"].where(whole["scan_id"] != scan_id)))
     with pytest.raises(InputError, match="column 'note' holds text"):
         on_regions(made, whole.assign(note="good"))
-    with pytest.raises(InputError, match="needed is a column a region"):
+    with pytest.raises(InputError, match="one column per region is required"):
         on_regions(made, whole[["scan_id"]])

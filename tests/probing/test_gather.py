@@ -28,7 +28,7 @@ def test_rows_of_all_tables_in_order_of_their_key(tmp_path):
 def test_one_training_twice_is_refused(tmp_path):
     path = tmp_path / "a.tsv"
     write_table(table_of(0), path, SITE_PROBE)
-    with pytest.raises(InputError, match="one key"):
+    with pytest.raises(InputError, match="same key"):
         gather([path, path], tmp_path / "all.tsv", SITE_PROBE)
 
 

@@ -53,7 +53,7 @@ def test_every_command_finds_its_files(study, tmp_path):
         assert done.exit_code == 0, (command.name, done.output)
     report = files.file("study_page").parent
     text = check_page(files.file("study_page"), report).text
-    assert "torch 2.12.1 was used, but the lock pins 2.13.0." in text
+    assert "torch 2.12.1 was used, but the lock file pins 2.13.0." in text
     assert "antspyx 0.6.3" in text and "demo: 1 image has no row" in text
     assert "L_c" in text, "the grid is read"
     assert files.file("truth_recovery").is_file()

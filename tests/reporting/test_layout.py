@@ -48,7 +48,7 @@ def pages(study: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> di
     both = [frame, frame[own].assign(predictor="ensemble")]
     inputs = {**study, "accuracy": root.parent / "accuracy.tsv", "people": True}
     write_table(pd.concat(both), inputs["accuracy"], ACCURACY)
-    warning = "torch 2.12.1 and 2.13.0 were used, but the lock pins 2.13.0."
+    warning = "torch 2.12.1 and 2.13.0 were used, but the lock file pins 2.13.0."
     write_study_page(inputs, root, settings, Software([("torch", "2.13.0")], [warning]))
     write_quality_page(study["qc"], study["scans"], study["derivatives"], root / "qc", settings)
     (person,) = write_person_pages(study, study["derivatives"], root / "people", settings)

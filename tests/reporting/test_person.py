@@ -84,7 +84,7 @@ def test_page_has_one_corrected_gap_with_scale_and_alpha(study, write):
 
 def test_new_site_is_flagged_and_has_no_percentile(study, write):
     page = write(study, ["sub-C005"])["demo_sub-C005"]
-    assert "The model was trained on no scan of this site." in page.text
+    assert "The model was not trained on any scan from this site." in page.text
     assert "Healthy people of this site in the reference: 0 (20 needed)." in page.text
     assert "the wider range for sites outside it is used and no percentile" in page.text
     assert "of 100 healthy people about" not in page.text.lower()
@@ -103,7 +103,7 @@ def test_new_site_gets_the_fixed_sentences_too(gap, headline, text, edited, writ
     page = write(inputs, ["sub-C005"])["demo_sub-C005"]
     assert headline in page.text
     assert text in page.text
-    assert "a new scanner alone can move the gap by years." in page.text
+    assert "a new scanner alone can shift the gap by years." in page.text
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_fewer_than_forty_give_no_range(edited, write):
         return frame[~frame["participant_id"].isin(people[39:])]
 
     page = write(edited(gaps=few), ["sub-C001"])["demo_sub-C001"]
-    assert "there are 39 healthy people to compare with, and 40 are needed" in page.text
+    assert "there are 39 healthy people to compare with, and 40 are required" in page.text
     assert "Shaded" not in page.text
 
 
@@ -199,7 +199,7 @@ def test_no_line_across_a_change_of_scanner(edited, write):
     same = write(edited(), ["sub-C001"])["demo_sub-C001"]
     changed = write(edited(scans=other, gaps=other), ["sub-C001"])["demo_sub-C001"]
     assert len(lines(same)) == 2 and len(lines(changed)) == 1
-    assert "How much repeat scanning alone changes the gap is not known" in same.text
+    assert "The test-retest variability of the gap on this scanner is not known" in same.text
     assert "The scanner changed between the visits" in changed.text
 
 
@@ -207,7 +207,7 @@ def test_people_who_trained_the_model_get_no_number(study, write):
     splits = read_table(study["splits"], SPLITS)
     for role, words in (
         ("train", "was trained on this person"),
-        ("calibration", "healthy reference itself"),
+        ("calibration", "part of the healthy reference"),
     ):
         name = splits.loc[splits["role"] == role, "participant_id"].iloc[0]
         page = write(study, [name])[f"demo_{name}"]

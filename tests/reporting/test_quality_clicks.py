@@ -195,7 +195,7 @@ def test_a_click_through_is_saved_and_read_back(
     assert reader.text("#said") == "2 decisions: 1 keep, 1 drop; 0 new"
     reader.press("demo_sub-11", "drop")
     reader.press(ODD, "")
-    assert reader.choose("word", "new") == "2 of 30 shown"
+    assert reader.choose("decision", "new") == "2 of 30 shown"
     said = read_decisions(reader.save(downloads), after.index)
     assert said["decision"].to_dict() == {"demo_sub-07": "drop", "demo_sub-11": "drop"}
 

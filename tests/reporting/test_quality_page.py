@@ -91,7 +91,7 @@ def test_every_measure_of_every_scan_is_there_with_its_distribution(study, setti
 
 def test_no_rows_make_a_page(edited, settings, tmp_path):
     page = write(edited(qc=empty, scans=empty), tmp_path / "qc", settings)
-    assert "No scan came as far as quality control" in page.text
+    assert "No scan reached quality control" in page.text
 
 
 def test_hostile_words_are_escaped(edited, settings, tmp_path):

@@ -40,9 +40,9 @@ def test_page_holds_every_section_and_the_truth(page):
         "ROC analysis",
         "Longitudinal change",
         "made from the same template",
-        "has under half of the error of the best constant",
+        "has less than half of the error of the best constant",
         "Power",
-        "Who the people are",
+        "Participants",
         "Quality control",
         "Methods",
         "For research use, not for diagnosis",
@@ -75,7 +75,7 @@ def test_difference_to_ridge_is_in_the_table_with_its_verdict(edited, settings):
         return frame
 
     printed = accuracy.table(Tables(edited(accuracy=not_sure)), settings)
-    assert printed.head[-1] == "MAE minus that of ridge (years)"
+    assert printed.head[-1] == "MAE minus MAE of ridge (years)"
     by_name = {row[0]: row[-1] for row in printed.rows}
     assert by_name["L^exp"].endswith("]: beats ridge")
     assert by_name["supervised L1"].endswith("]: not distinguishable")
@@ -96,10 +96,10 @@ def test_chosen_learning_rates_are_told(study, edited, settings):
 
 def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, settings, tmp_path):
     read, _ = page
-    assert "Number of people trained on" in read.text
+    assert "Number of training people" in read.text
     printed = grid.table(Tables(study), settings)
     assert printed.head == [
-        *("Model", "Data sets", "People trained on", "MAE (years)", "over seeds"),
+        *("Model", "Data sets", "Training people", "MAE (years)", "over seeds"),
         *("Site (%)", "over seeds", "AUC, AD", "over seeds", "L_c"),
     ]
     # Intervals from people and ranges over seeds stand apart.
@@ -112,7 +112,7 @@ def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, set
     write_study_page(edited(**{name: empty for name in names}), tmp_path / "report", settings)
     without = check_page(tmp_path / "report" / "index.html", tmp_path / "report").text
     assert "Number of people trained on : the config has no grid" in without
-    assert "Number of people trained on" in read.text and "L_c" not in without
+    assert "Number of training people" in read.text and "L_c" not in without
 
 
 def test_model_worse_than_ridge_is_said_to_be_so_first(edited, settings):
@@ -197,7 +197,7 @@ def test_manual_decisions_are_counted(study, edited):
     tables = Tables(edited(qc=decide))
     assert quality.sentence(tables).endswith(
         "There are manual decisions on 3 scans (1 to keep, 2 to drop), 2 of them against the "
-        "automatic verdict; the manual decision counts."
+        "automatic verdict; manual decisions override it."
     )
     assert ["dropped by manual decision", "fail", "2"] in quality.table(tables).rows
     assert "manual" not in quality.sentence(Tables(study))
@@ -242,7 +242,7 @@ def test_the_report_says_why_there_is_no_ridge_on_regional_volumes(study, settin
         own = {**settings, "probing": {}, "imaging": {**settings["imaging"], **imaging}}
         return dict(page_module.switched_off(Tables(study), own))
 
-    name = "Ridge on regional volumes, to compare with"
+    name = "Ridge on regional volumes, for comparison"
     assert "imaging.registration: syn" in reasons()[name]
     assert "no labels" in reasons(registration="syn", template="mine.nii")[name]
     assert name not in reasons(registration="syn")
@@ -322,7 +322,7 @@ def test_an_unexpected_fault_is_shown_first(edited, settings, tmp_path):
 
 
 def test_a_version_that_is_not_locked_is_a_warning_on_the_page(study, settings, tmp_path):
-    warning = "torch 2.12.1 was used, but the lock pins 2.13.0."
+    warning = "torch 2.12.1 was used, but the lock file pins 2.13.0."
     write_study_page(study, tmp_path / "page", settings, Software([("torch", "2.12.1")], [warning]))
     text = check_page(tmp_path / "page" / "index.html", tmp_path / "page").text
     assert text.count(warning) == 2 and "Software: torch 2.12.1." in text

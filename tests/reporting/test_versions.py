@@ -31,7 +31,7 @@ def test_a_mixture_of_versions_and_one_that_is_not_locked_are_warnings(tmp_path)
     assert dict(found.versions)["torch"] == "2.12.1 and 2.13.0"
     assert found.warnings == [
         "There are several versions of torch: 2.12.1 in 1 training, 2.13.0 in 2 trainings.",
-        "torch 2.12.1 was used, but the lock pins 2.13.0+cpu.",
+        "torch 2.12.1 was used, but the lock file pins 2.13.0+cpu.",
     ]
 
 

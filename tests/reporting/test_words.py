@@ -52,7 +52,7 @@ def test_wilson_agrees_with_published_values():
 
 
 def test_reasons_of_one_kind_are_one():
-    one = "the same image as demo_sub-T0006_ses-1, of another person: nobody can tell whose it is"
+    one = "the same image as demo_sub-T0006_ses-1, of another person: it is not known whose it is"
     assert words.brief_reason(one) == "the same image as another scan, of another person"
     ghosts = "ghosts in the air: motion (air_spread 0.27, median at site a 0.04, 7.4 robust SD)"
     assert words.brief_reason(ghosts) == "ghosts in the air"

@@ -112,7 +112,7 @@ def test_equal_experiments_with_other_numbers_of_seeds_rank_alike(tmp_path):
     assert ensemble.loc[("lexp", "all", "mae_minus_ridge"), "verdict"] == "beats ridge"
     others = table[table["experiment"] != "y_aware"]
     rows = measured(pd.concat([others, one.assign(seed=9)]), tmp_path)
-    assert "no seed that all experiments share" in rows.loc[("lexp", "all", "mae"), "note"]
+    assert "no seed is shared by all experiments" in rows.loc[("lexp", "all", "mae"), "note"]
 
 
 def test_healthy_is_read_from_the_table(tmp_path):

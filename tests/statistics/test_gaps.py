@@ -109,7 +109,7 @@ def test_refusals(tmp_path):
         with pytest.raises(InputError, match=words):
             computed(wrong, tmp_path)
 
-    refused(pd.concat([table, table.iloc[[-1]]]), "for one key")
+    refused(pd.concat([table, table.iloc[[-1]]]), "have the same key")
     refused(table.iloc[:-1], "1 seeds")
     two_roles = table.copy()
     two_roles.loc[two_roles.index[-1], "role"] = "calibration"

@@ -79,7 +79,7 @@ def test_every_number_by_hand(scans, tmp_path):
     assert row["seed_low"] == pytest.approx(errors.min())
     assert row["seed_high"] == pytest.approx(errors.max())
     assert row["low"] < row["estimate"] < row["high"] and row["n"] == 30 and row["sites"] == 2
-    assert "says nothing of other sites" in row["note"]
+    assert "does not generalise to other sites" in row["note"]
     fit = part[part["role"] == "train"]["participant_id"].nunique()
     assert row["train_people"] == fit
     assert accuracy.loc[("lexp", "external", "mae"), "train_people"] in (2 * fit, 2 * fit - 1)
@@ -143,4 +143,4 @@ def test_too_few_people_for_a_diagnosis_are_told(scans, tmp_path):
     scores = scores_of(scans, np.random.default_rng(5))
     *_, diagnosis = measured(predictions(scans), scores, tmp_path, min_roc=21)
     assert diagnosis["estimate"].isna().all()
-    assert "20 people in the smaller group, needed are 21" in diagnosis["note"].iloc[0]
+    assert "20 people in the smaller group, 21 are required" in diagnosis["note"].iloc[0]

@@ -56,7 +56,7 @@ def test_area_of_a_planted_gap(tmp_path):
     assert rows.loc[("age", "auc"), "estimate"] == pytest.approx(0.5, abs=0.1)
     assert rows.loc[("gap", "added_value"), "p"] < 1e-6
     probe = rows.loc[("diagnosis_probe", "auc")]
-    assert probe["estimate"] == 1 and "wholly" in probe["note"]
+    assert probe["estimate"] == 1 and "completely" in probe["note"]
     curves = read_table(tmp_path / "curves.tsv", ROC_CURVES)
     mine = curves[(curves["score"] == "gap") & (curves["case"] == "AD")].sort_values("point")
     area = np.trapezoid(mine["true_positive_rate"], mine["false_positive_rate"])

@@ -139,7 +139,7 @@ def test_three_data_sets_in_folds_with_patients(tmp_path):
     accuracy = found["accuracy"].query("metric == 'mae'").set_index("people")
     # 12 + 12 at training sites; 30 + 14 at the sites called 3, and 15 that nobody can place.
     assert accuracy["n"].to_dict() == {"all": 83, "internal": 24, "external": 44}
-    assert "mean over folds" in accuracy.loc["all", "note"]
+    assert "averaged over folds" in accuracy.loc["all", "note"]
     first = scans[(scans["role"] == "test") & (scans["years_since_first"] == 0)]
     healthy = first[first["healthy"]]
     predicted = sum(a * (healthy["age"] + healthy["true_gap"]) + 10 for a in (0.8, 0.75)) / 2
@@ -150,7 +150,7 @@ def test_three_data_sets_in_folds_with_patients(tmp_path):
     row = difference.iloc[0]
     # With the 3 patients and 15 controls of the data set without sites; `plain` has no group.
     assert (row["n"], row["n_reference"]) == (33, 45)
-    assert "12 people at sites that hold one group only left out" in row["note"]
+    assert "12 people at sites with only one group left out" in row["note"]
     assert "+ site" in row["model"]
     area = found["roc"].query("case == 'AD' and score == 'gap' and quantity == 'auc'").iloc[0]
     assert (area["n"], area["n_cases"]) == (78, 33)

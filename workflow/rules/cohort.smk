@@ -1,4 +1,4 @@
-"""Who: the simulated cohort, each data set's scans, the table of all scans, the roles of people."""
+"""The simulated cohort, each data set's scans, the table of all scans, the roles of people."""
 
 
 def dataset(wildcards):

@@ -1,4 +1,4 @@
-"""The picture: each raw head to a brain on the template's grid, and its quality."""
+"""Image processing: each raw head to a brain on the template's grid, and its quality."""
 
 IMAGING_CODE = {
     "registration": module_hash("brainage.imaging.registration"),

@@ -1,4 +1,4 @@
-"""The representation: one array of all brains, encoders, embeddings."""
+"""Representation learning: one array of all brains, encoders, embeddings."""
 
 
 def parts(wildcards, *kinds):

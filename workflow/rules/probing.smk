@@ -1,4 +1,4 @@
-"""What the representation knows: linear probes on the frozen encoder, and their baselines."""
+"""Linear probes on the frozen encoder, and their baselines."""
 
 
 def gathered(wildcards):

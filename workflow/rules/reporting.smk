@@ -1,4 +1,4 @@
-"""Telling: figures, the study's page, the quality page, a page for each person."""
+"""Reports: figures, the study's page, the quality page, a page for each person."""
 
 # What the pages say of the choices comes from the choices' own modules.
 CHOICES = ("learning.losses", "learning.encoders", "imaging.measures", "reporting.sections")

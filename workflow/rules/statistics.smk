@@ -1,4 +1,4 @@
-"""What it means: the brain-age gap, its accuracy, groups, ROC curves, change with time."""
+"""Statistics: the brain-age gap, its accuracy, groups, ROC curves, change with time."""
 
 ANALYSIS = {
     "statistics": config["statistics"],
@@ -77,7 +77,7 @@ use rule accuracy as slopes with:
         code=step_hash("statistics.slopes"),
 
 
-# What the number and variety of the people trained on do; only where the config has a grid.
+# Effects of the number and diversity of training people; only where the config has a grid.
 use rule accuracy as grid with:
     input:
         **files("grid_predictions", "grid_site_probe", "grid_diagnosis_scores"),

@@ -1,1 +1,1 @@
-"""Who: the table of all scans, and the roles of people."""
+"""The table of all scans, and the roles of people."""

@@ -19,7 +19,7 @@ def index(files: Layout, settings: dict[str, Any]) -> None:
 
 @step()
 def split(files: Layout, settings: dict[str, Any]) -> None:
-    """Draw who trains, validates, calibrates and tests: splits.tsv."""
+    """Assign people to training, validation, calibration and test: splits.tsv."""
     from brainage.cohort.splits import write_splits
 
     write_splits(files.file("scans"), files.file("qc"), files.file("splits"), settings)

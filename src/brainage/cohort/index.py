@@ -124,7 +124,7 @@ def controls_only(with_diagnoses: Collection[str], datasets: dict[str, Any]) -> 
             if said:
                 raise InputError(
                     f"config: datasets.{name}.all_controls is true, but its tables have diagnoses; "
-                    "take the key out, or map the diagnoses (datasets."
+                    "remove the key, or map the diagnoses (datasets."
                     f"{name}.diagnosis_map)"
                 )
         elif said is None and with_diagnoses:
@@ -159,8 +159,8 @@ def check_words(diagnoses: Collection[str], sites: Collection[str], config: dict
         for key, diagnosis in named:
             if diagnosis not in diagnoses:
                 raise InputError(
-                    f"config: {key} names {diagnosis!r}, which no row has; "
-                    f"the tables have: {', '.join(sorted(diagnoses))}"
+                    f"config: {key} names {diagnosis!r}, which is in no row; the tables have: "
+                    f"{', '.join(sorted(diagnoses))}"
                 )
     for key in ("external_sites", "test_sites"):
         find_sites(config["splits"][key], sites, f"splits.{key}")

@@ -1,4 +1,4 @@
-"""Who is for what: the roles of people, drawn by person, readable as a table."""
+"""The roles of people, assigned by person and written as a table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
         if (roles == "train").sum() < settings["min_train"]:
             raise InputError(
                 f"splits: fold {fold} has {(roles == 'train').sum()} healthy people to train on, "
-                f"needed are {settings['min_train']} (key splits.min_train)"
+                f"but {settings['min_train']} are required (key splits.min_train)"
             )
         one = people.loc[roles != "", PERSON].assign(fold=fold, role=roles[roles != ""])
         for name, run in config["runs"].items():
@@ -64,15 +64,16 @@ def write_splits(scans: Path, qc: Path, out: Path, config: dict[str, Any]) -> No
                 left = part_of_train(people[roles == "train"], run, drawing)
                 if len(left) < settings["min_train"]:
                     raise InputError(
-                        f"grid: {name} has {len(left)} people to train on in fold {fold}, needed "
-                        f"are {settings['min_train']} (key splits.min_train); enlarge its fraction"
+                        f"grid: {name} has {len(left)} people to train on in fold {fold}, but "
+                        f"{settings['min_train']} are required (key splits.min_train); increase "
+                        "its fraction"
                     )
                 rows[-1] = rows[-1][(rows[-1]["role"] != "train") | rows[-1].index.isin(left)]
     write_table(pd.concat(rows, ignore_index=True), out, SPLITS)
 
 
 def usable_people(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.DataFrame:
-    """One row a person with a usable scan: site and age at the first one, always healthy or not."""
+    """One row per person with a usable scan: site and age at the first, always healthy or not."""
     first = first_scans(scans[usable(scans, qc)])
     columns = [*PERSON, "site", "age", "sex", "age_top_coded", "always_healthy"]
     return first[columns].reset_index(drop=True)

@@ -21,7 +21,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a choice says of itself, as ``CHOICE`` of its module.
+    """The declaration of a choice, as ``CHOICE`` of its module.
 
     Attributes
     ----------

@@ -79,7 +79,7 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
 
 def processes(function: Function) -> Function:
     """Add ``--processes`` to a command."""
-    about = "How many work at once."
+    about = "Number of parallel processes."
     positive = click.IntRange(min=1)
     return click.option("--processes", type=positive, default=1, show_default=True, help=about)(
         function

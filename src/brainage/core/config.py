@@ -123,7 +123,7 @@ def _name_folders(filled: dict[str, Any], sources: Sources) -> None:
         if not data["path"]:
             raise InputError(
                 f"{line_of(['datasets', name], sources)}datasets.{name}.path: the folder of the "
-                "data set is not given; write it there, or add --config bids=FOLDER to the command"
+                "data set is not given; set it there, or add --config bids=FOLDER to the command"
             )
 
 
@@ -166,9 +166,9 @@ def _refuse_contradictions(filled: dict[str, Any], sources: Sources) -> None:
     imaging = filled["imaging"]
     if imaging["grey_matter"] and imaging["registration"] != "syn":
         raise InputError(
-            f"{line_of(['imaging', 'grey_matter'], sources)}imaging.grey_matter: an affine leaves "
-            "grey matter where it does not lie on the template's; set imaging.registration: syn, "
-            "or leave grey_matter out"
+            f"{line_of(['imaging', 'grey_matter'], sources)}imaging.grey_matter: an affine alone "
+            "does not align grey matter well enough with the template's; set "
+            "imaging.registration: syn, or remove grey_matter"
         )
     for name, own in filled["experiments"].items():
         if "grey_matter" in own["channels"] and not imaging["grey_matter"]:
@@ -180,7 +180,7 @@ def _refuse_contradictions(filled: dict[str, Any], sources: Sources) -> None:
     if shares["validation"] + shares["calibration"] + shares["internal_test"] >= 1:
         raise InputError(
             f"{line_of(['splits'], sources)}splits: validation, calibration and internal_test add "
-            "up to 1 or more, nobody is left to train on; lower one"
+            "up to 1 or more, so that nobody is left to train on; lower one"
         )
 
 
@@ -224,16 +224,16 @@ def _require_keys_of_losses(
                 path = [*place, key]
                 raise InputError(
                     f"{line_of(path, sources)}{'.'.join(path)}: the loss {' or '.join(used)} does "
-                    "not take it, so it would change nothing; delete it "
-                    f"(it is for {', '.join(takers)})"
+                    "not use it, so it would have no effect; delete it (it is for "
+                    f"{', '.join(takers)})"
                 )
     for name, settings in experiments.items():
         released = settings["loss"] == "threshold" and settings["form"] == "released"
         if released and settings["normaliser"] != "sum":
             path = ["experiments", name, "normaliser"]
             raise InputError(
-                f"{line_of(path, sources)}{'.'.join(path)}: the released form has normaliser "
-                "sum alone; delete it, or take form: paper"
+                f"{line_of(path, sources)}{'.'.join(path)}: the released form supports normaliser "
+                "sum only; delete it, or take form: paper"
             )
 
 

@@ -51,7 +51,7 @@ def message(error: Any, config: dict[str, Any], sources: list[str | Path], path:
     elif error.validator == "required":
         lost = next(k for k in error.validator_value if k not in error.instance)
         path.append(lost)
-        what = "this key is needed"
+        what = "this key is required"
     elif error.validator == "enum":
         allowed = ", ".join(str(v) for v in error.validator_value)
         near = difflib.get_close_matches(str(error.instance), map(str, error.validator_value), n=1)
@@ -61,7 +61,7 @@ def message(error: Any, config: dict[str, Any], sources: list[str | Path], path:
     elif error.validator == "type":
         wanted = error.validator_value
         wanted = " or ".join([wanted] if isinstance(wanted, str) else wanted)
-        what = f"{error.instance!r} is not of the right kind; needed: {wanted}"
+        what = f"{error.instance!r} has the wrong type; required: {wanted}"
     else:
         what = error.message
     description = error.schema.get("description")

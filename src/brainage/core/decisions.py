@@ -1,4 +1,4 @@
-"""A person's decisions on scans, which count instead of the machine's verdict."""
+"""Manual decisions on scans, which override the automatic verdict."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Decision = tuple[str, str | None]
 def read_decisions(
     path: str | os.PathLike[str], scan_ids: Collection[str] | None
 ) -> dict[str, Decision]:
-    """Read a person's decisions on scans and check that each is on a scan that there is.
+    """Read manual decisions on scans and check that each scan exists.
 
     Parameters
     ----------
@@ -48,15 +48,15 @@ def read_decisions(
         scan_id, comment = str(values["scan_id"]), values["comment"]
         if comment is not None and re.search(r"[\t\r\n]", comment):
             raise InputError(
-                f"{path}: row {row}: a quotation mark is left open there, so that the comment "
-                "takes in what follows; close it or take it out"
+                f"{path}: row {row}: a quotation mark is not closed, so the comment runs into the "
+                "next rows; close it or remove it"
             )
         if scan_ids is not None and scan_id not in scan_ids:
             near = difflib.get_close_matches(scan_id, sorted(scan_ids), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise InputError(
                 f"{path}: row {row}: there is no scan {scan_id!r}{hint}; correct the scan_id or "
-                "take the row out"
+                "remove the row"
             )
         found[scan_id] = (str(values["decision"]), comment)
     return found

@@ -7,7 +7,7 @@ import re
 from brainage.core.files import InputError
 
 SEXES = ("F", "M", "O")
-OLDEST = 130.0  # no person was ever documented to have lived longer
+MAX_AGE = 130.0  # no person was ever documented to have lived longer
 _SEX_WORDS = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 _TOP_CODED = re.compile(r"(\d+(?:\.\d+)?)\s*\+")
 
@@ -34,9 +34,9 @@ def parse_age(text: str | None, where: str) -> tuple[float, bool]:
         age = float(top_coded[1] if top_coded else text)
     except ValueError:
         raise InputError(f"{where}: age {text!r} is not a number of years") from None
-    if not 0 <= age <= OLDEST:
-        hint = "; were months given for years?" if OLDEST < age <= OLDEST * 12 else ""
-        raise InputError(f"{where}: age {text} is not between 0 and {OLDEST:g} years{hint}")
+    if not 0 <= age <= MAX_AGE:
+        hint = "; were months given for years?" if MAX_AGE < age <= MAX_AGE * 12 else ""
+        raise InputError(f"{where}: age {text} is not between 0 and {MAX_AGE:g} years{hint}")
     return age, top_coded is not None
 
 
@@ -55,7 +55,7 @@ def parse_sex(text: str | None, sex_map: dict[str, str], where: str) -> str | No
     known = _SEX_WORDS.get(text.lower())
     if known is None:
         raise InputError(
-            f"{where}: sex {text!r} is not known; known are M, F, O, male, female, other; "
+            f"{where}: sex {text!r} is not known; allowed are M, F, O, male, female, other; "
             f"map it in the config, for example sex_map: {{{text!r}: {SEXES[0]}}}"
         )
     return known

@@ -1,4 +1,4 @@
-"""Where the files lie that imaging makes of a scan, and what they are called."""
+"""Paths and names of the files that imaging makes for each scan."""
 
 from __future__ import annotations
 

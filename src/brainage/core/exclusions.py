@@ -45,7 +45,7 @@ def read_exclusions(
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise InputError(
                 f"{path}: row {row}: there is no scan {scan_id!r}{hint}; correct the scan_id or "
-                "take the row out"
+                "remove the row"
             )
         found[scan_id] = values["reason"]
     return found

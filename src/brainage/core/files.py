@@ -1,4 +1,4 @@
-"""Reading and writing files so that nothing half-written is ever left behind.
+"""Reading files, and writing them atomically.
 
 Everything that brainage writes goes beside its final name first and is renamed
 when it is whole. A user's mistake is raised as :class:`InputError`, which the
@@ -18,10 +18,10 @@ from typing import Any
 
 # Faults of the disk that a user can mend.
 DISK_FAULTS = {
-    errno.ENOSPC: "make room on the disk and run the same command again",
-    errno.EDQUOT: "your quota is used up; make room and run the same command again",
-    errno.EROFS: "this place cannot be written; choose another with the key results",
-    errno.EACCES: "you may not write or read there; change its permissions or the key results",
+    errno.ENOSPC: "free some disk space and run the same command again",
+    errno.EDQUOT: "your disk quota is exceeded; free some space and run the same command again",
+    errno.EROFS: "this folder cannot be written to; choose another with the key results",
+    errno.EACCES: "permission to read or write is denied; change it, or the key results",
 }
 
 
@@ -33,7 +33,7 @@ class InputError(Exception):
 
 
 @contextlib.contextmanager
-def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` on success.
 
     The temporary name follows from `path`, so what a killed writer left behind is gone when the
@@ -66,7 +66,7 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` as UTF-8 with Unix line ends, whole or not at all."""
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

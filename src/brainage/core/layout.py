@@ -1,4 +1,4 @@
-"""Where each file of the results lies: the rules and the commands read it here."""
+"""Paths of all result files, for rules and commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulation plants in every cohort, which the reports compare with what came back.
+"""The simulated effects of every cohort, which the reports compare with their estimates.
 
 Chosen beforehand and never tuned to a result.
 """

@@ -1,4 +1,4 @@
-"""The store of brains as everyone reads it: by scan_id through its index, never by order."""
+"""Reading the store of brains: by scan_id through its index, never by order."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Store:
         if array is None:
             raise InputError(
                 "the store has no grey matter; set imaging.registration: syn and "
-                "imaging.grey_matter: true, and build it anew"
+                "imaging.grey_matter: true, and rebuild it"
             )
         return array
 
@@ -80,7 +80,7 @@ def open_store(folder: Path) -> Store:
     for name, array in arrays.items():
         if array.ndim != 4 or sorted(rows.values()) != list(range(len(array))):
             raise InputError(
-                f"{folder}: {ARRAYS[name]} and {INDEX_FILE} do not belong together; build it anew"
+                f"{folder}: {ARRAYS[name]} and {INDEX_FILE} do not match; rebuild the store"
             )
     hashes = {
         name: dict(zip(index["scan_id"], index[f"{name}_sha256"], strict=True)) for name in arrays

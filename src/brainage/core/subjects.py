@@ -1,4 +1,4 @@
-"""Who is one person, which scan is the first, at which site, and who is healthy: said once.
+"""The definitions of person, first scan, site and healthy, shared by all packages.
 
 A person is a data set and a participant, a site is a data set and a site: two data sets that call
 a person or a place by one name mean two. Every package reads these here and nobody derives them
@@ -34,7 +34,7 @@ def first_scans(scans: pd.DataFrame) -> pd.DataFrame:
 
 
 def usable(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.Series:
-    """Tell which scans may be used: not set aside, and not failed in quality control.
+    """Return which scans may be used: not set aside, and not failed in quality control.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def usable(scans: pd.DataFrame, qc: pd.DataFrame) -> pd.Series:
     """
     if set(scans["scan_id"]) != set(qc["scan_id"]):
         lost = sorted(set(scans["scan_id"]) ^ set(qc["scan_id"]))[0]
-        raise InputError(f"{lost} is in one of scans.tsv and qc.tsv only; run the workflow again")
+        raise InputError(f"{lost} is in only one of scans.tsv and qc.tsv; run the workflow again")
     verdict = qc.set_index("scan_id")["verdict"]
     return scans["set_aside"].isna() & (scans["scan_id"].map(verdict) != "fail")
 
@@ -96,8 +96,8 @@ def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[s
         meant = meant or sorted(site for site in known if site.partition("/")[2] == name)
         if not meant:
             raise InputError(
-                f"config: {key} names site {name!r}, which no row has; "
-                f"the tables have: {', '.join(sorted(known)) or 'no site'}"
+                f"config: {key} names site {name!r}, which is in no row; the tables have: "
+                f"{', '.join(sorted(known)) or 'no site'}"
             )
         if len(meant) > 1:
             raise InputError(
@@ -109,7 +109,7 @@ def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[s
 
 
 def healthy_at_visits(diagnoses: Sequence[str | None], controls: Collection[str]) -> list[bool]:
-    """Tell at which of a person's visits, in order of time, they were a control.
+    """Return at which of a person's visits, in order of time, they were a control.
 
     A visit without a diagnosis changes nothing: there a person is a control where the last known
     diagnosis before and the next one after, as far as there are any, are both a control's.

@@ -1,4 +1,4 @@
-"""Python code as text that says what it does, the same whatever the Python that reads it.
+"""A canonical text of Python code, the same for every Python version.
 
 ``ast.dump`` differs between Pythons: fields come and go, and f-strings are parted in other places.
 """

@@ -12,7 +12,7 @@ import re
 import pandas as pd
 
 from brainage.core.contract import Column, Table
-from brainage.core.files import InputError, written_whole
+from brainage.core.files import InputError, atomic_write
 from brainage.core.tsv import check_columns
 
 
@@ -76,7 +76,7 @@ def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
         rows = [position + 2 for position, is_double in enumerate(double) if is_double][:2]
         values = ", ".join(f"{k}={result[k].iloc[rows[0] - 2]}" for k in table.key)
         raise InputError(
-            f"{where}: rows {rows[0]} and {rows[1]} are for one key ({values}); keep one"
+            f"{where}: rows {rows[0]} and {rows[1]} have the same key ({values}); keep one"
         )
     return result
 
@@ -87,7 +87,7 @@ def _typed(values: pd.Series, column: Column, where: str) -> pd.Series:
 
     present = values.notna().to_numpy()
     if column.required and not present.all():
-        raise fail(int((~present).argmax()), "a value is needed here, found n/a")
+        raise fail(int((~present).argmax()), "a value is required here, found n/a")
     if column.allowed:
         wrong = present & ~values.isin(column.allowed).to_numpy()
         if wrong.any():
@@ -127,7 +127,7 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], table: Table)
     frame = check_table(_as_text(frame), table, str(path))
     extra = [name for name in frame.columns if name not in table.names]
     frame = frame[[*table.names, *extra]].sort_values(list(table.key), kind="stable")
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         _as_text(frame).to_csv(
             temporary, sep="\t", index=False, na_rep="n/a", lineterminator="\n", encoding="utf-8"
         )

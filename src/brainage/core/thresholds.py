@@ -1,4 +1,4 @@
-"""What counts as enough, wherever that is a constant and no key of the config."""
+"""Minimum numbers and other thresholds that are constants, not keys of the config."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from __future__ import annotations
 MIN_TRAIN = 3
 # Calibration people for a bias correction: a line through fewer says little about its slope.
 MIN_CALIBRATION = 10
-# Slope of the bias correction for a gap on Cole's scale: dividing by less makes noise of any gap.
+# Slope of the bias correction for a gap on Cole's scale: dividing by less mostly amplifies noise.
 MIN_ALPHA = 0.1
 # Slope of the bias correction below which the noise of Cole's scale is more than doubled (its
 # noise grows by 1/alpha), which is said.
 LOW_ALPHA = 0.5
 # People for a bootstrap interval, and for a correlation, slope or R2.
 MIN_FOR_INTERVAL = 3
-# Sites for drawing sites with replacement; with fewer that tells little, and people are drawn
-# within the sites that are there.
+# Sites for drawing sites with replacement; fewer carry little information, and people are drawn
+# within sites instead.
 MIN_SITES = 5
 # Sites for a random site intercept: a variance between fewer cannot be estimated.
 MIN_RANDOM_SITES = 6
-# People of each group at a site, for the site to count as holding it.
+# People of each group at a site, for the site to count as having it.
 MIN_AT_SITE = 3
 # Share of the group label's variance that site may explain (adjusted R2). Above it most of the
 # comparison would rest on the model's guess of what site alone does.
 MAX_EXPLAINED = 0.5
 # Residual degrees of freedom of a linear model, between people.
-MIN_FREEDOM = 5
+MIN_RESIDUAL_DF = 5
 # Scans beyond the terms and people of a mixed model with a random slope.
-MIN_SPARE_SCANS = 3
+MIN_EXTRA_SCANS = 3
 # Calibration people for the range of corrected gaps that holds 90 % of healthy people.
 MIN_FOR_BAND = 40
 # Calibration people for a percentile above the 90th or below the 10th.

@@ -33,7 +33,9 @@ class Training:
         """Read a name; raise InputError where it is none."""
         match = _NAME.fullmatch(name)
         if match is None:
-            raise InputError(f"{name!r} is no training; one is named EXPERIMENT/fold-0_seed-1")
+            raise InputError(
+                f"{name!r} is not the name of a training, such as EXPERIMENT/fold-0_seed-1"
+            )
         return cls(match["experiment"], int(match["fold"]), int(match["seed"]))
 
     def __str__(self) -> str:

@@ -55,7 +55,7 @@ def _whole_rows(
         if len(row) != len(header):
             raise InputError(
                 f"{path}: row {line} has {len(row)} values, the header {len(header)}; "
-                "mend the row (values are parted by tabs)"
+                "correct the row (values are separated by tabs)"
             )
         yield line, row
 
@@ -71,7 +71,7 @@ def check_columns(header: Sequence[str], table: Table, where: str) -> None:
         near = difflib.get_close_matches(missing[0], header, n=1)
         hint = f" (did you mean {near[0]!r} there?)" if near else ""
         raise InputError(
-            f"{where}: column {missing[0]!r} is missing{hint}; needed: {', '.join(needed)} "
+            f"{where}: column {missing[0]!r} is missing{hint}; required: {', '.join(needed)} "
             f"({table.description})"
         )
     extra = [name for name in header if name not in table.names]
@@ -111,14 +111,14 @@ def read_checked(path: Path, table: Table) -> list[dict[str, str | None]]:
             value = values.setdefault(column.name, None)
             where = f"{path}: row {line}, column {column.name!r}"
             if value is None and column.required and not column.may_lack:
-                raise InputError(f"{where}: a value is needed here, found n/a")
+                raise InputError(f"{where}: a value is required here, found n/a")
             if value is not None and column.allowed and value not in column.allowed:
                 raise InputError(f"{where}: {value!r} is not one of {', '.join(column.allowed)}")
         key = tuple(values[name] for name in table.key)
         if key in lines:
             named = ", ".join(f"{name}={values[name]}" for name in table.key)
             raise InputError(
-                f"{path}: rows {lines[key]} and {line} are for one key ({named}); keep one"
+                f"{path}: rows {lines[key]} and {line} have the same key ({named}); keep one"
             )
         lines[key] = line
         found.append(values)

@@ -1,4 +1,4 @@
-"""What a step is made of: a hash of its code, and the versions of the libraries that it imports.
+"""The hash of a step's code, and the versions of the libraries that it imports.
 
 Rules carry the hash as a parameter, so that a real change of the code or of a pinned library runs
 a step again. Comments, docstrings and layout do not count, and the hash is the same whatever the

@@ -53,8 +53,8 @@ def read_dataset(
         other = found.setdefault(row["scan_id"], row["t1w"])
         if other != row["t1w"]:
             raise InputError(
-                f"{folder}: {other} and {row['t1w']} are two images of one scan "
-                f"({row['scan_id']}); keep one, or tell them apart by run-"
+                f"{folder}: {other} and {row['t1w']} are two images of the same scan "
+                f"({row['scan_id']}); keep one, or distinguish them by run-"
             )
     return sorted(rows, key=lambda row: row["scan_id"]), remarks
 
@@ -85,5 +85,5 @@ def _keep_one_run(rows: list[dict[str, Any]], which: str) -> None:
     for row in rows if which == "first" else reversed(rows):
         session = (row["participant_id"], row["session_id"])
         if session in kept and row["set_aside"] is None:
-            row["set_aside"] = f"another run counts (the {which})"
+            row["set_aside"] = f"another run of the session is used (the {which})"
         kept.add(session)

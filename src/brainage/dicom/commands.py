@@ -17,7 +17,7 @@ from brainage.core.command import processes
     type=click.Path(path_type=Path),
     metavar="TABLE",
     help="TSV of participant_id [session_id] and age, sex, site, scanner or diagnosis; "
-    "what it says goes before the headers.",
+    "it takes precedence over the headers.",
 )
 @processes
 def dicom(folder: Path, bids_folder: Path, people: Path | None, processes: int) -> None:

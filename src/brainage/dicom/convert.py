@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from brainage import __version__
-from brainage.core.files import InputError, read_json, sha256, write_json, written_whole
+from brainage.core.files import InputError, atomic_write, read_json, sha256, write_json
 from brainage.dicom.headers import file_names_unsaid
 
 # What a sidecar may hold: numbers and codes of the acquisition. dcm2niix's own anonymisation
@@ -38,11 +38,11 @@ WORDS = (
 SOURCE = "SourceDataSha256"
 # dcm2niix's exit codes. What it prints may quote a header, so it is not repeated.
 REASONS = {
-    0: "dcm2niix made no image of it",
-    2: "dcm2niix finds no image in it",
-    4: "dcm2niix finds it corrupt",
+    0: "dcm2niix produced no image",
+    2: "dcm2niix found no image in it",
+    4: "dcm2niix found it corrupt",
     8: "dcm2niix could not convert all of its images",
-    10: "dcm2niix finds that images are missing",
+    10: "dcm2niix found that images are missing",
 }
 
 
@@ -134,19 +134,19 @@ def convert(files: Sequence[Path], image: Path, program: str, wanted: str) -> No
             env={**os.environ, "HOME": scratch},
         )
         if done.returncode < 0 or done.returncode in (6, 7):
-            raise ConversionError(f"dcm2niix was ended or could not write ({done.returncode})")
+            raise ConversionError(f"dcm2niix was killed or could not write ({done.returncode})")
         made_images = sorted(made.glob("*.nii"))
         if done.returncode != 0 or not made_images:
             otherwise = f"dcm2niix could not convert it (exit status {done.returncode})"
             raise ConversionFault(REASONS.get(done.returncode, otherwise))
         if len(made_images) > 1:
             # Echoes, phases, a tilted gantry, uneven slices: which one counts is not guessed.
-            raise ConversionFault(f"dcm2niix made {len(made_images)} images of it")
+            raise ConversionFault(f"dcm2niix made {len(made_images)} images from it")
         content = _clean(made_images[0].read_bytes())
         sidecar = _allowed(read_json(made_images[0].with_suffix(".json")))
     # It says what the image was made of: never beside an image of something else.
     sidecar_of(image).unlink(missing_ok=True)
-    with written_whole(image) as temporary:
+    with atomic_write(image) as temporary:
         temporary.write_bytes(gzip.compress(content, compresslevel=6, mtime=0))
     write_json(sidecar_of(image), {**sidecar, SOURCE: wanted})
 
@@ -158,7 +158,7 @@ def _clean(content: bytes) -> bytes:
     header = nibabel.Nifti1Header.from_fileobj(io.BytesIO(content))
     shape = header.get_data_shape()
     if len(shape) != 3:
-        raise ConversionFault(f"dcm2niix made an image of {len(shape)} axes of it")
+        raise ConversionFault(f"dcm2niix made an image with {len(shape)} axes from it")
     voxels = content[int(header["vox_offset"]) :]
     if len(voxels) != int(np.prod(shape)) * int(header["bitpix"]) // 8:
         raise ConversionError("dcm2niix wrote an image that isn't whole (disk full?)")

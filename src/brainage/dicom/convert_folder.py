@@ -98,8 +98,8 @@ def convert_dicom(
     write_set_aside(bids_folder / SET_ASIDE, done)
     if not any(session.picked for person in done for session in person.sessions):
         raise InputError(
-            f"{folder}: no T1w series in it; {bids_folder / SET_ASIDE} says of every series why "
-            "it is none"
+            f"{folder}: no T1w series in it; {bids_folder / SET_ASIDE} gives the reason for every "
+            "series"
         )
     sites = any(values.get("site") for values in given.values())
     return _summary(bids_folder, done, remarks, sites)
@@ -131,8 +131,8 @@ def _refuse_other_data(folder: Path, bids_folder: Path, people: set[str]) -> Non
     inner, outer = bids_folder.resolve(), folder.resolve()
     if inner == outer or inner in outer.parents or outer in inner.parents:
         raise InputError(
-            f"{bids_folder}: the BIDS folder and the DICOM folder lie in each other; headers with "
-            "names don't belong beside the images: give another folder"
+            f"{bids_folder}: one of the BIDS folder and the DICOM folder is inside the other; "
+            "headers with names must be kept apart from the images: give another folder"
         )
     if bids_folder.exists() and not bids_folder.is_dir():
         raise InputError(f"{bids_folder}: this is a file; give a folder to write")
@@ -143,7 +143,7 @@ def _refuse_other_data(folder: Path, bids_folder: Path, people: set[str]) -> Non
     makers = content.get("GeneratedBy", []) if isinstance(content, dict) else []
     if not any(isinstance(maker, dict) and maker.get("Name") == MADE_BY for maker in makers):
         raise InputError(
-            f"{bids_folder}: there is something in this folder that brainage dicom didn't write; "
+            f"{bids_folder}: this folder has contents that brainage dicom did not write; "
             "give a new folder"
         )
     gone = sorted({path.name for path in bids_folder.glob("sub-*")} - people)
@@ -250,12 +250,16 @@ def _summary(
         lines.append(f"series set aside: {listed}")
     lines += [f"files set aside: {count} {reason}" for reason, count in sorted(files.items())]
     if kinds or files:
-        lines.append(f"every one of them with its reason: {folder / SET_ASIDE}")
+        lines.append(f"each with its reason: {folder / SET_ASIDE}")
     if agents:
-        lines.append(f"{agents} images are with a contrast agent: their sessions have none without")
+        lines.append(
+            f"{agents} images were acquired with a contrast agent: their sessions have none without"
+        )
     lines += remarks
     if not sites:
-        lines.append("no site is known: give it in --people, or as the key site of the data set")
+        lines.append(
+            "the site is not known: give it in --people, or as the key site of the data set"
+        )
     name = re.sub(r"[^A-Za-z0-9-]+", "", folder.resolve().name) or "mine"
     lines += [
         "The faces are still in the images: deface them before you give them to anybody.",

@@ -46,17 +46,17 @@ def slice_geometry(headers: Sequence[Header]) -> Geometry:
         h.positions.shape == (h.frames, 3) and h.orientations.shape[1:] == (6,) for h in headers
     )
     if not known or len(first.spacing) != 2:
-        return Geometry(order, fault="its header doesn't say where its slices lie")
+        return Geometry(order, fault="its header does not give the positions of its slices")
     directions = np.concatenate([h.orientations for h in headers])
     if np.abs(directions - directions[0]).max() > 1e-3:
-        return Geometry(order, fault="its slices lie in several directions")
+        return Geometry(order, fault="its slices have different orientations")
     normal = np.cross(directions[0, :3], directions[0, 3:])
     depths = [h.positions @ normal for h in headers]
     places = np.concatenate([h.positions for h in headers])
     beside = places - places[0] - np.outer((places - places[0]) @ normal, normal)
     # dcm2niix takes each slice to lie straight behind the last one.
     if np.abs(beside).max() > 0.1 * min(first.spacing):
-        return Geometry(order, fault="its slices don't lie straight behind each other")
+        return Geometry(order, fault="its slices are not stacked along their normal")
     order.sort(key=lambda i: (float(depths[i][0]), headers[i].instance))
     gaps = np.diff(np.sort(np.concatenate(depths)))
     if not gaps.size:
@@ -67,7 +67,9 @@ def slice_geometry(headers: Sequence[Header]) -> Geometry:
     counts = (first.columns, first.rows, len(gaps) + 1)
     extent = tuple(n * size for n, size in zip(counts, voxel, strict=True))
     if step < 0.01 or gaps.min() < 0.1 * step:
-        return Geometry(order, voxel, extent, "several images of one place in it (echoes, repeats)")
+        return Geometry(
+            order, voxel, extent, "several images at the same position (echoes, repeats)"
+        )
     uneven = int((np.abs(gaps - step) > 0.1 * step).sum())
     if uneven:
         return Geometry(

@@ -52,7 +52,7 @@ def find_people(folder: Path) -> dict[str, Path]:
         raise InputError(f"there is no folder {folder}")
     places = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     if any(path.is_file() and is_dicom(path) and path.name != "DICOMDIR" for path in places):
-        raise InputError(f"{folder}: DICOM files lie in it without a person's folder; {LAYOUT}")
+        raise InputError(f"{folder}: it contains DICOM files outside any person's folder; {LAYOUT}")
     places = [path for path in places if path.is_dir()]
     if not places:
         raise InputError(f"{folder}: there is no folder in it; {LAYOUT}")
@@ -63,12 +63,12 @@ def find_people(folder: Path) -> dict[str, Path]:
             # Such a name may be the person's, so it is not repeated.
             raise InputError(
                 f"{folder}: the name of folder {number} of {len(places)} (in alphabetical order) "
-                f"is no participant_id; {LAYOUT}"
+                f"is not a valid participant_id; {LAYOUT}"
             )
         if f"sub-{label}" in people:
             raise InputError(
                 f"{folder}: folder {number} of {len(places)} (in alphabetical order) and another "
-                "are of one person (with and without sub-); put them into one"
+                "belong to the same person (with and without sub-); merge them"
             )
         people[f"sub-{label}"] = place
     return dict(sorted(people.items()))
@@ -112,22 +112,22 @@ def _participant(participant_id: str, place: Path) -> Participant:
     for path in named:
         if not LABEL.fullmatch(path.name.removeprefix("ses-")):
             raise InputError(
-                f"{participant_id}: a session's folder has other characters than letters and "
-                "digits behind ses-; rename it"
+                f"{participant_id}: the name of a session's folder has characters other than "
+                "letters and digits after ses-; rename it"
             )
     if named:
         if any(is_dicom(path) for path in others):
             raise InputError(
-                f"{participant_id}: DICOM files lie beside the folders of its sessions (ses-...); "
+                f"{participant_id}: there are DICOM files outside its session folders (ses-...); "
                 "move them into one"
             )
         for path, (_, series, _) in zip(named, read, strict=True):
             _refuse_two_people(series, f"{participant_id}/{path.name}")
             if any(one.date and one.date in path.name for one in series):
                 raise InputError(
-                    f"{participant_id}: a session's folder is named by the date of the scan, which "
-                    "would be in every file's name; rename it to ses-1, ses-2 ..., or take the "
-                    "ses- off: then the dates put the sessions in order"
+                    f"{participant_id}: a session's folder is named after the date of the scan, "
+                    "which would be in every file's name; rename it to ses-1, ses-2 ..., or "
+                    "remove the ses-: then the sessions are ordered by date"
                 )
     else:
         _refuse_two_people(beside, participant_id)
@@ -171,7 +171,7 @@ def _refuse_two_people(series: Sequence[Series], where: str) -> None:
         if len(values - {""}) > 1:
             raise InputError(
                 f"{where}: the headers in this folder name more than one person (different "
-                f"PatientID or PatientName); {LAYOUT}; a second visit under another number goes "
+                f"PatientID or PatientName); {LAYOUT}; put a second visit under another number "
                 "into a folder of its own: ses-2"
             )
 

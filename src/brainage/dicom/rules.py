@@ -82,7 +82,7 @@ def reason_aside(series: Series) -> str | None:
         The reason in words, without any value of the header but numbers of the acquisition.
     """
     if series.modality != "MR":
-        return "no MR image"
+        return "not an MR image"
     kinds = set(series.image_type)
     for sign, reason in (
         ("DERIVED", "derived from another series"),
@@ -96,7 +96,7 @@ def reason_aside(series: Series) -> str | None:
         return "phase or another part of a complex image"
     for kind, words in OTHER_KINDS.items():
         if re.search(words, series.text):
-            return f"by its name: {kind}"
+            return f"from its name: {kind}"
     if series.acquisition_type == "2D":
         return "acquired in 2D"
     if "EP" in series.sequence:
@@ -110,7 +110,7 @@ def reason_aside(series: Series) -> str | None:
     if (series.repetition or 0) > MAX_REPETITION_TIME:
         return f"repetition time of more than {MAX_REPETITION_TIME:g} ms"
     if not _is_t1_weighted(series):
-        return "no sign of T1 weighting in its header"
+        return "no indication of T1 weighting in its header"
     if series.images < MIN_SLICES:
         return f"fewer than {MIN_SLICES} slices"
     if series.fault:

@@ -1,4 +1,4 @@
-"""The tables beside images converted from DICOM, and the user's table that goes before headers."""
+"""The tables of images converted from DICOM, and the user's table that overrides the headers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ COLUMNS = {
     "participant_id": {"Description": "the person"},
     "session_id": {"Description": "the session"},
     "age": {
-        "Description": "age at the scan (in participants.tsv at the first one); 89+ is 89 or more",
+        "Description": (
+            "age at the scan (in participants.tsv: at the first scan); 89+ is 89 or more"
+        ),
         "Units": "years",
     },
     "sex": {"Description": "sex", "Levels": {"F": "female", "M": "male", "O": "other"}},
@@ -72,7 +74,7 @@ def age_at_scan(person: Person, date: str) -> tuple[float | None, str | None]:
         remark = "placeholders for a birth date, as 19000101 or the day of the scan: not used"
     by_dates = None if days is None else days / DAYS
     if by_dates is not None and by_header is not None and abs(by_dates - by_header) > 1:
-        return None, "ages by birth date and by PatientAge differ by more than a year: n/a"
+        return None, "ages from birth date and from PatientAge differ by more than a year: n/a"
     age = by_header if by_dates is None else by_dates
     if age is not None and not 0 <= age <= MAX_AGE:
         return None, f"ages below 0 or above {MAX_AGE:g}, as of a birth date that is not one: n/a"
@@ -88,8 +90,8 @@ def read_people_table(path: Path) -> Given:
     for name in header:
         if name not in known:
             raise InputError(
-                f"{path}: column {name!r} is not known; rename it or take it out; "
-                f"known: {', '.join(known)}"
+                f"{path}: column {name!r} is not known; rename or remove it; known: "
+                f"{', '.join(known)}"
             )
     table: Given = {}
     for line, row in rows:
@@ -106,7 +108,7 @@ def read_people_table(path: Path) -> Given:
             None if session is None else f"ses-{session.removeprefix('ses-')}",
         )
         if key in table:
-            raise InputError(f"{where}: a second row for {' '.join(filter(None, key))}; keep one")
+            raise InputError(f"{where}: duplicate row for {' '.join(filter(None, key))}; keep one")
         parse_age(values.get("age"), where)
         values["sex"] = parse_sex(values.get("sex"), {}, where)
         table[key] = values
@@ -125,8 +127,8 @@ def check_given(given: Given, people: Sequence[Participant], path: Path | None) 
             raise InputError(f"{path}: {person} has no {session} here; it has {names}")
         if session is None and len(has) > 1 and values.get("age") is not None:
             raise InputError(
-                f"{path}: one age for {person}, who has {len(has)} sessions; give each its row, "
-                f"with session_id ({', '.join(label or '' for label in has)})"
+                f"{path}: one age for {person}, who has {len(has)} sessions; give each session "
+                f"its own row, with session_id ({', '.join(label or '' for label in has)})"
             )
 
 

@@ -1,1 +1,1 @@
-"""The picture: from a raw head to a brain on the template's grid, and its quality."""
+"""Image processing: from a raw head to a brain on the template's grid, and its quality."""

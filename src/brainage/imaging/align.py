@@ -1,4 +1,4 @@
-"""Finding the way of a whole head to the template: ANTs' rigid and affine stages."""
+"""Affine registration of a whole head to the template: ANTs' rigid and affine stages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from brainage.imaging import geometry
-from brainage.imaging.ants_setup import import_ants, raise_if_machine
+from brainage.imaging.ants_setup import import_ants, raise_if_out_of_memory
 from brainage.imaging.pose import Images, best_pose
 from brainage.imaging.reading import ScanFault
 
@@ -80,7 +80,7 @@ def _register(
     try:
         ants.registration(arguments, None)
     except RuntimeError as error:
-        raise_if_machine(error)
+        raise_if_out_of_memory(error)
         raise ScanFault("no affine onto the template was found") from None
     path = Path(f"{prefix}0GenericAffine.mat")
     if not path.is_file():

@@ -29,8 +29,8 @@ def import_ants() -> ModuleType:
     wrong = {name: value for name, value in ENVIRONMENT.items() if os.environ.get(name) != value}
     if wrong and "ants" in sys.modules:
         raise RuntimeError(
-            f"ANTsPy was imported before {', '.join(sorted(wrong))} stood in the environment; "
-            "its results would differ from run to run"
+            f"ANTsPy was imported before {', '.join(sorted(wrong))} was set in the environment; "
+            "its results would not be reproducible"
         )
     os.environ.update(ENVIRONMENT)
     import ants
@@ -38,7 +38,7 @@ def import_ants() -> ModuleType:
     return ants
 
 
-def raise_if_machine(error: RuntimeError) -> None:
+def raise_if_out_of_memory(error: RuntimeError) -> None:
     """Raise MemoryError where an error of ITK is a failed allocation: that is never a verdict."""
     text = str(error).lower()
     if "alloc" in text or "memory" in text:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.imaging import geometry
-from brainage.imaging.ants_setup import import_ants, raise_if_machine
+from brainage.imaging.ants_setup import import_ants, raise_if_out_of_memory
 from brainage.imaging.nifti import read_derivative, write_image
 from brainage.imaging.reading import Head, ScanFault
 
@@ -86,7 +86,7 @@ def find_bias(data: np.ndarray, mask: np.ndarray, affine: np.ndarray) -> BiasFie
             return_bias_field=True,
         ).numpy()
     except RuntimeError as error:
-        raise_if_machine(error)
+        raise_if_out_of_memory(error)
         raise ScanFault("N4 found no bias field") from None
     if not np.isfinite(field).all() or field.min() <= 0:
         raise ScanFault("N4 found no bias field")

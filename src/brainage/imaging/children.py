@@ -133,7 +133,7 @@ def _check_end(scan_id: str, status: int, scratch: Path) -> None:
         number = os.WTERMSIG(status)
         name = signal.Signals(number).name
         hint = " (out of memory?)" if number == signal.SIGKILL else ""
-        raise ScanJobError(f"{scan_id}: its job was ended by {name}{hint}; run it again")
+        raise ScanJobError(f"{scan_id}: its job was killed by {name}{hint}; run it again")
     if os.WEXITSTATUS(status) != 0:
         with contextlib.suppress(OSError):
             lines = (scratch / "error.txt").read_text(encoding="utf-8").strip().splitlines()

@@ -178,8 +178,8 @@ def _log_unexpected(rows: Sequence[Mapping[str, Any]]) -> None:
     names = [row["scan_id"] for row in rows if str(row["fault"]).startswith(UNEXPECTED)]
     if names:
         print(
-            f"imaging: WARNING: an exception that no check foresaw set {len(names)} of "
-            f"{len(rows)} scans aside: {', '.join(names)}; please report it",
+            f"imaging: WARNING: unexpected exceptions: {len(names)} of {len(rows)} scans are set "
+            f"aside: {', '.join(names)}; please report it",
             file=sys.stderr,
             flush=True,
         )

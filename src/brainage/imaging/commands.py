@@ -11,7 +11,7 @@ from brainage.core.layout import Layout
 @processes
 @step(of="chunk")
 def preprocess(files: Layout, chunk: str, settings: dict[str, Any], processes: int) -> None:
-    """Take raw heads to brains on the template's grid, a forked child for each scan."""
+    """Register raw heads to the template and extract the brains, in one forked child per scan."""
     from brainage.imaging.steps import preprocess_chunk
 
     preprocess_chunk(files, chunk, settings, processes)
@@ -19,7 +19,7 @@ def preprocess(files: Layout, chunk: str, settings: dict[str, Any], processes: i
 
 @step()
 def quality(files: Layout, settings: dict[str, Any]) -> None:
-    """Give each scan a verdict with its reason: qc.tsv."""
+    """Give each scan an automatic or manual verdict with its reason: qc.tsv."""
     from brainage.imaging.steps import assess_study
 
     assess_study(files, settings)

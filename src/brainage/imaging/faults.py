@@ -1,4 +1,4 @@
-"""Whose fault an exception is: the machine's, or that of the scan at hand."""
+"""Whether an exception is a fault of the machine or of the scan."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MACHINE = {
 }
 
 
-def is_of_machine(error: BaseException) -> bool:
+def is_machine_fault(error: BaseException) -> bool:
     """Tell whether an exception is never a verdict on the scan at hand.
 
     Also a library that is missing and a wrong config count: every scan would meet them.
@@ -42,7 +42,7 @@ def is_of_machine(error: BaseException) -> bool:
 
 
 def unexpected(error: Exception, identifiers: list[str]) -> str:
-    """Say in one line what nobody foresaw, for tables and pages.
+    """Describe an unexpected exception in one line, for tables and pages.
 
     Parameters
     ----------

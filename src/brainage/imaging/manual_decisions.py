@@ -1,4 +1,4 @@
-"""Manual decisions on scans: they count instead of the machine's verdict.
+"""Manual decisions on scans: they override the automatic verdict.
 
 They come last, for the scans that they name and for no other: means, medians and spreads are those
 of the machine's verdicts, so that no decision on one scan moves the verdict on another.
@@ -50,7 +50,7 @@ def apply_decisions(result: pd.DataFrame, decisions: str | None) -> pd.DataFrame
         ]
         changed += (verdict == "fail") != (row["machine_verdict"] == "fail")
     print(
-        f"quality: manual decisions on {len(decided)} scans, on {changed} of them against the "
+        f"quality: manual decisions on {len(decided)} scans, {changed} of them against the "
         "automatic verdict",
         file=sys.stderr,
     )
@@ -66,7 +66,8 @@ def _verdict(row: pd.Series, decision: str, comment: str | None) -> tuple[str, s
         # nothing.
         print(f"quality: {row['scan_id']} cannot be kept: {row['fault']}", file=sys.stderr)
         return "fail", (
-            f"{row['fault']}; kept by manual decision{because}, but there is no brain of this scan"
+            f"{row['fault']}; kept by manual decision{because}, but there is no brain image of "
+            "this scan"
         )
     automatic = row["machine_verdict"]
     if isinstance(row["machine_reason"], str):

@@ -44,7 +44,7 @@ class Outlier:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A limit that no usable scan of a brain crosses, whatever the others are like.
+    """A fixed limit of a measure, independent of the other scans.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""One head's way from the affine onto the template's brain: its warp, and volumes through it."""
+"""Non-linear registration of one head after the affine, and the volumes derived from its warp."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def find(brain: np.ndarray, at: Template, folder: Path) -> Warp:
     smallest = float(warp.determinant(*at.grid)[at.mask].min())
     if smallest <= 0:
         raise ScanFault(
-            f"the warp onto the template folds: its Jacobian falls to {smallest:.2f} in the brain"
+            "the warp onto the template folds: the minimum of its Jacobian determinant is "
+            f"{smallest:.2f} in the brain"
         )
     return warp
 

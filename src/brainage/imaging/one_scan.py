@@ -14,7 +14,7 @@ from typing import Any
 from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
 from brainage.core.files import write_json
 from brainage.imaging import measure, registration
-from brainage.imaging.faults import is_of_machine, unexpected
+from brainage.imaging.faults import is_machine_fault, unexpected
 from brainage.imaging.reading import Head, ScanFault, read
 from brainage.imaging.registered import RegisteredScan, read_registered
 from brainage.imaging.template import Template
@@ -140,7 +140,7 @@ def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
     except ScanFault as fault:
         outcome.fault = str(fault)
     except Exception as error:
-        if is_of_machine(error):
+        if is_machine_fault(error):
             raise
         traceback.print_exc()
         names = [job.scan_id, job.path.name.partition(".")[0], *job.scan_id.split("_")]

@@ -66,7 +66,7 @@ def best_pose(images: Images) -> np.ndarray:
     def seen(pose: np.ndarray) -> np.ndarray:
         return geometry.resampled(moving, moving_affine, *grid, template_to_head(pose))
 
-    def unlikeness(pose: np.ndarray) -> float:
+    def dissimilarity(pose: np.ndarray) -> float:
         values = seen(pose)
         spread = float(values[inside].std()) * np.sqrt(inside.sum())
         return -float((fixed * values).sum()) / max(spread, 1e-9)
@@ -84,14 +84,14 @@ def best_pose(images: Images) -> np.ndarray:
         squares = fft.irfftn(window * fft.rfftn(values**2), grid[0])
         # Where hardly any of the head is in view, noise would be divided by next to nothing.
         spread = np.sqrt(np.maximum(squares - total**2 / number, 0.05 * squares.max()))
-        likeness = fft.irfftn(spectrum * transformed, grid[0]) / spread
-        best = np.array(np.unravel_index(likeness.argmax(), likeness.shape))
+        correlation = fft.irfftn(spectrum * transformed, grid[0]) / spread
+        best = np.array(np.unravel_index(correlation.argmax(), correlation.shape))
         offset = np.where(best > SEARCH_WIDTH // 2, best - SEARCH_WIDTH, best) * SEARCH_SIZE
         pose[3:6] = template_to_head(pose)[:3, :3] @ offset
-        poses.append((float(likeness.max()), pose))
+        poses.append((float(correlation.max()), pose))
     poses.sort(key=lambda scored: -scored[0])
     refined = [
-        minimize(unlikeness, pose, method="Powell", options={"maxfev": SEARCH_STEPS})
+        minimize(dissimilarity, pose, method="Powell", options={"maxfev": SEARCH_STEPS})
         for _, pose in poses[:SEARCH_REFINED]
     ]
     return template_to_head(min(refined, key=lambda found: found.fun).x)

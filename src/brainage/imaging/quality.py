@@ -95,7 +95,7 @@ def assess(
     broken = frame["fault"].astype(str).str.startswith(UNEXPECTED).sum()
     if broken:
         print(
-            f"quality: WARNING: an exception that no check foresaw set {broken} scans aside; "
+            f"quality: WARNING: {broken} scans are set aside because of unexpected exceptions; "
             "please report it",
             file=sys.stderr,
         )
@@ -138,7 +138,7 @@ def _find_duplicates(frame: pd.DataFrame, people: pd.DataFrame, fails: Reasons) 
         for name in names:
             others = ", ".join(other for other in names if other != name)
             fails[place[name]].append(
-                f"duplicate image of another person: the same as {others}, nobody can tell whose "
+                f"duplicate image of another person: the same as {others}, it is not known whose "
                 "it is"
             )
 

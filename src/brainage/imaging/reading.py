@@ -191,12 +191,16 @@ def _check_affine(affine: np.ndarray, shape: tuple[int, ...]) -> None:
         raise ScanFault("the header's affine has values that are not numbers")
     edges = spacing(affine)
     if np.any(edges == 0) or abs(np.linalg.det(affine[:3, :3] / np.maximum(edges, 1e-12))) < 1e-3:
-        raise ScanFault("the header's affine is zero or singular: voxels have no place")
+        raise ScanFault("the header's affine is zero or singular: voxels have no position")
     low, high = VOXEL_LIMITS
     if np.any(edges < low) or np.any(edges > high):
         sizes = " x ".join(f"{edge:.3g}" for edge in edges)
-        raise ScanFault(f"the header gives voxels of {sizes} mm, which no T1w scan of a head has")
+        raise ScanFault(
+            f"the header gives voxels of {sizes} mm, which is impossible for a T1w scan of a head"
+        )
     extent = edges * np.array(shape)
     if np.any(extent < EXTENT_LIMITS[0]) or np.any(extent > EXTENT_LIMITS[1]):
         sizes = " x ".join(f"{length:.0f}" for length in extent)
-        raise ScanFault(f"by its header the image covers {sizes} mm, which no head fits")
+        raise ScanFault(
+            f"according to its header the image covers {sizes} mm, which does not fit a head"
+        )

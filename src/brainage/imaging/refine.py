@@ -1,4 +1,4 @@
-"""The last of an affine: a head that almost lies on the template, put there to convergence."""
+"""Final refinement of an affine, from a close start to convergence."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Part(NamedTuple):
 # 12 mm of smoothing bring home heads that nod so much that ANTs' affine loses them.
 WHOLE_HEAD = Part((Level(3.0, 30.0, 2), Level(1.5, 30.0, 2), Level(0.75, 8.0, 1)))
 # Skull and scalp have sizes of their own.
-BRAIN_ALONE = Part((Level(1.5, 8.0, 2), Level(0.5, 8.0, 1)), cut_out=True)
+BRAIN_ONLY = Part((Level(1.5, 8.0, 2), Level(0.5, 8.0, 1)), cut_out=True)
 # For a head whose brain cannot be cut out yet.
-INSIDE_OF_BRAIN = Part((Level(1.5, -8.0, 2), Level(0.5, 2.0, 1)))
+BRAIN_INTERIOR = Part((Level(1.5, -8.0, 2), Level(0.5, 2.0, 1)))
 
 
 def refine_affine(
@@ -65,7 +65,7 @@ def refine_affine(
     start: np.ndarray,
     part: Part = WHOLE_HEAD,
 ) -> np.ndarray:
-    """Go on with an affine until nothing moves any more.
+    """Refine an affine until it converges.
 
     The variance of the template that a cubic polynomial of the head's intensity leaves unexplained
     (after the correlation ratio of Roche et al. 1998, MICCAI) is made smallest by Gauss-Newton
@@ -82,7 +82,7 @@ def refine_affine(
     start
         4 x 4 map from template points to head points, in mm, a few mm off.
     part
-        :data:`WHOLE_HEAD`, :data:`BRAIN_ALONE` or :data:`INSIDE_OF_BRAIN`.
+        :data:`WHOLE_HEAD`, :data:`BRAIN_ONLY` or :data:`BRAIN_INTERIOR`.
 
     Returns
     -------

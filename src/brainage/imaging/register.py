@@ -1,4 +1,4 @@
-"""How a head lies on the template, and its bias field: from ANTs' affine to the last refinement."""
+"""Registration of a head to the template, and its bias field: ANTs' affine, then refinement."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from brainage.imaging import align, geometry, strip, tissue
 from brainage.imaging.bias import BiasField, find_bias
 from brainage.imaging.reading import Head, ScanFault
-from brainage.imaging.refine import BRAIN_ALONE, INSIDE_OF_BRAIN, refine_affine
+from brainage.imaging.refine import BRAIN_INTERIOR, BRAIN_ONLY, refine_affine
 from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template
 
@@ -78,38 +78,38 @@ def on_template(
     return geometry.resampled(source, head.affine, *template.grid, template_to_head, order=3)
 
 
-def _likeness(aligned: np.ndarray, template: Template) -> float:
+def _similarity(aligned: np.ndarray, template: Template) -> float:
     """Correlation with the template inside its brain; 0 where there is none."""
     inside = template.mask
     return float(np.nan_to_num(np.corrcoef(aligned[inside], template.head[inside])[0, 1]))
 
 
 def _refined(aligned: np.ndarray, at: Template) -> np.ndarray:
-    """What is left of the affine of a head on the template's grid.
+    """The residual affine of a head on the template's grid.
 
     The brain is cut out once, where the head lies by itself: cut out again and again, each time
     where the last cut has put it, it would drift.
     """
 
-    def likeness(rest: np.ndarray) -> float:
-        return _likeness(geometry.resampled(aligned, at.affine, *at.grid, rest), at)
+    def similarity(rest: np.ndarray) -> float:
+        return _similarity(geometry.resampled(aligned, at.affine, *at.grid, rest), at)
 
     nothing = np.eye(4)
     found = tissue.find_tissues(aligned, at.mask, at.priors)
     brain = np.where(strip.refined_mask(aligned, found, at.depth, at.size), aligned, 0)
-    rest = refine_affine(at, brain, at.affine, nothing, BRAIN_ALONE)
-    before = likeness(nothing)
-    if likeness(rest) >= before:
+    rest = refine_affine(at, brain, at.affine, nothing, BRAIN_ONLY)
+    before = similarity(nothing)
+    if similarity(rest) >= before:
         return rest
     # Not the brain was cut out, but some of the skull with it.
-    rest = refine_affine(at, aligned, at.affine, nothing, INSIDE_OF_BRAIN)
-    return rest if likeness(rest) >= before else nothing
+    rest = refine_affine(at, aligned, at.affine, nothing, BRAIN_INTERIOR)
+    return rest if similarity(rest) >= before else nothing
 
 
 class _Attempt(NamedTuple):
     """What came of one start: how like the template, affine, and bias field on its grid."""
 
-    likeness: float
+    similarity: float
     template_to_head: np.ndarray
     bias: BiasField | None
 
@@ -129,9 +129,9 @@ def _whole_head(head: Head, template: Template, settings: dict[str, Any], folder
         except ScanFault:
             if search and not found:
                 raise
-        if found and found[0].likeness >= GOOD_START:
+        if found and found[0].similarity >= GOOD_START:
             break
-    return max(found, key=lambda attempt: attempt.likeness)
+    return max(found, key=lambda attempt: attempt.similarity)
 
 
 def _from_one_start(
@@ -141,8 +141,8 @@ def _from_one_start(
     tries = []
     for affine in (refine_affine(template, *head.coarse, start), start):
         aligned = geometry.resampled(*head.coarse, *template.grid, affine)
-        tries.append((_likeness(aligned, template), affine, aligned))
+        tries.append((_similarity(aligned, template), affine, aligned))
     # Smoothed as much as that, an unusual head may fit better in a wrong place.
-    likeness, affine, aligned = max(tries, key=lambda tried: tried[0])
+    similarity, affine, aligned = max(tries, key=lambda tried: tried[0])
     field = find_bias(aligned, template.mask, template.affine) if n4 else None
-    return _Attempt(likeness, affine, field)
+    return _Attempt(similarity, affine, field)

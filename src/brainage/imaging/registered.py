@@ -1,4 +1,4 @@
-"""A head as registration left it, from which its brain is written and its measures are taken."""
+"""A registered head, from which its brain is written and its measures are computed."""
 
 from __future__ import annotations
 

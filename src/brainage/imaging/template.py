@@ -1,4 +1,4 @@
-"""The template that every brain is put on, and what is known about it beforehand."""
+"""The template that every brain is registered to, and its prior information."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def template_paths(settings: dict[str, Any]) -> tuple[Path, Path]:
 
 
 def template_hash(settings: dict[str, Any]) -> str:
-    """SHA-256 of both template files, so that results of another template are told apart."""
+    """SHA-256 of both template files, to distinguish results from different templates."""
     return "+".join(sha256(path) for path in template_paths(settings))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.imaging import geometry
-from brainage.imaging.ants_setup import import_ants, raise_if_machine
+from brainage.imaging.ants_setup import import_ants, raise_if_out_of_memory
 from brainage.imaging.nifti import on_template, read_derivative, write_image
 from brainage.imaging.reading import ScanFault
 
@@ -139,7 +139,7 @@ def find_warp(
     try:
         ants.registration(arguments, None)
     except RuntimeError as error:
-        raise_if_machine(error)
+        raise_if_out_of_memory(error)
         raise ScanFault("no warp onto the template was found") from None
     if not path.is_file():
         raise ScanFault("no warp onto the template was found")

@@ -1,1 +1,1 @@
-"""The representation: array store, encoders, losses, pretraining, embedding."""
+"""Representation learning: array store, encoders, losses, pretraining, embedding."""

@@ -1,4 +1,4 @@
-"""Brains on their way from the store to the device that trains, without making it wait."""
+"""Loading brains from the store to the training device in the background."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from brainage.core.files import written_whole
+from brainage.core.files import atomic_write
 
 
 def fingerprint_parts(**parts: Any) -> dict[str, str]:
@@ -34,7 +34,7 @@ def save(path: Path, state: dict[str, Any], fingerprints: dict[str, str]) -> Non
     """Write `state` (tensors, numbers, text, lists and dicts of them) with its fingerprints."""
     import torch
 
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save({"fingerprints": fingerprints, "state": state}, temporary)
 
 
@@ -53,12 +53,12 @@ def load(path: Path, fingerprints: dict[str, str]) -> dict[str, Any] | None:
         found: dict[str, str] = dict(content["fingerprints"])
         state: dict[str, Any] = content["state"]
     except Exception as error:
-        print(f"{path}: unreadable checkpoint ({error}); starting anew", file=sys.stderr)
+        print(f"{path}: unreadable checkpoint ({error}); starting over", file=sys.stderr)
         return None
     other = [name for name in fingerprints if found.get(name) != fingerprints[name]]
     if other:
         what = " and ".join(other)
-        print(f"{path}: checkpoint made with other {what}; starting anew", file=sys.stderr)
+        print(f"{path}: checkpoint made with other {what}; starting over", file=sys.stderr)
         return None
     return state
 

@@ -19,7 +19,7 @@ def store(files: Layout, settings: dict[str, Any]) -> None:
 
 @step(of="training")
 def pretrain(files: Layout, training: Training, settings: dict[str, Any]) -> None:
-    """Train one encoder; goes on from its checkpoint where there is one."""
+    """Pretrain one encoder, resuming from its checkpoint if there is one."""
     from brainage.learning.pretrain import pretrain as train
 
     train(files, training, settings.pop("learning"), **settings)
@@ -27,7 +27,7 @@ def pretrain(files: Layout, training: Training, settings: dict[str, Any]) -> Non
 
 @step(of="training")
 def embed(files: Layout, training: Training, settings: dict[str, Any]) -> None:
-    """Embed all brains of the store by a trained encoder."""
+    """Compute the embeddings of all brains in the store with a trained encoder."""
     from brainage.learning.embed import embed as write_embeddings
 
     write_embeddings(files, training, **settings)

@@ -1,4 +1,4 @@
-"""What the work runs on: CPU or GPUs, and how they are made to give the same numbers each time."""
+"""The device, CPU or GPUs, and its reproducibility."""
 
 from __future__ import annotations
 

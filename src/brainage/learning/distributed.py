@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from brainage.core.files import InputError, written_whole
+from brainage.core.files import InputError, atomic_write
 
 
 class SingleProcess:
@@ -111,7 +111,7 @@ def _work(rank: int, function: Any, job: Any, count: int, place: Path) -> None:
     try:
         value = function(job, ProcessGroup())
     except InputError as error:
-        with written_whole(place / f"error-{rank}") as temporary:
+        with atomic_write(place / f"error-{rank}") as temporary:
             temporary.write_bytes(pickle.dumps(error))
         raise
     if rank == 0:

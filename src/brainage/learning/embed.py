@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from brainage.core.contracts.learning import INDEX
-from brainage.core.files import InputError, read_json, written_whole
+from brainage.core.files import InputError, atomic_write, read_json
 from brainage.core.layout import Layout
 from brainage.core.store import Store, open_store
 from brainage.core.tables import write_table
@@ -69,11 +69,11 @@ def embed(files: Layout, name: Training, *, device: str, threads: int, code: str
         made = _embeddings(network, store, rows, description, where)
         if not np.isfinite(made).all():
             bad = list(new.values())[int(np.argmin(np.isfinite(made).all(1)))]
-            raise InputError(f"{name}: the embedding of {bad} is not finite; train it anew")
+            raise InputError(f"{name}: the embedding of {bad} is not finite; retrain it")
         kept.add(list(new), made)
     embeddings = kept.of(keys)
     path = files.file("embeddings", training=name)
-    with written_whole(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
         np.save(file, embeddings)
     index = pd.DataFrame(
         {
@@ -112,8 +112,8 @@ def _require_like_brains(
     for key in here:
         if description["preprocessing"].get(key) != here[key]:
             raise InputError(
-                f"{files.file('encoder', training=name)}: was trained on brains with another {key} "
-                f"than those of {files.folder('store')}; preprocess them alike"
+                f"{files.file('encoder', training=name)}: was trained on brains with a different "
+                f"{key} from those of {files.folder('store')}; preprocess them in the same way"
             )
 
 

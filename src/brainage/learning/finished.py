@@ -1,4 +1,4 @@
-"""Finished trainings and embeddings, found again by exactly what they follow from.
+"""A cache of finished trainings and embeddings, keyed by everything that they depend on.
 
 Snakemake runs what lies behind a job that ran, and deletes the outputs first, even where nothing
 changed that this step uses. So what took long is kept in a folder of its own, under a fingerprint
@@ -124,7 +124,7 @@ class Embeddings:
                 with np.load(self.path, allow_pickle=False) as kept:
                     self.known = dict(zip(kept["keys"].tolist(), kept["values"], strict=True))
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-                print(f"{self.path}: cannot be read ({error}); starting anew", file=sys.stderr)
+                print(f"{self.path}: cannot be read ({error}); starting over", file=sys.stderr)
 
     def add(self, keys: Sequence[str], values: np.ndarray) -> None:
         """Keep some more."""

@@ -1,4 +1,4 @@
-"""A batch worked off in parts, for a loss that compares every view with every other.
+"""Micro-batches for a loss that compares every view with every other.
 
 Gradients of a contrastive loss cannot be added up over small batches: each would see its own
 negatives alone. What can be done (Gao et al. 2021, "Scaling deep contrastive learning batch size

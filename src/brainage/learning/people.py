@@ -1,4 +1,4 @@
-"""Who trains: the scans of the people whom the splits set aside for it."""
+"""The scans of training and validation people, as the splits assign them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 import brainage
 from brainage.core.contracts import learning as contract
-from brainage.core.files import InputError, read_json, write_json, written_whole
+from brainage.core.files import InputError, atomic_write, read_json, write_json
 from brainage.core.layout import FILES, Layout
 from brainage.core.store import Store, open_store
 from brainage.core.tables import read_table, write_table
@@ -183,7 +183,7 @@ def _write(folder: Path, name: Training, trained: _Trained, store: Store) -> Non
     if len(trained.tried) > 1:
         rates = "; ".join(f"{rate:g}: {error:.2f}" for rate, error in trained.tried.items())
         table["rates_tried"] = rates
-    with written_whole(folder / _FILES["encoder"]) as temporary:
+    with atomic_write(folder / _FILES["encoder"]) as temporary:
         save_file({key: value.contiguous() for key, value in trained.weights.items()}, temporary)
     write_table(table, folder / _FILES["training_history"], contract.HISTORY)
     write_json(folder / _FILES["encoder_description"], _description(trained.job, store))
@@ -191,7 +191,7 @@ def _write(folder: Path, name: Training, trained: _Trained, store: Store) -> Non
 
 def _copy(kept: Path, files: Layout, name: Training) -> None:
     """Copy a finished training under the name of the one at hand."""
-    with written_whole(files.file("encoder", training=name)) as temporary:
+    with atomic_write(files.file("encoder", training=name)) as temporary:
         shutil.copyfile(kept / _FILES["encoder"], temporary)
     history = read_table(kept / _FILES["training_history"], contract.HISTORY)
     target = files.file("training_history", training=name)

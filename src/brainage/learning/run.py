@@ -1,4 +1,4 @@
-"""The state of one training run, and what is done to it: a step, a look at the validation people.
+"""The state of one training run, its optimiser steps and its evaluation on validation people.
 
 Everything random follows from (seed, epoch or step, scan, view), never from the state of a
 generator, so a run that was killed goes on from its last checkpoint as if nothing had happened.

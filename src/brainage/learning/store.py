@@ -18,7 +18,7 @@ from brainage.core.contracts import learning as contract
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import QC
 from brainage.core.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
-from brainage.core.files import InputError, sha256, write_json, written_whole
+from brainage.core.files import InputError, atomic_write, sha256, write_json
 from brainage.core.layout import Layout
 from brainage.core.store import ARRAYS, Store
 from brainage.core.subjects import usable
@@ -95,14 +95,14 @@ def _write(
 ) -> list[str]:
     """Write the array of one channel; returns a hash of each row."""
     hashes = []
-    with written_whole(path) as temporary:
+    with atomic_write(path) as temporary:
         shape = (len(scan_ids), *(int(side) for side in first.shape))
         images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         for row, scan_id in enumerate(scan_ids):
             image = _read(derivatives, scan_id, channel)
             if image.shape != first.shape or not np.allclose(image.affine, first.affine, atol=1e-3):
                 raise InputError(
-                    f"{scan_id}: its {WORDS[channel]} is on another grid than that of "
+                    f"{scan_id}: its {WORDS[channel]} is on a different grid from that of "
                     f"{scan_ids[0]}; preprocess both with the same template and voxel size"
                 )
             voxels = _compact(image, scan_id, channel)
@@ -153,6 +153,10 @@ def _compact(image: Any, scan_id: str, channel: str) -> np.ndarray:
     if values.min() < 0 or (channel == "brain" and values.max() > _NOT_NORMALISED):
         raise InputError(
             f"{scan_id}: its {words} image goes from {values.min():.3g} to {values.max():.3g}; "
-            + ("brains must be normalised to 0 to 1" if channel == "brain" else "0 is the least")
+            + (
+                "brains must be normalised to 0 to 1"
+                if channel == "brain"
+                else "the minimum must be 0"
+            )
         )
     return np.rint(np.clip(values * SCALES[channel], 0, 255)).astype(np.uint8)

@@ -42,7 +42,7 @@ def _train_in_one_process(job: Job, processes: SingleProcess) -> Result:
         return _train(job, processes)
     except torch.cuda.OutOfMemoryError:
         raise InputError(
-            f"{job.name}: the GPU's memory is too small; set learning.micro_batch, hold_brains: "
+            f"{job.name}: out of GPU memory; set learning.micro_batch, hold_brains: "
             "false, precision: bf16, or a smaller batch_people"
         ) from None
 
@@ -75,7 +75,7 @@ def _train(job: Job, processes: SingleProcess) -> Result:
 
 
 def _epoch(run: Run, epoch: int) -> tuple[dict[str, Any], int]:
-    """Train for an epoch; returns its row of the history and the number of scans in it."""
+    """Train for an epoch; return its row of the history and the number of scans in it."""
     job, settings = run.job, run.settings
     run.model.train()
     batches = people.batches(
@@ -103,7 +103,7 @@ def _epoch(run: Run, epoch: int) -> tuple[dict[str, Any], int]:
 
 
 def _evaluate(run: Run, row: dict[str, Any]) -> None:
-    """Add to an epoch's row what the validation people say; keep the weights if they may choose."""
+    """Add the evaluation on validation people to an epoch's row; keep the best weights if asked."""
     row["validation_loss"], row["validation_mae"] = run.evaluate_validation()
     if run.settings["choose_epoch"] != "validation":
         return
@@ -117,7 +117,7 @@ def _evaluate(run: Run, row: dict[str, Any]) -> None:
 
 
 def _validation_interval(settings: dict[str, Any], has_validation: bool) -> int:
-    """Epochs between looks at the validation people; 0 for never."""
+    """Epochs between evaluations on the validation people; 0 for never."""
     every = int(settings["validation_every"])
     if settings["choose_epoch"] == "validation":
         if not has_validation:
@@ -137,7 +137,7 @@ class _Progress:
         self.done = 0
 
     def report(self, row: dict[str, Any], scans: int) -> None:
-        """Count an epoch; say how fast it goes where the last line is a while ago."""
+        """Count an epoch; log the speed if the last line was some time ago."""
         self.done += 1
         now = time.monotonic()
         if now - self.reported <= _PROGRESS_SECONDS and row["epoch"] < self.epochs:

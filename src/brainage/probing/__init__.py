@@ -1,1 +1,1 @@
-"""What the representation knows: linear probes of age, site and diagnosis."""
+"""Linear probes of age, site and diagnosis on the frozen representation."""

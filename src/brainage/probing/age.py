@@ -48,8 +48,8 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
         rounds = [(fit, validation)]
     else:
         print(
-            f"probe age: {len(validation)} validation people, the penalty is chosen by folds of "
-            "training people",
+            f"probe age: {len(validation)} validation people, the penalty is chosen by "
+            "cross-validation in training people",
             file=sys.stderr,
         )
         rounds = folds_within(people, fit, settings)
@@ -65,7 +65,7 @@ def train_rows(people: pd.DataFrame, where: str) -> np.ndarray:
     found = len(first_scans(usable))
     if found < MIN_TRAIN:
         raise InputError(
-            f"{where}: {found} training people with a known age, at least {MIN_TRAIN} are needed"
+            f"{where}: {found} training people with a known age, at least {MIN_TRAIN} are required"
         )
     return usable.index.to_numpy()
 

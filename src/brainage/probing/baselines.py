@@ -1,4 +1,4 @@
-"""What any encoder must beat: ridge on voxels or regional volumes, one constant for everyone."""
+"""Baselines: ridge on voxels or regional volumes, and one constant for everyone."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ def _read_regions(path: Path, people: pd.DataFrame) -> np.ndarray:
     """Return the volumes of the scans of `people`, in their order: (scans, regions)."""
     table = read_table(path, REGIONS).set_index("scan_id")
     if table.empty or not len(table.columns):
-        raise InputError(f"{path}: there are no regional volumes: needed is a column a region")
+        raise InputError(
+            f"{path}: there are no regional volumes: one column per region is required"
+        )
     for name in table.columns:
         if table[name].dtype == object:
             raise InputError(f"{path}: column {name!r} holds text; a region's volumes are numbers")
@@ -132,7 +134,7 @@ def _read_regions(path: Path, people: pd.DataFrame) -> np.ndarray:
     if len(wrong):
         row, column = wrong[0]
         raise InputError(
-            f"{path}: {people['scan_id'].iloc[row]}, column {table.columns[column]!r}: a volume is "
-            "needed here"
+            f"{path}: {people['scan_id'].iloc[row]}, column {table.columns[column]!r}: a volume "
+            "is required here"
         )
     return features

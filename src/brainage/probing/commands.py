@@ -1,4 +1,4 @@
-"""The commands of probing: what was predicted from frozen encoders, and by the baselines."""
+"""The commands of probing: predictions from frozen encoders and by the baselines."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def predict_baseline(files: Layout, training: Training, settings: dict[str, Any]
 
 @step(of="table")
 def gather(files: Layout, table: str, settings: dict[str, Any]) -> None:
-    """Put the same table of several trainings together."""
+    """Concatenate the same table of several trainings."""
     from brainage.probing.gather import gather_trainings
 
     gather_trainings(files, table, settings["trainings"])

@@ -46,7 +46,7 @@ def gather_trainings(files: Layout, name: str, trainings: Sequence[str]) -> None
 
 
 def gather(paths: Sequence[Path], out: Path, table: Table) -> None:
-    """Put tables of one kind below each other.
+    """Concatenate tables of one kind.
 
     Parameters
     ----------

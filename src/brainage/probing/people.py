@@ -1,4 +1,4 @@
-"""Who takes part in a training, as what, and with which row of an array, joined by key."""
+"""The people of a training, their roles and their rows of an array, joined by key."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def refuse_seen_people(files: Layout, training: Training) -> None:
     if not leaked.empty:
         first = leaked.sort_values("scan_id").iloc[0]
         raise InputError(
-            f"{encoder}: this encoder was trained on the brain of {first['scan_id']}, which is for "
-            f"{first['role']} in {training.words} of {splits}; train it anew with these splits, "
-            "or set one of two scans with one image aside"
+            f"{encoder}: this encoder was trained on the brain of {first['scan_id']}, which is "
+            f"for {first['role']} in {training.words} of {splits}; retrain it with these splits, "
+            "or exclude one of the duplicate images"
         )
 
 
@@ -165,7 +165,7 @@ def read_rows(path: Path, people: pd.DataFrame) -> np.ndarray:
     except ValueError as error:
         raise InputError(f"{path}: not an array file (.npy): {error}") from None
     if array.ndim != 2:
-        raise InputError(f"{path}: needed is one row of features a scan, found {array.shape}")
+        raise InputError(f"{path}: one row of features per scan is required, found {array.shape}")
     if people["row"].max() >= len(array):
         raise InputError(
             f"{path}: {len(array)} rows, but the index names row {people['row'].max()}"

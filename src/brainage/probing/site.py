@@ -1,4 +1,4 @@
-"""Site predictability: how well an embedding names the site, on people the encoder never saw."""
+"""Site predictability: how well an embedding predicts the site, on people the encoder never saw."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROTOCOLS = {
 
 
 def probe_site(files: Layout, training: Training, settings: dict[str, Any]) -> None:
-    """Measure site predictability: how well logistic regression names the site of healthy people.
+    """Measure site predictability: logistic regression of the site of healthy people.
 
     The people are those of training sites that the encoder was not fitted on, one scan each, at
     sites with enough of them; scores are out of fold, strength chosen inside. The embedding stands

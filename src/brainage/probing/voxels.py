@@ -34,7 +34,7 @@ class Voxels:
             if array.shape != shape:
                 raise InputError(
                     f"{Path(store) / FILES[name]}: its shape is {array.shape}, that of {self.path} "
-                    f"{shape}; build the store anew"
+                    f"{shape}; rebuild the store"
                 )
         while (
             len(channels) * np.prod([-(-length // self.edge) for length in shape[1:]]) > max_voxels
@@ -52,7 +52,9 @@ class Voxels:
         if array.ndim == 5 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 4:
-            raise InputError(f"{path}: needed is one brain (x, y, z) a scan, found {array.shape}")
+            raise InputError(
+                f"{path}: one brain (x, y, z) per scan is required, found {array.shape}"
+            )
         return array
 
     def read(self, rows: np.ndarray) -> np.ndarray:

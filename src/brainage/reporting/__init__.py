@@ -1,1 +1,1 @@
-"""Telling: figures, the study's page, the quality page, a person's page."""
+"""Reports: figures, the study's page, the quality page, a person's page."""

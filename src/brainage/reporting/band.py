@@ -1,4 +1,4 @@
-"""The healthy reference that one person's gap is seen against."""
+"""The healthy reference with which one person's gap is compared."""
 
 from __future__ import annotations
 

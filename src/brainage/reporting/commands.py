@@ -20,7 +20,7 @@ def figures(files: Layout, settings: Settings) -> None:
 
 @step()
 def truth_recovery(files: Layout, settings: Settings) -> None:
-    """Compare what the simulation planted with what came back."""
+    """Compare the simulated effects with their estimates."""
     from brainage.reporting import tables, truth
 
     out = files.file("truth_recovery")

@@ -1,4 +1,4 @@
-"""Pages from templates: one look, everything escaped, nothing loaded from elsewhere."""
+"""Pages from templates: one style, everything escaped, nothing loaded from elsewhere."""
 
 from __future__ import annotations
 

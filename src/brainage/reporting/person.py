@@ -22,9 +22,11 @@ from brainage.reporting.tables import Settings, Tables
 NO_NUMBER = "no number"
 MAX_VISITS = 6  # rows of the table of visits that fit the sheet
 NO_ROLE = {
-    "train": "the model was trained on this person, and no result is given of such people",
-    "validation": "the model was chosen with this person, and no result is given of such people",
-    "calibration": "this person belongs to the healthy reference itself",
+    "train": "the model was trained on this person, and no result is given for such people",
+    "validation": (
+        "this person was used to choose the model, and no result is given for such people"
+    ),
+    "calibration": "this person is part of the healthy reference",
 }
 
 
@@ -205,8 +207,8 @@ class _Study:
             "Corrected gap (years)",
         )
         caption = (
-            f"Dots: {len(healthy)} healthy people of this study, one scan each, on none of whom "
-            "the model was trained. Diamonds: this person"
+            f"Dots: {len(healthy)} healthy people of this study, one scan each, none of them used "
+            "to train the model. Diamonds: this person"
         )
         caption += ", the larger one the scan of the result." if len(good) > 1 else "."
         if limits is not None:
@@ -241,7 +243,7 @@ class _Study:
                 headline = "No result: every scan failed quality control."
             reasons = list(dict.fromkeys(failed["reason"].dropna()))
             text = words.capital("; ".join(reasons) or "no reason is given") + ". "
-            text += "A number from such an image would mean nothing, so none is given."
+            text += "A number from such an image would be meaningless, so none is given."
             return {"state": "failed", "headline": headline, "text": text}
         if judged.empty:
             reasons = list(dict.fromkeys(scans["set_aside"].dropna()))
@@ -254,7 +256,9 @@ class _Study:
         if role in NO_ROLE:
             text = words.capital(NO_ROLE[role]) + "."
             return {"state": "no result", "headline": "No result for this person.", "text": text}
-        text = "There is no corrected gap of this person in the tables (see reference.tsv for why)."
+        text = (
+            "There is no corrected gap for this person in the tables (see reference.tsv for why)."
+        )
         return {"state": "no result", "headline": "No result for this person.", "text": text}
 
     def _visits(self, scans: pd.DataFrame) -> list[dict[str, str]]:
@@ -286,11 +290,12 @@ class _Study:
             if not isinstance(scan["site"], str):
                 flags.append("The site of this scan is not known.")
             elif scan["site"] not in self.trained:
-                flags.append("The model was trained on no scan of this site.")
+                flags.append("The model was not trained on any scan from this site.")
             local = reference.at_site(scan["site"])
             if local < MIN_LOCAL:
                 flags.append(
-                    f"Healthy people of this site in the reference: {local} ({MIN_LOCAL} needed)."
+                    f"Healthy people from this site in the reference: {local} ({MIN_LOCAL} "
+                    "required)."
                 )
             if reference.alpha < LOW_ALPHA:
                 flags.append(

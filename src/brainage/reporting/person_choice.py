@@ -1,4 +1,4 @@
-"""Who gets a page, and how it is called."""
+"""Who gets a page, and its file name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cloud of healthy people with one person marked, drawn straight as SVG.
+"""The scatter plot of healthy people with one person marked, written directly as SVG.
 
 Hundreds of these are written, so they are small and drawn without matplotlib.
 """
@@ -100,9 +100,9 @@ def cloud(
         )
     parts += _person(scale, person)
     label = (
-        f"Corrected gap against age: "
-        f"{words.count(len(healthy), 'healthy person', 'healthy people')} as "
-        f"a cloud, this person's {words.count(len(person), 'scan')} marked at "
+        "Corrected gap against age: "
+        f"{words.count(len(healthy), 'healthy person', 'healthy people')} as dots, this person's "
+        f"{words.count(len(person), 'scan')} marked at "
         + words.listing(
             [
                 f"{words.number(gap, sign=True)} years at age {words.number(age)}"

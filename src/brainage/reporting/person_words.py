@@ -1,4 +1,4 @@
-"""The fixed sentences of a person's page. Nothing here judges; it says what was found."""
+"""The fixed sentences of a person's page. They state the finding without interpreting it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from brainage.reporting.band import Reference, share_below
 
 NOT_RULED_OUT = "A result inside the range does not rule out disease"
 WHY_NOT_KNOWN = (
-    "The result does not say why: movement, the scanner, dehydration and many conditions can do "
-    "this."
+    "The result does not say why: motion, the scanner, dehydration and many conditions can have "
+    "this effect."
 )
 WIDER = "by the wider range for other sites"
 BELOW_MEANS = (
     "A gap below the range has no established clinical meaning; check that age and images belong "
     "to this person."
 )
-REPEAT_NOT_KNOWN = "How much repeat scanning alone changes the gap is not known for this scanner."
+REPEAT_NOT_KNOWN = "The test-retest variability of the gap on this scanner is not known."
 
 
 def result(
@@ -44,16 +44,17 @@ def result(
             "text": (
                 f"The reference holds healthy people of {words.number(reference.age_low)} to "
                 f"{words.number(reference.age_high)} years. Beyond these ages the correction is "
-                "carried on as a straight line, and the gap is not compared with a range."
+                "extrapolated linearly, and the gap is not compared with a range."
             ),
         }
     band = reference.band if local else reference.wide
     if band is None:
         why = (
-            f"there are {reference.n} healthy people to compare with, and {MIN_FOR_BAND} are needed"
+            f"there are {reference.n} healthy people to compare with, and {MIN_FOR_BAND} are "
+            "required"
             if reference.n < MIN_FOR_BAND
-            else f"fewer than {MIN_LOCAL} healthy people of this site are in the reference, and it "
-            "has too few sites to say how much a new one changes the gap"
+            else f"fewer than {MIN_LOCAL} healthy people from this site are in the reference, and "
+            "it has too few sites to estimate how much a new site shifts the gap"
         )
         return {
             "state": "no range",
@@ -91,15 +92,15 @@ def result(
 def _elsewhere(gap: float, band: tuple[float, float], cases: str) -> dict[str, str]:
     """Return the result on a site that the reference hardly knows: the wider range."""
     why = (
-        f"Fewer than {MIN_LOCAL} healthy people of this site are in the reference, so the wider "
+        f"Fewer than {MIN_LOCAL} healthy people from this site are in the reference, so the wider "
         "range for sites outside it is used and no percentile is given: a new scanner alone can "
-        "move the gap by years."
+        "shift the gap by years."
     )
     if gap > band[1]:
         return {
             "state": "above",
             "headline": f"The brain looks older than expected for age, even {WIDER}.",
-            "text": "5 of 100 healthy people are meant to lie above the range too. "
+            "text": "By design, 5 of 100 healthy people also lie above the range. "
             f"{WHY_NOT_KNOWN} {why}",
         }
     if gap < band[0]:
@@ -127,9 +128,9 @@ def change(first: float, last: float, years: float, same_scanner: bool) -> str:
     if not same_scanner:
         return (
             "The scanner changed between the visits, so no change is given: a new scanner alone "
-            "can move the gap by years."
+            "can shift the gap by years."
         )
     return (
-        f"From the first to the last visit on one scanner ({words.number(years)} years) the gap "
-        f"changed by {words.number(last - first, sign=True)} years. {REPEAT_NOT_KNOWN}"
+        f"From the first to the last visit on the same scanner ({words.number(years)} years) the "
+        f"gap changed by {words.number(last - first, sign=True)} years. {REPEAT_NOT_KNOWN}"
     )

@@ -23,7 +23,7 @@ VERDICT_ORDER = {"fail": 0, "warn": 1, "pass": 2}
 DEFECTS = (
     "A defect looks like this: the orange line cuts through the brain or runs along the skull, the "
     "eyes or the neck (mask); the blue lines miss the ventricles and the rim of the brain "
-    "(registration); rings, stripes or a second, paler head (movement)."
+    "(registration); rings, stripes or a second, fainter head (motion)."
 )
 ODD = 3.0  # robust SD from the median
 BINS = 24  # bars of a measure's histogram

@@ -1,4 +1,4 @@
-"""The study's page: the findings, the people, the methods, and every number as a table."""
+"""The study's page: findings, participants, methods, and every number as a table."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def _sentence(name: str, whom: str, own: pd.Series, ridge: pd.Series | None, bes
     predicts = f"{name} predicts the age of {whom} with a mean absolute error of {error}"
     if ridge is None:
         return (
-            f"{predicts}; that of the best constant is {best}. There is no ridge on voxels to "
-            "compare it with."
+            f"{predicts}; that of the best constant is {best}. No ridge regression on voxels is "
+            "available for comparison."
         )
     other = words.estimate(ridge, unit="years")
     if own["estimate"] > ridge["estimate"]:
@@ -152,7 +152,7 @@ def switched_off(tables: Tables, settings: Settings) -> list[tuple[str, str]]:
         for section in sections().values()
         if section.CHOICE.tell_off
     ]
-    found.append(("Ridge on regional volumes, to compare with", _no_regions(settings)))
+    found.append(("Ridge on regional volumes, for comparison", _no_regions(settings)))
     main = tb.main_experiment(settings)
     predicted = accuracy.no_predictions(tables, settings) is None
     if predicted and tb.accuracy_of(tables, main, "external", "mae") is None:
@@ -168,9 +168,12 @@ def _no_regions(settings: Settings) -> str | None:
     if (settings.get("probing") or {}).get("regions"):
         return None
     if imaging.get("registration") != "syn":
-        return f"an affine carries no labels; it needs imaging.registration: syn, or {own_table}"
+        return (
+            "an affine registration gives no regional volumes; they require "
+            f"imaging.registration: syn, or {own_table}"
+        )
     if imaging.get("template"):
-        return f"the template given in the config has no labels; it needs {own_table}"
+        return f"the template given in the config has no labels; they require {own_table}"
     return None
 
 

@@ -141,7 +141,7 @@ def save(figure: Figure, out: Path, title: str, text: str, available: bool = Tru
         "Creator": "brainage",
         "Keywords": [] if available else [NOT_AVAILABLE],
     }
-    with files.written_whole(out) as temporary:
+    with files.atomic_write(out) as temporary:
         figure.savefig(temporary, format="svg", metadata=metadata)
 
 

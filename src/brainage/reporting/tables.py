@@ -267,4 +267,4 @@ def need(inputs: Inputs, *names: str) -> None:
     """Raise InputError naming the first of `names` that was not given."""
     for name in names:
         if inputs.get(name) is None:
-            raise InputError(f"the report needs the table {name!r}, and it was not given")
+            raise InputError(f"the report requires the table {name!r}, which was not given")

@@ -1,4 +1,4 @@
-"""How well a simulated truth came back. Nothing but this section reads the truth table."""
+"""Recovery of the simulated truth. Only this section reads the truth table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the results were made with: versions as the steps recorded them, never what is installed.
+"""The software behind the results: versions as recorded by the steps, not as installed now.
 
 Training and imaging record the versions of what they imported beside their results. The steps
 after them run in one environment with the reports; of these, the packages that their code imports
@@ -65,7 +65,7 @@ def software(
         other = [version for version in every if version != _public(locked.get(name, version))]
         if other:
             warnings.append(
-                f"{name} {words.listing(other)} was used, but the lock pins {locked[name]}."
+                f"{name} {words.listing(other)} was used, but the lock file pins {locked[name]}."
             )
     return Software(versions, warnings)
 

@@ -19,10 +19,12 @@ from brainage.core.layout import Layout
 @click.option("--healthy-sites", default=4, help="Training sites.")
 @click.option("--external-sites", default=2, help="Other sites of healthy people.")
 @click.option("--clinical-sites", default=2, help="Sites of the clinical part.")
-@click.option("--visits", default=3, help="Visits of a person of the clinical part.")
-@click.option("--voxel-size", default=4.0, help="In mm.")
-@click.option("--seed", default=2025, help="Everything follows from it.")
-@click.option("--troubles/--no-troubles", default=True, help="Whether to plant broken scans.")
+@click.option("--visits", default=3, help="Visits per person in the clinical part.")
+@click.option("--voxel-size", default=4.0, help="Voxel size of the raw heads, in mm.")
+@click.option("--seed", default=2025, help="Seed of the whole simulation.")
+@click.option(
+    "--troubles/--no-troubles", default=True, help=("Whether to include broken and doubtful scans.")
+)
 @processes
 def simulate(folder: Path, processes: int, **given: Any) -> None:
     """Write a whole simulated BIDS data set with its truth table beside it."""

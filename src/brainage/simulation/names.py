@@ -15,9 +15,9 @@ EMPTY = "empty volume"
 BOTTLE = "phantom bottle, no brain"
 MOTION = "heavy motion"
 NO_AGE = "no age in the tables"
-TWICE = "one scan under two names"
+TWICE = "duplicate image"
 TROUBLES = (TRUNCATED, EMPTY, BOTTLE, MOTION, NO_AGE, TWICE, TWICE)
-"""One planted trouble a person; the last two people share one scan."""
+"""One simulated fault per person; the last two people share one scan."""
 
 
 def participant(part: str, index: int) -> str:

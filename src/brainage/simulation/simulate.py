@@ -14,7 +14,7 @@ import pandas as pd
 
 from brainage import __version__
 from brainage.core.contracts.cohort import SIMULATED_IMAGES, TRUTH
-from brainage.core.files import InputError, sha256, write_json, write_text, written_whole
+from brainage.core.files import InputError, atomic_write, sha256, write_json, write_text
 from brainage.core.tables import write_table
 from brainage.simulation import names
 from brainage.simulation.plan import make_plan, parts, people
@@ -200,7 +200,7 @@ def _write_part(
         for done, row in enumerate(plan.itertuples(index=False), start=1):
             path = Path(folder) / str(row.t1w)
             content = image_bytes(settings, row)
-            with written_whole(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_bytes(content)
             paths.append(path)
             if done % 20 == 0 or done == len(plan):

@@ -1,1 +1,1 @@
-"""What it means: brain-age gap, groups, ROC, longitudinal models."""
+"""Statistics: brain-age gap, groups, ROC analysis, longitudinal models."""

@@ -1,4 +1,4 @@
-"""How far the uncorrected predicted age is from the age, on healthy people never used before.
+"""Accuracy of the uncorrected predicted age on unseen healthy people.
 
 Experiments are ranked by single trainings, over the seeds that all of them share: the mean of
 several trainings errs less than one, so that an experiment with more seeds would win by them alone.
@@ -27,8 +27,9 @@ RIDGE = "ridge_voxels"  # what every other experiment is compared with, person b
 SINGLE, ENSEMBLE = PREDICTORS
 BEATS, NOT_DISTINGUISHABLE, WORSE = VERDICTS_ON_RIDGE
 CHALLENGE_WORDS = (
-    "BAcc^0.3 x MAE, the score of the OpenBHB challenge: balanced accuracy of the site from the "
-    "embedding by the challenge's probe, external MAE by our probe of age; lower is better"
+    "BAcc^0.3 x MAE, the score of the OpenBHB challenge: balanced accuracy of site prediction "
+    "from the embedding with the challenge's probe, external MAE with the age probe of this "
+    "study; lower is better"
 )
 
 
@@ -165,7 +166,7 @@ def _internal_or_external(predictions: pd.DataFrame) -> dict[tuple[str, str], st
 
 
 def _of_seeds(rows: pd.DataFrame) -> pd.DataFrame:
-    """Predictions of one experiment, a row a seed (mean over folds) and a column a scan.
+    """Predictions of one experiment, one row per seed (mean over folds) and one column per scan.
 
     Seeds that lack somebody are left out.
     """
@@ -183,9 +184,9 @@ def _notes(people: pd.DataFrame, common: set[str]) -> list[str]:
     notes = []
     if len(people) > len(common):
         left = counted(len(people) - len(common), "person", "people")
-        notes.append(f"{left} that other experiments lack left out")
+        notes.append(f"{left} without predictions in other experiments left out")
     if people["folds"].max() > 1:
-        notes.append("people tested in several folds have the mean over folds")
+        notes.append("predictions for people tested in several folds are averaged over folds")
     return notes
 
 
@@ -199,9 +200,9 @@ def _predictors(
     if name not in BASELINES and shared:
         one = every.loc[shared]
     elif name not in BASELINES:
-        own.append("no seed that all experiments share")
+        own.append("no seed is shared by all experiments")
     if every.empty and len(people):
-        own.append("no single training that predicts everyone here")
+        own.append("no single training has predictions for all of these people")
     trainings = one.to_numpy(float)
     found = [_Predictor(name, SINGLE, ages, trainings, trainings, own)]
     if len(every) > 1:
@@ -246,8 +247,8 @@ def _against_ridge(
         "low": low,
         "high": high,
         "model": "mean over people of the absolute error minus that of ridge on voxels for the "
-        f"same person, below 0 is better; predicted age of {predictor.words}; percentile "
-        f"bootstrap over people ({settings['bootstrap']} resamples)",
+        f"same person (negative: better than ridge); predicted age of {predictor.words}; "
+        f"percentile bootstrap over people ({settings['bootstrap']} resamples)",
     }
     if low is not None and high is not None:
         row["verdict"] = BEATS if high < 0 else WORSE if low > 0 else NOT_DISTINGUISHABLE
@@ -278,7 +279,7 @@ def _challenge_row(predictor: _Predictor, by_seed: pd.Series, shared: list[int])
         score = challenge_score(float(by_seed.mean()), float(predictor.errors().mean()))
         row["estimate"] = score if np.isfinite(score) else None
     row["model"] = f"{CHALLENGE_WORDS}; {predictor.words}"
-    row["note"] = "the two parts have different people, so that there is no interval"
+    row["note"] = "no interval, as the two parts are from different people"
     return row
 
 

@@ -10,7 +10,7 @@ from brainage.core.layout import Layout
 
 @step(settings=False)
 def gaps(files: Layout) -> None:
-    """Correct the brain-age gap by constants of calibration people."""
+    """Compute the brain-age gap and correct it with constants fitted on calibration people."""
     from brainage.statistics.gaps import compute_gaps
 
     compute_gaps(files.file("predictions"), files.file("gaps"), files.file("reference"))
@@ -35,7 +35,7 @@ def groups(files: Layout, settings: dict[str, Any]) -> None:
 
 @step()
 def roc(files: Layout, settings: dict[str, Any]) -> None:
-    """ROC analysis: patients against controls, and what the gap adds to age and sex."""
+    """ROC analysis: patients against controls, and the added value of the gap over age and sex."""
     from brainage.statistics.roc import compute_roc
 
     inputs = files.file("gaps"), files.file("diagnosis_scores")
@@ -53,7 +53,7 @@ def slopes(files: Layout, settings: dict[str, Any]) -> None:
 
 @step()
 def grid(files: Layout, settings: dict[str, Any]) -> None:
-    """Measure what the number and variety of the people trained on do."""
+    """Measure the effects of the number and diversity of training people."""
     from brainage.statistics.grid import measure_grid
 
     measure_grid(files, _analysis(settings))

@@ -1,4 +1,4 @@
-"""DeLong's covariance of areas under ROC curves of one set of people."""
+"""DeLong's covariance of areas under ROC curves from the same people."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def delong(scores: np.ndarray, is_case: np.ndarray) -> tuple[np.ndarray, np.ndar
     cases, controls = scores[:, is_case], scores[:, ~is_case]
     m, n = cases.shape[1], controls.shape[1]
     if m < 2 or n < 2:
-        raise ValueError(f"at least two cases and two controls are needed, found {m} and {n}")
+        raise ValueError(f"at least two cases and two controls are required, found {m} and {n}")
     together = np.array([midranks(row) for row in np.hstack([cases, controls])])
     among_cases = np.array([midranks(row) for row in cases])
     among_controls = np.array([midranks(row) for row in controls])

@@ -88,12 +88,12 @@ def fit_reference(calibration: pd.DataFrame) -> dict[str, object]:
     }
     if n < MIN_CALIBRATION:
         reference["warning"] = (
-            f"no correction: {n} calibration people, at least {MIN_CALIBRATION} are needed"
+            f"no correction: {n} calibration people, at least {MIN_CALIBRATION} are required"
         )
         return reference
     centred = ages - ages.mean()
     if not np.any(centred):
-        reference["warning"] = "no correction: all calibration people are of one age"
+        reference["warning"] = "no correction: all calibration people have the same age"
         return reference
     # One constant for everyone has a slope of exactly zero, whatever rounding makes of it.
     constant = np.ptp(predicted) <= 1e-9 * np.abs(predicted).max()
@@ -104,7 +104,8 @@ def fit_reference(calibration: pd.DataFrame) -> dict[str, object]:
     reference["residual_sd"] = float(np.sqrt(residuals @ residuals / (n - 2)))
     if alpha <= MIN_ALPHA:
         reference["warning"] = (
-            f"alpha is {alpha:.3f}: the prediction hardly follows age, no gap on Cole's scale"
+            f"alpha is {alpha:.3f}: the prediction hardly varies with age, so there is no gap on "
+            "Cole's scale"
         )
     elif alpha < LOW_ALPHA:
         reference["warning"] = f"alpha is {alpha:.3f}, under {LOW_ALPHA}: {LOW_ALPHA_MEANS}"
@@ -143,7 +144,7 @@ def _check(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _mean_over_seeds(scored: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """One row a scan, experiment and fold. Spread over seeds is kept apart, it enters no test."""
+    """One row per scan, experiment and fold. The SD over seeds is kept apart and enters no test."""
     key = [*RUN, "scan_id"]
     rows = scored.sort_values([*key, "seed"], kind="stable")
     grouped = rows.groupby(key, sort=False)
@@ -164,6 +165,6 @@ def _mean_over_seeds(scored: pd.DataFrame, path: Path) -> pd.DataFrame:
         others = wanted[row["experiment"], row["fold"]]
         raise InputError(
             f"{path}: {row['scan_id']} has predictions of {row['seeds']} seeds in experiment "
-            f"{row['experiment']}, fold {row['fold']}, others have {others}; run what is missing"
+            f"{row['experiment']}, fold {row['fold']}, others have {others}; run the missing seeds"
         )
     return means

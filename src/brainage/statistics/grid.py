@@ -1,4 +1,4 @@
-"""What the number and variety of the people trained on do to age, site and diagnosis.
+"""Effects of the number and diversity of training people on age, site and diagnosis.
 
 A cell of the grid is a training on a part of the training people, tested on the same people as the
 whole. What is measured is one training, not a mean of several: an estimate is the mean over seeds
@@ -145,7 +145,7 @@ def _challenge(maes: np.ndarray, site: dict[str, Any]) -> dict[str, Any]:
     return {
         "estimate": challenge_score(site["estimate"], maes.mean()),
         "model": CHALLENGE_WORDS,
-        "note": "the two parts have different people, so that there is no interval",
+        "note": "no interval, as the two parts are from different people",
     }
 
 
@@ -172,12 +172,12 @@ def _sites(
             "chance": float(runs["chance"].mean()),
             "sites": int(runs["sites"].max()),
             "n": int(runs["n"].max()),
-            "model": "balanced accuracy of the site by logistic regression, out of fold by "
+            "model": "balanced accuracy of site prediction by logistic regression, out of fold by "
             f"person, mean over {counted(len(by_seed), 'seed', 'seeds')}; bootstrap over people "
             "within sites",
         }
         if several:
-            row["note"] = "the ends of the interval are means of those of single trainings"
+            row["note"] = "the interval limits are means over single trainings"
         rows.append(row)
     return rows
 
@@ -212,7 +212,7 @@ def _diagnosis(
             smaller = min(int(ill.sum()), int((~ill).sum()))
             if smaller < settings["min_roc"]:
                 row["note"] = (
-                    f"{smaller} people in the smaller group, needed are {settings['min_roc']} "
+                    f"{smaller} people in the smaller group, {settings['min_roc']} are required "
                     "(key statistics.min_roc)"
                 )
             else:
@@ -290,5 +290,7 @@ def resamples(
     weights /= weights.sum(1, keepdims=True)
     if not few:
         return weights, f"percentile bootstrap over sites, then people within them {words}", []
-    note = f"{counted(len(sites), 'site', 'sites')}: the interval says nothing of other sites"
+    note = (
+        f"{counted(len(sites), 'site', 'sites')}: the interval does not generalise to other sites"
+    )
     return weights, f"percentile bootstrap over people within sites {words}", [note]

@@ -165,11 +165,13 @@ class _Analysis:
             "note": joined(self.notes),
         }
         if quantity == "mean":
-            row["model"] += "; mean at the average age, sex and site of everyone in the model"
+            row["model"] += (
+                "; marginal mean at the average age, sex and site of everyone in the model"
+            )
         return row
 
     def _reason(self, row: dict[str, Any], *groups: str) -> bool:
-        """Put the reason for a refusal into the row's note; tell whether there is one."""
+        """Put the reason for a refusal into the row's note; return whether there is one."""
         reasons = [self.refused[g] for g in groups if g in self.refused]
         if not reasons and self.fit is None:
             reasons = [self.refused.get("*", "too few people for this model")]
@@ -193,8 +195,8 @@ class _Analysis:
             n = int(counts.get(group, 0))
             if n < self.settings["min_group"]:
                 self.refused[group] = (
-                    f"{counted(n, 'person', 'people')} with {group}, at least "
-                    f"{self.settings['min_group']} are needed"
+                    f"{counted(n, 'person', 'people')} with {group}, "
+                    f"at least {self.settings['min_group']} are required"
                 )
         return first[~first["diagnosis"].isin(self.refused)]
 
@@ -214,7 +216,7 @@ class _Analysis:
                 )
         if not shared.all():
             left = counted(int((~shared).sum()), "person", "people")
-            self.notes.append(f"{left} at sites that hold one group only left out")
+            self.notes.append(f"{left} at sites with only one group left out")
         return kept[~kept["diagnosis"].isin(self.refused)]
 
     def _fit(self) -> None:
@@ -228,14 +230,14 @@ class _Analysis:
             self.site_words = " + site (random)" if random else " + site"
             if uneven and not random:
                 self.notes.append(
-                    f"some sites hold fewer than {MIN_AT_SITE} people of a group; site is fixed "
-                    f"all the same, {len(table)} sites are too few for a random one"
+                    f"some sites have fewer than {MIN_AT_SITE} people of a group; site is a "
+                    f"fixed effect nevertheless, as {len(table)} sites are too few for a random one"
                 )
         y = people["gap_cole"].to_numpy(float)
         fixed = len(table) > 1 and not random
         x, self.names, dropped = design(people, self.groups, site=fixed)
         if dropped:
-            self.notes.append(f"left out, as other terms say the same: {', '.join(dropped)}")
+            self.notes.append(f"left out, as collinear with other terms: {', '.join(dropped)}")
         if random:
             self.fit = random_site_fit(y, x, self.names, sites)
         else:

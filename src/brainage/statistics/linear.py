@@ -9,7 +9,7 @@ import pandas as pd
 
 from brainage.core.intervals import t_interval
 from brainage.core.subjects import site_factor
-from brainage.core.thresholds import MIN_FREEDOM
+from brainage.core.thresholds import MIN_RESIDUAL_DF
 from brainage.statistics.mixed import fit_mixed
 
 
@@ -44,7 +44,7 @@ class LinearFit:
 def design(
     people: pd.DataFrame, groups: list[str], site: bool
 ) -> tuple[np.ndarray, list[str], list[str]]:
-    """Design matrix: one column a group (no intercept), age, age^2, sex and, if asked, site.
+    """Design matrix: one column per group (no intercept), age, age^2, sex and, if asked, site.
 
     Age is centred and in decades, which changes no contrast and keeps the numbers well scaled.
     Columns that follow from those before them are left out.
@@ -98,7 +98,7 @@ def robust_fit(y: np.ndarray, x: np.ndarray, names: list[str]) -> LinearFit | No
     from statsmodels.stats.outliers_influence import OLSInfluence
 
     n, terms = x.shape
-    if n - terms < MIN_FREEDOM:
+    if n - terms < MIN_RESIDUAL_DF:
         return None
     fit = OLS(y, x).fit()
     exact = OLSInfluence(fit).hat_matrix_diag > 1 - 1e-9
@@ -123,7 +123,7 @@ def random_site_fit(
     allows for unequal variances of the groups, which the mixed model's own errors do not.
     """
     codes = pd.factorize(sites, sort=True)[0]
-    if len(y) - x.shape[1] < MIN_FREEDOM:
+    if len(y) - x.shape[1] < MIN_RESIDUAL_DF:
         return None
     # A site variance of zero is on the boundary, and a fine answer here.
     fitted = fit_mixed(y, x, codes, np.ones((len(y), 1)))

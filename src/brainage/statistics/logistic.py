@@ -1,4 +1,4 @@
-"""Logistic regression without a penalty, and what it does where the groups separate."""
+"""Logistic regression without a penalty, and its behaviour under separation."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from brainage.core.contracts.statistics import PERSON_SLOPES, SLOPES
 from brainage.core.intervals import t_interval
 from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import write_table
-from brainage.core.thresholds import MIN_FREEDOM, MIN_SPARE_SCANS
+from brainage.core.thresholds import MIN_EXTRA_SCANS, MIN_RESIDUAL_DF
 from brainage.statistics.confounding import confounded
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
@@ -154,8 +154,8 @@ class _Model:
             self.trouble: str | None = (
                 "its terms are collinear (data set, scanner or sex with group)"
             )
-        elif len(scans) - x.shape[1] - len(self.people) < MIN_SPARE_SCANS or (
-            self.freedom < MIN_FREEDOM
+        elif len(scans) - x.shape[1] - len(self.people) < MIN_EXTRA_SCANS or (
+            self.freedom < MIN_RESIDUAL_DF
         ):
             self.trouble = "too few scans for a random slope"
         else:
@@ -181,7 +181,7 @@ class _Model:
 def _between(
     scans: pd.DataFrame, groups: list[str], people: pd.DataFrame
 ) -> tuple[np.ndarray, list[str]]:
-    """Terms that differ between people: a column a group; baseline age, sex, data set, centred."""
+    """Between-person terms: one column per group; baseline age, sex, data set, centred."""
     columns: dict[str, np.ndarray] = {
         f"group {g}": (scans["group"] == g).to_numpy(float) for g in groups
     }
@@ -234,7 +234,7 @@ def _row(
         notes.insert(
             0,
             f"described, not tested: {counted(len(values[few]), 'person', 'people')} with {few} "
-            f"and two visits, at least {settings['min_slopes']} are needed",
+            f"and two visits, at least {settings['min_slopes']} are required",
         )
         row["model"] = "mean of each person's own least-squares slope"
         if all(len(v) for v in values.values()):
@@ -246,10 +246,12 @@ def _row(
     else:
         row["model"] = FALLBACK
         why = model.trouble if model is not None else None
-        notes.insert(0, f"the mixed model is not used: {why}")
+        notes.insert(0, f"the mixed model was not used: {why}")
         datasets = own.loc[own["group"].isin(both), "dataset"].nunique()
         if datasets > 1:
-            notes.insert(1, f"people of {datasets} data sets, which may differ in change with time")
+            notes.insert(
+                1, f"people from {datasets} data sets, which may differ in change over time"
+            )
         row.update(welch([values[name] for name in both]))
     row["note"] = joined(notes)
     return row

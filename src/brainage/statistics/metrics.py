@@ -1,4 +1,4 @@
-"""Measures of how far predicted ages are from ages."""
+"""Metrics of the accuracy of predicted ages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METRICS: dict[str, tuple[str, Metric, str]] = {
     "rmse": (
         "years",
         lambda a, p: np.sqrt(((p - a) ** 2).mean(-1)),
-        "root of the mean squared error",
+        "root mean squared error",
     ),
     "r": (
         "none",
@@ -44,7 +44,7 @@ METRICS: dict[str, tuple[str, Metric, str]] = {
     "mae_of_constant": (
         "years",
         lambda a, p: np.abs(a - np.median(a, axis=-1, keepdims=True)).mean(-1),
-        "mean absolute error of the best constant for these very people (their median age)",
+        "mean absolute error of the best constant for these people (their median age)",
     ),
 }
 NO_SPREAD = {"r", "r2", "slope"}  # metrics that need people of different ages

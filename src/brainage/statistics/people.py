@@ -1,4 +1,4 @@
-"""Whose gaps are analysed, one row a scan, and the words for their scale."""
+"""The people whose gaps are analysed, one row per scan, and the description of their scale."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Experiment:
 
     @property
     def cautions(self) -> list[str]:
-        """What to beware of in all numbers of this experiment, in words."""
+        """Cautions that apply to all numbers of this experiment."""
         words = []
         if self.alphas and min(self.alphas) < LOW_ALPHA:
             words.append(f"alpha is under {LOW_ALPHA}: {LOW_ALPHA_MEANS}")
@@ -71,7 +71,7 @@ def read_experiments(gaps: str | os.PathLike[str]) -> list[Experiment]:
 
 
 def _mean_over_folds(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a scan. People who are test in several folds (patients, usually) count once."""
+    """One row per scan. People tested in several folds (usually patients) count once."""
     numbers = ["predicted_age", "seeds", "seed_sd", "gap", "gap_beheshti", "gap_cole"]
     order = ["scan_id", "fold"]
     rows = rows.sort_values(order, kind="stable")

@@ -1,4 +1,4 @@
-"""ROC analysis of the gap and of what it must be compared with."""
+"""ROC analysis of the gap and of the scores to compare it with."""
 
 from __future__ import annotations
 
@@ -145,9 +145,9 @@ class _Pair:
             return self.confounded
         enough = len(self.found) == 2 and self.found.min() >= needed
         return (
-            f"no area: {'group is confounded with site: ' if enough else ''}{controls} people with "
-            f"{self.control} and {cases} with {self.case} at sites that hold both, at least "
-            f"{needed} of each are needed"
+            f"no area: {'group is confounded with site: ' if enough else ''}{controls} people "
+            f"with {self.control} and {cases} with {self.case} at sites that have both, at least "
+            f"{needed} of each are required"
         )
 
     def _row(self, score: str, quantity: str, is_case: np.ndarray, model: str) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class _Pair:
         self.rows.append(row)
         reason = self._refusal(is_case)
         if reason is None and not known.any():
-            lacks = {"gap": NO_GAP, "diagnosis_probe": "no scores of this probe"}
+            lacks = {"gap": NO_GAP, "diagnosis_probe": "this probe has no scores"}
             reason = f"no area: {lacks.get(name, 'no score')}"
         if reason:
             row["note"] = joined([reason, *self.notes])
@@ -199,7 +199,7 @@ class _Pair:
             notes.append(
                 "everyone has the same score"
                 if np.ptp(score[known]) == 0
-                else "the score separates the groups wholly: the interval says nothing"
+                else "the score separates the groups completely: the interval is not informative"
             )
         row["note"] = joined([*notes, *self.notes])
         false, true = roc_points(score[known], is_case)
@@ -265,8 +265,8 @@ class _Pair:
         if added.separated:
             row["estimate"] = added.ratio
             notes.append(
-                "age, sex and gap separate the groups: the likelihoods are at their limit and not "
-                "scaled, odds ratios do not exist"
+                "age, sex and gap separate the groups: the likelihoods are at their limit and "
+                "are not scaled, and odds ratios do not exist"
             )
         row["p"] = float(stats.chi2.sf(row["estimate"], 1))
         row["note"] = joined([*notes, *self.notes])

@@ -41,7 +41,7 @@ def test_images_of_sessions_and_runs_are_found_and_derivatives_are_not(tmp_path)
 
 def test_an_image_in_another_persons_folder_is_named(tmp_path):
     make(tmp_path, "sub-01/anat/sub-02_T1w.nii.gz")
-    with pytest.raises(InputError, match=r"sub-01/anat/sub-02_T1w\.nii\.gz: .*another person"):
+    with pytest.raises(InputError, match=r"sub-01/anat/sub-02_T1w\.nii\.gz: .*different people"):
         find_images(tmp_path, "test")
 
 

@@ -1,4 +1,4 @@
-"""The tables of the cohort: scans, who is for what, and what a simulation planted."""
+"""The tables of the cohort: scans, the roles of people, and the simulated truth."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SCAN = (
 _SOURCE = (
     Column("sex_original", "text", "sex as the data set has it", required=False),
     Column("diagnosis_original", "text", "diagnosis as the data set has it", required=False),
-    Column("set_aside", "text", "why this scan is not used, in words", required=False),
+    Column("set_aside", "text", "why this scan is not used", required=False),
 )
 
 DATASET_SCANS = Table(
@@ -54,7 +54,7 @@ SCANS = Table(
             "always_healthy",
             "boolean",
             "a control at every visit whose diagnosis is known, later ones too: only such people "
-            "train, validate and calibrate",
+            "are used for training, validation and calibration",
         ),
         YEARS,
         *_SOURCE,
@@ -64,7 +64,7 @@ SCANS = Table(
 
 SIMULATED_IMAGES = Table(
     "<data set>_images/<chunk>.tsv",
-    "The images of some people of a simulated data set: that they are there, and which bytes.",
+    "The images of some people of a simulated data set: that they exist, and their hashes.",
     (
         SCAN_ID,
         Column("t1w", "text", "path of the image, relative to its data set's folder"),
@@ -75,7 +75,7 @@ SIMULATED_IMAGES = Table(
 
 SPLITS = Table(
     "splits.tsv",
-    "Who is for what in each training run. A person without a row takes no part in it.",
+    "The role of each person in each training run. A person without a row has none.",
     (*RUN, *PERSON, ROLE),
     key=("experiment", "fold", "seed", "dataset", "participant_id"),
 )
@@ -91,9 +91,9 @@ TRUTH = Table(
         Column("site", "text", "site"),
         Column("true_gap", "number", "brain age minus age at this scan, in years"),
         Column("true_brain_age", "number", "age + true_gap, in years"),
-        Column("true_extra_slope", "number", "years of gap a year"),
+        Column("true_extra_slope", "number", "change of the gap, in years per year"),
         Column("off_axis", "number", "disease beyond ageing (hippocampus, temporal lobe), 0 to 1"),
-        Column("trouble", "text", "planted trouble, in words", required=False),
+        Column("trouble", "text", "the simulated fault, in words", required=False),
     ),
     key=("dataset", "participant_id", "session_id"),
     open_ended=True,

@@ -23,7 +23,9 @@ SCANNER = Column("scanner", "text", "scanner", required=False)
 DIAGNOSIS = Column("diagnosis", "text", "diagnosis at the scan", required=False)
 
 HEALTHY = Column(
-    "healthy", "boolean", "a control at this scan (a visit without a diagnosis: by those around it)"
+    "healthy",
+    "boolean",
+    "a control at this scan (a visit without a diagnosis: from the visits before and after)",
 )
 YEARS = Column(
     "years_since_first", "number", "years since this person's first scan", required=False
@@ -35,7 +37,7 @@ RUN = (
     Column("seed", "integer", "seed of the training"),
 )
 
-ROLE = Column("role", "text", "what this person is for", allowed=ROLES)
+ROLE = Column("role", "text", "the role of this person", allowed=ROLES)
 EXPERIMENT = Column("experiment", "text", "name of the experiment, or of a baseline")
 
 ESTIMATE = (
@@ -46,4 +48,4 @@ ESTIMATE = (
 
 N_PEOPLE = Column("n", "integer", "number of people")
 MODEL = Column("model", "text", "the model's formula and interval, in words")
-NOTE = Column("note", "text", "why there is no estimate, or what to beware of", required=False)
+NOTE = Column("note", "text", "why there is no estimate, or cautions", required=False)

@@ -1,4 +1,4 @@
-"""The tables of the grid: what the number and variety of the people trained on do."""
+"""The tables of the grid: effects of the number and diversity of training people."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from brainage.core.contracts.columns import ESTIMATE, MODEL, N_PEOPLE, NOTE
 
 _CELL = (
     Column("run", "text", "name of the training: an experiment, or a cell of the grid"),
-    Column("experiment", "text", "the experiment that it is, or that the cell is of"),
-    Column("datasets", "text", "data sets whose people were trained on, joined by +, or all"),
-    Column("fraction", "number", "share of their training people that was trained on"),
-    Column("train_people", "number", "people trained on, mean over folds"),
+    Column("experiment", "text", "the experiment that the training belongs to"),
+    Column("datasets", "text", "data sets of the training people, joined by +, or all"),
+    Column("fraction", "number", "fraction of their training people that was used"),
+    Column("train_people", "number", "number of training people, mean over folds"),
     Column("seeds", "integer", "number of seeds"),
 )
 _OVER_PEOPLE = (
@@ -21,10 +21,10 @@ _OVER_PEOPLE = (
 
 GRID_ACCURACY = Table(
     "grid_accuracy.tsv",
-    "Mean absolute error of single trainings by the number of people trained on, same test people.",
+    "Mean absolute error of single trainings by number of training people, same test people.",
     (
         *_CELL,
-        Column("people", "text", "whom: external (sites that no cell trained on), or all",
+        Column("people", "text", "test people: external (sites that no cell was trained on) or all",
                allowed=("external", "all")),
         Column("metric", "text", "mae, or challenge_score (site accuracy^0.3 x mae)",
                allowed=("mae", "challenge_score")),
@@ -40,10 +40,10 @@ GRID_ACCURACY = Table(
 
 GRID_SITES = Table(
     "grid_sites.tsv",
-    "Site predictability against the number of people trained on, same people and sites.",
+    "Site predictability by the number of training people, on the same people and sites.",
     (
         *_CELL,
-        Column("probe", "text", "what the probe is given: embedding, age_sex or voxels"),
+        Column("probe", "text", "input of the probe: embedding, age_sex or voxels"),
         Column("protocol", "text", "challenge or converged", allowed=("challenge", "converged")),
         Column("unit", "text", "balanced accuracy, 0 to 1"),
         *_OVER_PEOPLE,

@@ -10,14 +10,14 @@ DECISIONS = ("keep", "drop")
 
 MEASURES = Table(
     "measures.tsv",
-    "What imaging measured on each scan of a chunk: one further column a measure.",
+    "What imaging measured on each scan of a chunk: one further column per measure.",
     (
         SCAN_ID,
-        Column("fault", "text", "why there is no brain of this scan, in words", required=False),
+        Column("fault", "text", "why there is no brain image of this scan", required=False),
         Column(
             "voxels_sha256",
             "text",
-            "SHA-256 of values and shape: equal for the same image under two names",
+            "SHA-256 of values and shape: equal for duplicate images",
             required=False,
         ),
     ),
@@ -27,7 +27,7 @@ MEASURES = Table(
 
 REGIONS = Table(
     "regions.tsv",
-    "Regional volumes of each brain, in mm³ in the head's own space: one further column a region.",
+    "Regional volumes of each brain, in mm³ in the head's own space: one further column each.",
     (SCAN_ID,),
     key=("scan_id",),
     open_ended=True,
@@ -45,35 +45,35 @@ EXCLUSIONS = Table(
 
 QC_DECISIONS = Table(
     "qc_decisions.tsv",
-    "Manual decisions on scans, saved from the quality page: they count instead of the verdict.",
+    "Manual decisions on scans, saved from the quality page: they override the automatic verdict.",
     (
         SCAN_ID,
         Column("decision", "text", "keep or drop", allowed=DECISIONS),
-        Column("comment", "text", "why it was decided so", required=False, may_lack=True),
+        Column("comment", "text", "reason for the decision", required=False, may_lack=True),
     ),
     key=("scan_id",),
 )
 
 QC = Table(
     "qc.tsv",
-    "Quality of each scan: one column a measure, a verdict, and the reason in words.",
+    "Quality of each scan: one column per measure, a verdict, and the reason in words.",
     (
         SCAN_ID,
-        Column("verdict", "text", "pass, warn or fail: what counts", allowed=VERDICTS),
+        Column("verdict", "text", "pass, warn or fail: the verdict that counts", allowed=VERDICTS),
         Column("reason", "text", "why, in words", required=False),
         Column(
             "decision",
             "text",
-            "manual decision on this scan, which counts instead of the automatic verdict",
+            "manual decision on this scan, which overrides the automatic verdict",
             required=False,
             allowed=DECISIONS,
             may_lack=True,
         ),
-        Column("comment", "text", "why it was decided so", required=False, may_lack=True),
+        Column("comment", "text", "reason for the decision", required=False, may_lack=True),
         Column(
             "machine_verdict",
             "text",
-            "automatic verdict: what the measures alone say",
+            "automatic verdict, from the measures alone",
             required=False,
             allowed=VERDICTS,
             may_lack=True,
@@ -82,7 +82,7 @@ QC = Table(
         Column(
             "fault",
             "text",
-            "why there is no brain of this scan, which nobody can keep then",
+            "why there is no brain image of this scan, which then cannot be kept",
             required=False,
             may_lack=True,
         ),

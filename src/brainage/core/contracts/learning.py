@@ -7,7 +7,7 @@ from brainage.core.contracts.columns import RUN, SCAN_ID
 
 INDEX = Table(
     "index.tsv",
-    "Which row of an array belongs to which scan.",
+    "The row of an array for each scan.",
     (
         SCAN_ID,
         Column("row", "integer", "row of the array, from 0"),
@@ -15,12 +15,12 @@ INDEX = Table(
         Column(
             "brain_sha256",
             "text",
-            "SHA-256 of the brain's voxels in the store, its first 16 hexadecimal digits",
+            "first 16 hexadecimal digits of the SHA-256 of the brain's voxels in the store",
         ),
         Column(
             "grey_matter_sha256",
             "text",
-            "the same of its grey-matter map, where the store has one",
+            "the same for its grey-matter map, if the store has one",
             required=False,
             may_lack=True,
         ),
@@ -30,7 +30,7 @@ INDEX = Table(
 
 HISTORY = Table(
     "history.tsv",
-    "Training curves: one row an epoch.",
+    "Training curves: one row per epoch.",
     (
         *RUN,
         Column("epoch", "integer", "epoch, from 1"),
@@ -48,7 +48,7 @@ HISTORY = Table(
         Column(
             "rates_tried",
             "text",
-            "learning rates that this one was chosen among, each with its MAE on validation people",
+            "learning rates that were tried, each with its MAE on validation people",
             required=False,
             may_lack=True,
         ),

@@ -1,4 +1,4 @@
-"""The tables of probing: what was predicted from the frozen encoders."""
+"""The tables of probing: predictions from the frozen encoders."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASELINES = ("ridge_voxels", "ridge_regions", "median")
 
 PREDICTIONS = Table(
     "predictions.tsv",
-    "Predicted age of each scan by each training; the people it was fitted on are marked train.",
+    "Predicted age of each scan by each training; the people it was fitted on have the role train.",
     (
         SCAN_ID,
         Column("participant_id", "text", "the person, as BIDS names them (sub-X)"),
@@ -52,8 +52,8 @@ DIAGNOSIS_SCORES = Table(
         Column("experiment", "text", "name of the experiment"),
         Column("seed", "integer", "seed of the training"),
         Column("fold", "integer", "fold of people of the training, from 0"),
-        Column("control", "text", "diagnosis scored low"),
-        Column("case", "text", "diagnosis scored high"),
+        Column("control", "text", "diagnosis of the control group"),
+        Column("case", "text", "diagnosis of the case group"),
         Column("score", "number", "out-of-fold probability of the case group"),
     ),
     key=("scan_id", "experiment", "seed", "fold", "control", "case"),
@@ -61,10 +61,10 @@ DIAGNOSIS_SCORES = Table(
 
 SITE_PROBE = Table(
     "site_probe.tsv",
-    "Site predictability, on people the encoder never saw (folds by person).",
+    "Site predictability, on people whom the encoder never saw (folds by person).",
     (
         *RUN,
-        Column("probe", "text", "what the probe is given: embedding, age_sex or voxels"),
+        Column("probe", "text", "input of the probe: embedding, age_sex or voxels"),
         Column(
             "protocol",
             "text",

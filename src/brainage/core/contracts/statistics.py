@@ -41,15 +41,17 @@ REFERENCE = Table(
         Column(
             "residual_sd", "number", "SD of the residual, in years of predicted age", required=False
         ),
-        Column("sites", "text", "their sites, joined by commas", required=False),
-        Column("warning", "text", "what to beware of, in words", required=False),
+        Column(
+            "sites", "text", "sites of the calibration people, joined by commas", required=False
+        ),
+        Column("warning", "text", "cautions, in words", required=False),
     ),
     key=("experiment", "fold"),
 )
 
 GAPS = Table(
     "gaps.tsv",
-    "Brain-age gaps: one row a scan and experiment, the mean over seeds.",
+    "Brain-age gaps: one row per scan and experiment, the mean over seeds.",
     (
         SCAN_ID,
         Column("participant_id", "text", "the person, as BIDS names them (sub-X)"),
@@ -65,11 +67,13 @@ GAPS = Table(
         Column("fold", "integer", "fold of people, from 0"),
         ROLE,
         Column("age", "number", "age at the scan, in years"),
-        Column("predicted_age", "number", "mean over seeds, uncorrected, in years"),
+        Column("predicted_age", "number", "predicted age, mean over seeds, uncorrected, in years"),
         Column("seeds", "integer", "number of seeds in that mean"),
         Column("seed_sd", "number", "SD over seeds, in years", required=False),
         Column("gap", "number", "predicted minus chronological age, uncorrected, in years"),
-        Column("gap_beheshti", "number", "predicted age minus (alpha age + beta)", required=False),
+        Column(
+            "gap_beheshti", "number", "predicted age minus (alpha * age + beta)", required=False
+        ),
         Column("gap_cole", "number", "gap_beheshti divided by alpha", required=False),
         Column("in_age_range", "boolean", "age inside the range of the calibration people"),
     ),
@@ -89,7 +93,7 @@ ACCURACY = Table(
         ),
         Column(
             "people", "text",
-            "whom: all, internal (sites of training people) or external (never seen)",
+            "test people: all, internal (sites of training people) or external (other sites)",
             allowed=("all", "internal", "external"),
         ),
         Column("metric", "text",
@@ -110,7 +114,7 @@ ACCURACY = Table(
 
 GROUPS = Table(
     "groups.tsv",
-    "Brain-age gap by diagnosis: each group's mean and each difference (first scan a person).",
+    "Brain-age gap by diagnosis: each group's mean and each difference (first scan per person).",
     (
         EXPERIMENT,
         Column("quantity", "text", "mean or difference", allowed=("mean", "difference")),
@@ -125,7 +129,12 @@ GROUPS = Table(
             required=False,
         ),
         Column("p", "number", "two-sided", required=False),
-        Column("p_holm", "number", "Holm over the differences of the experiment", required=False),
+        Column(
+            "p_holm",
+            "number",
+            "adjusted by Holm over the differences of the experiment",
+            required=False,
+        ),
         N_PEOPLE,
         Column("n_reference", "integer", "people in the reference group", required=False),
         MODEL,
@@ -136,7 +145,7 @@ GROUPS = Table(
 
 ROC = Table(
     "roc.tsv",
-    "Areas under the ROC curve, one scan a person, larger score = case, fixed beforehand.",
+    "Areas under the ROC curve, one scan per person; larger score = case, fixed in advance.",
     (
         EXPERIMENT,
         Column("control", "text", "control group"),
@@ -183,7 +192,7 @@ SLOPES = Table(
         Column("p", "number", "two-sided", required=False),
         N_PEOPLE,
         Column("n_reference", "integer", "people in the reference group", required=False),
-        Column("scans", "integer", "number of scans behind it"),
+        Column("scans", "integer", "number of scans that the estimate is from"),
         MODEL,
         NOTE,
     ),

@@ -67,7 +67,7 @@ def find_images(folder: Path, dataset: str) -> list[Image]:
     if not (folder / "dataset_description.json").is_file():
         raise InputError(
             f"{folder / 'dataset_description.json'}: there is no such file; BIDS asks for it "
-            '(the least: {"Name": "...", "BIDSVersion": "1.10.0"})'
+            '(at least: {"Name": "...", "BIDSVersion": "1.10.0"})'
         )
     images = sorted(_images(folder), key=lambda image: image.t1w)
     if not images:
@@ -100,8 +100,8 @@ def _anatomical(folder: Path, person: str, session: str | None) -> Iterator[Imag
             continue
         if (match["participant"], match["session"]) != (person, session):
             raise InputError(
-                f"{folder / place / name}: the file's name and its folder are of another person "
-                "or session; move it where it belongs"
+                f"{folder / place / name}: the file's name and its folder belong to different "
+                "people or sessions; move it to the right folder"
             )
         run = _RUN.search(match["entities"])
         yield Image(person, session, run[1] if run else None, f"{place}/{name}")
@@ -291,9 +291,8 @@ def _remarks(
         remarks.append(f"{len(gone)} sessions have no T1w image: {few(gone)}")
     if repeated:
         remarks.append(
-            f"{len(repeated)} people have one age, that of participants.tsv, for several "
-            "sessions, as if no time had passed; give each its age in sessions.tsv: "
-            + few(repeated)
+            f"{len(repeated)} people have the same age, that of participants.tsv, at several "
+            "sessions; give the age at each session in sessions.tsv: " + few(repeated)
         )
     if unknown:
         remarks.append(f"{len(unknown)} images have no row in participants.tsv: {few(unknown)}")

@@ -1,4 +1,4 @@
-"""Where the head is and where the air around it."""
+"""Segmentation of head and air."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIN_AIR = 1000  # voxels
 
 
 def head_and_air(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tell head and air apart, on a coarse copy of the scan.
+    """Segment head and air, on a coarse copy of the scan.
 
     The threshold between them is Otsu's (1979, IEEE Trans Syst Man Cybern 9:62) on the square
     root, which keeps dark bone and bright fat from pulling it. Holes of the head are filled.

@@ -56,8 +56,10 @@ def rotation_of_scan(scan: RegisteredScan) -> float:
 UPSIDE_DOWN = Limit(
     key="max_rotation",
     bound="max",
-    words="by its header the person lay upside down or on the side: check the header, left "
-    "and right may be swapped too (rotation_degrees {value:.0f} is above {limit:g})",
+    words=(
+        "according to its header the person lay upside down or on their side: check the header, "
+        "as left and right may be swapped too (rotation_degrees {value:.0f} is above {limit:g})"
+    ),
     sets_aside=False,
 )
 CHOICES = {
@@ -74,8 +76,8 @@ CHOICES = {
         ),
     ),
     "scale": Measure(
-        label="size against the template",
-        sentence="the size against the template",
+        label="size relative to the template",
+        sentence="the size relative to the template",
         order=161,
         of_scan=scale_of_scan,
         outlier=Outlier(
@@ -87,14 +89,16 @@ CHOICES = {
     ),
     "rotation_degrees": Measure(
         label="rotation (degrees)",
-        sentence="the rotation of the head against the template",
+        sentence="the rotation of the head relative to the template",
         settings={
             "max_rotation": {
                 "type": "number",
                 "minimum": 0,
                 "default": 60.0,
-                "description": "Degrees from the template; a head turned further lies as nobody "
-                "lies in a scanner, so its header is wrong: shown, not set aside.",
+                "description": (
+                    "Rotation from the template, in degrees; nobody lies in a scanner rotated "
+                    "further, so the header is probably wrong: a warning, not a failure."
+                ),
             }
         },
         order=162,

@@ -94,7 +94,7 @@ def spread_of_scan(scan: RegisteredScan) -> float | None:
 
 CHOICES = {
     "air_level": Measure(
-        label="signal in the air, share of the head's",
+        label="signal in the air, relative to the head",
         sentence="the mean of the air over the median of the head",
         order=310,
         of_scan=level_of_scan,
@@ -108,7 +108,7 @@ CHOICES = {
         outlier=Outlier(direction="high", floor=0.05, words="ghosts in the air: motion"),
     ),
     "fber": Measure(
-        label="energy of head over air (FBER)",
+        label="foreground to background energy ratio (FBER)",
         sentence="the foreground to background energy ratio",
         order=312,
         of_scan=energy_ratio_of_scan,

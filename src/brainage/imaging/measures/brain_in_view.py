@@ -1,4 +1,4 @@
-"""How much of the brain the picture shows."""
+"""How much of the brain is in the field of view."""
 
 from __future__ import annotations
 
@@ -26,16 +26,18 @@ def of_scan(scan: RegisteredScan) -> float:
 
 
 CHOICE = Measure(
-    label="share of the brain in the picture",
-    sentence="the share of the brain that lies in the field of view and has signal",
+    label="fraction of the brain in the field of view",
+    sentence="the fraction of the brain that is in the field of view and has signal",
     settings={
         "min_brain_in_view": {
             "type": "number",
             "minimum": 0,
             "maximum": 1,
             "default": 0.9,
-            "description": "Share of the brain that lies in the field of view and has signal; "
-            "below, too much is cut off or missing.",
+            "description": (
+                "Minimum fraction of the brain that is in the field of view and has signal; "
+                "below, too much is cut off or missing."
+            ),
         }
     },
     order=170,
@@ -46,7 +48,9 @@ CHOICE = Measure(
     limit=Limit(
         key="min_brain_in_view",
         bound="min",
-        words="much of the brain is cut off or without signal: share seen {value:.2f} is below "
-        "{limit:g}",
+        words=(
+            "much of the brain is cut off or without signal: fraction in view {value:.2f} is "
+            "below {limit:g}"
+        ),
     ),
 )

@@ -28,8 +28,9 @@ CHOICE = Measure(
             "minItems": 2,
             "maxItems": 2,
             "default": [600.0, 2600.0],
-            "description": "Volume of the brain mask in ml, from an infant's to beyond any "
-            "adult's.",
+            "description": (
+                "Allowed volume of the brain mask in ml, from an infant's to beyond any adult's."
+            ),
         }
     },
     order=140,

@@ -1,4 +1,4 @@
-"""Brain volume over what this cohort has at that age and sex."""
+"""Ratio of brain volume to that expected in this cohort for age and sex."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def ratios(cohort: Cohort) -> list[float | None]:
 
 
 CHOICE = Measure(
-    label="brain volume over that expected for age and sex",
-    sentence="the brain volume over that expected for age and sex",
+    label="ratio of brain volume to that expected for age and sex",
+    sentence="the ratio of brain volume to that expected for age and sex",
     order=150,
     of_cohort=ratios,
     outlier=Outlier(
         direction="both",
         floor=0.05,
-        words="unusual volume for age and sex: check mask",
+        words="unusual volume for age and sex: check the mask",
         everywhere=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""How like the other brains a brain is."""
+"""Similarity of a brain to the other brains."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def _sums(cohort: Cohort, scan_ids: list[str]) -> tuple[np.ndarray, np.ndarray]:
     for scan_id in scan_ids:
         brain = cohort.brain(scan_id).astype(np.float64)
         if brain.shape != total.shape:
-            raise InputError(f"{scan_id}: its brain is on another grid than the others; run again")
+            raise InputError(
+                f"{scan_id}: its brain is on a different grid from the others; run again"
+            )
         total += brain
         present += brain > 0
     return total, present
@@ -70,8 +72,10 @@ CHOICE = Measure(
             "minimum": -1,
             "maximum": 1,
             "default": 0.5,
-            "description": "Correlation with the mean of all other brains; below, this one is "
-            "unlike any other (OpenBHB keeps scans above 0.5).",
+            "description": (
+                "Minimum correlation with the mean of all other brains; below, the brain is "
+                "unlike any other (OpenBHB keeps scans above 0.5)."
+            ),
         }
     },
     order=130,

@@ -22,27 +22,29 @@ def of_scan(scan: RegisteredScan) -> float | None:
 
 
 CHOICE = Measure(
-    label="share of the brain's core in the mask",
-    sentence="the share of the template's brain, 4 mm inside its edge, that the mask holds",
+    label="fraction of the brain's core in the mask",
+    sentence="the fraction of the template's brain, eroded by 4 mm, that the mask contains",
     settings={
         "min_core_in_mask": {
             "type": "number",
             "minimum": 0,
             "maximum": 1,
             "default": 0.9,
-            "description": "Share of the template's brain, 4 mm inside its edge, that the scan's "
-            "brain mask holds; below, the mask leaves out brain.",
+            "description": (
+                "Minimum fraction of the template's brain, eroded by 4 mm, that the scan's brain "
+                "mask contains; below, the mask misses brain tissue."
+            ),
         }
     },
     order=100,
     of_scan=of_scan,
     outlier=Outlier(
-        direction="low", floor=0.005, words="the brain mask leaves out brain", everywhere=True
+        direction="low", floor=0.005, words="the brain mask misses brain tissue", everywhere=True
     ),
     limit=Limit(
         key="min_core_in_mask",
         bound="min",
-        words="the brain mask leaves out brain: its share of the brain's core {value:.2f} is "
+        words="the brain mask misses brain tissue: fraction of the brain's core {value:.2f} is "
         "below {limit:g}",
     ),
 )

@@ -1,4 +1,4 @@
-"""Entropy focus criterion: ghosts and blur smear the picture over the frame."""
+"""Entropy focus criterion: ghosts and blur smear the image over the frame."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ CHOICE = Measure(
     order=300,
     of_scan=of_scan,
     outlier=Outlier(
-        direction="high", floor=0.01, words="the picture is smeared over the frame: motion"
+        direction="high", floor=0.01, words="the image is smeared over the frame: motion"
     ),
 )

@@ -1,4 +1,4 @@
-"""How much brighter the air is beside the head, along each axis, than where no ghost can be.
+"""Ghosting: brightness of the air next to the head along each axis, relative to air without ghosts.
 
 A movement during the scan repeats the head along the phase axis, and along no other: the air
 that has the head beside it along one axis alone is compared with the darkest of the air along
@@ -78,6 +78,6 @@ def _along(axis: int, label: str, where: str) -> Measure:
 
 CHOICES = {
     "ghosting_left_right": _along(0, "ghosts to left and right", "to the left and right of"),
-    "ghosting_front_back": _along(1, "ghosts before and behind", "before and behind"),
+    "ghosting_front_back": _along(1, "ghosts in front and behind", "in front of and behind"),
     "ghosting_up_down": _along(2, "ghosts above and below", "above or below"),
 }

@@ -1,4 +1,4 @@
-"""How like the template a registered brain is."""
+"""Similarity of a registered brain to the template."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ CHOICE = Measure(
             "minimum": -1,
             "maximum": 1,
             "default": 0.35,
-            "description": "Correlation with the template inside its brain mask; below, this is "
-            "no brain or it lies crooked.",
+            "description": (
+                "Minimum correlation with the template inside its brain mask; below, it is not a "
+                "brain or is misaligned."
+            ),
         }
     },
     order=120,
@@ -38,13 +40,13 @@ CHOICE = Measure(
     outlier=Outlier(
         direction="low",
         floor=0.02,
-        words="badly aligned, or an unusual brain",
+        words="misaligned, or an unusual brain",
         everywhere=True,
     ),
     limit=Limit(
         key="min_template_correlation",
         bound="min",
-        words="no brain, or badly aligned: correlation with the template {value:.2f} is below "
+        words="no brain, or misaligned: correlation with the template {value:.2f} is below "
         "{limit:g}",
     ),
 )

@@ -1,4 +1,4 @@
-"""How far the brain mask lies where the template's does."""
+"""Overlap of the brain mask with the template's."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ CHOICE = Measure(
             "minimum": 0,
             "maximum": 1,
             "default": 0.8,
-            "description": "Dice of the scan's brain mask with the template's; below, the mask or "
-            "the registration failed.",
+            "description": (
+                "Minimum Dice of the scan's brain mask with the template's; below, the mask or "
+                "the registration failed."
+            ),
         }
     },
     order=110,

@@ -27,14 +27,14 @@ def of_scan(scan: RegisteredScan) -> float | None:
 
 
 CHOICE = Measure(
-    label="white and grey contrast",
-    sentence="the difference of white and grey matter over white matter",
+    label="contrast of white and grey matter",
+    sentence="the difference between white and grey matter intensity relative to white matter",
     settings={
         "min_tissue_contrast": {
             "type": "number",
             "minimum": 0,
             "default": 0.03,
-            "description": "(white - grey) / white; below, there is no T1w contrast.",
+            "description": "Minimum of (white - grey) / white; below, there is no T1w contrast.",
         }
     },
     order=200,

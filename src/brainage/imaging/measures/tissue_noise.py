@@ -94,17 +94,19 @@ def cjv_of_scan(scan: RegisteredScan) -> float | None:
 
 CHOICES = {
     "cjv": Measure(
-        label="grey and white blend (CJV)",
+        label="coefficient of joint variation (CJV)",
         sentence="the coefficient of joint variation of grey and white matter",
         order=210,
         of_scan=cjv_of_scan,
         outlier=Outlier(
-            direction="high", floor=0.05, words="grey and white matter blend: motion or noise"
+            direction="high",
+            floor=0.05,
+            words=("grey and white matter overlap in intensity: motion or noise"),
         ),
     ),
     "snr_wm": Measure(
-        label="signal to noise in white matter",
-        sentence="signal to noise in white matter",
+        label="signal-to-noise ratio in white matter",
+        sentence="signal-to-noise ratio in white matter",
         order=211,
         of_scan=partial(snr_of_scan, "wm"),
         outlier=Outlier(
@@ -112,26 +114,26 @@ CHOICES = {
         ),
     ),
     "snr_gm": Measure(
-        label="signal to noise in grey matter",
-        sentence="signal to noise in grey matter",
+        label="signal-to-noise ratio in grey matter",
+        sentence="signal-to-noise ratio in grey matter",
         order=212,
         of_scan=partial(snr_of_scan, "gm"),
     ),
     "snr_csf": Measure(
-        label="signal to noise in cerebrospinal fluid",
-        sentence="signal to noise in cerebrospinal fluid",
+        label="signal-to-noise ratio in cerebrospinal fluid",
+        sentence="signal-to-noise ratio in cerebrospinal fluid",
         order=213,
         of_scan=partial(snr_of_scan, "csf"),
     ),
     "snr_total": Measure(
-        label="signal to noise, mean of the tissues",
-        sentence="the mean signal to noise of the tissues",
+        label="signal-to-noise ratio, mean of the tissues",
+        sentence="the mean signal-to-noise ratio of the tissues",
         order=214,
         of_scan=snr_total_of_scan,
     ),
     "cnr": Measure(
-        label="contrast to noise (CNR)",
-        sentence="the contrast to noise ratio of white and grey matter",
+        label="contrast-to-noise ratio (CNR)",
+        sentence="the contrast-to-noise ratio of white and grey matter",
         order=215,
         of_scan=cnr_of_scan,
     ),

@@ -19,8 +19,8 @@ def share(label: int, scan: RegisteredScan) -> float:
 
 def _share(label: int, tissue: str) -> Measure:
     return Measure(
-        label=f"{tissue}, share of the brain",
-        sentence=f"the share of {tissue} in the brain",
+        label=f"{tissue}, fraction of the brain",
+        sentence=f"the fraction of {tissue} in the brain",
         order=400 - label,
         of_scan=partial(share, label),
     )

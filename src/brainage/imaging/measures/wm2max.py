@@ -30,13 +30,13 @@ def of_scan(scan: RegisteredScan) -> float | None:
 
 
 CHOICE = Measure(
-    label="white matter over the maximum",
-    sentence="the mean of white matter over the 99.95th percentile of the frame",
+    label="white matter relative to the maximum",
+    sentence="the mean of white matter relative to the 99.95th percentile of the image",
     order=330,
     of_scan=of_scan,
     outlier=Outlier(
         direction="both",
         floor=0.05,
-        words="white matter is unusually bright or dark against the frame",
+        words="white matter is unusually bright or dark relative to the image",
     ),
 )

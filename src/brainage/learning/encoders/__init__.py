@@ -1,4 +1,4 @@
-"""Networks from a volume to a vector; each is a module that says all of itself.
+"""Networks from a volume to a vector; each is a self-contained module.
 
 ``build(width, channels)`` of a module makes one with random weights, `width` being a factor on the
 number of its feature maps and `channels` the images of each scan (2 with grey matter). It goes from

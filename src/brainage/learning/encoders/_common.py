@@ -10,6 +10,6 @@ WIDTH: Mapping[str, Mapping[str, Any]] = {
         "type": "number",
         "exclusiveMinimum": 0,
         "default": 1.0,
-        "description": "Number of channels, relative to the network as published.",
+        "description": "Width multiplier: number of channels relative to the published network.",
     },
 }

@@ -1,4 +1,4 @@
-"""Losses that arrange embeddings by age; each is a module that says all of itself.
+"""Losses that arrange embeddings by age; each is a self-contained module.
 
 ``loss(outputs, ages, **options)`` of a module is of use without the rest of brainage. A contrastive
 one takes ``outputs`` of shape (n, d) and ``ages`` of shape (n,); the views of one person are rows

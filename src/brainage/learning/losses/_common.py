@@ -30,7 +30,7 @@ CONTRASTIVE: Settings = {
         "exclusiveMinimum": 0,
         "default": None,
         "description": (
-            "Temperature of the loss; null is 2 for rank_n_contrast, 0.1 for the others."
+            "Temperature of the loss; null means 2 for rank_n_contrast, 0.1 for the others."
         ),
     },
     "projection_dim": {
@@ -46,7 +46,7 @@ KERNEL: Settings = {
     "kernel": {
         "enum": ["rbf", "cauchy"],
         "default": "rbf",
-        "description": "Kernel on the difference of two ages.",
+        "description": "Kernel on the difference between two ages.",
     },
     "bandwidth": {
         "type": "number",

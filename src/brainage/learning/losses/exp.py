@@ -1,4 +1,4 @@
-"""L^exp: others are pushed away the harder, the further their age."""
+"""L^exp: samples are repelled more strongly, the larger their difference in age."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def loss(
     bandwidth: float = 2.0,
     form: str = "paper",
 ) -> Tensor:
-    """L^exp: others are pushed away the harder, the further their age.
+    """L^exp: samples are repelled more strongly, the larger their difference in age.
 
     Paper form, for one anchor::
 

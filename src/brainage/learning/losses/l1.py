@@ -1,4 +1,4 @@
-"""Supervised regression: the mean absolute error of a predicted age."""
+"""Supervised regression: the mean absolute error of the predicted age."""
 
 from __future__ import annotations
 

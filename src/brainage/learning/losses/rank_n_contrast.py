@@ -1,4 +1,4 @@
-"""Rank-N-Contrast: of three people the two of nearer age lie nearer."""
+"""Rank-N-Contrast: embeddings are ranked by distance in age."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning with bins of age as classes."""
+"""Supervised contrastive learning with age bins as classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 CHOICE = Loss(
     label="SupCon on age bins",
     sentence=(
-        "the supervised contrastive loss (Khosla et al., NeurIPS 2020) with bins of age as classes"
+        "the supervised contrastive loss (Khosla et al., NeurIPS 2020) with age bins as classes"
     ),
     settings={
         **CONTRASTIVE,
@@ -20,7 +20,7 @@ CHOICE = Loss(
             "type": "number",
             "exclusiveMinimum": 0,
             "default": 2.0,
-            "description": "Years of age that make one class, counted from 0.",
+            "description": "Width of the age bins that serve as classes, in years, counted from 0.",
         },
     },
 )

@@ -1,4 +1,4 @@
-"""The y-aware contrastive loss: others attract by how near their age is."""
+"""The y-aware contrastive loss: samples attract each other by similarity in age."""
 
 from __future__ import annotations
 

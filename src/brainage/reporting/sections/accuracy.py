@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CHOICE = Section(
     label="Accuracy of the predicted age",
-    sentence="the error of the predicted age beside that of a constant and of a simple model",
+    sentence="the error of the predicted age compared with a constant and a simple model",
     order=10,
     short="Age",
     figures=(
@@ -33,20 +33,25 @@ CHOICE = Section(
             name="accuracy",
             category="Age",
             label="Accuracy of the predicted age",
-            caption="Mean absolute error (MAE) of the uncorrected predicted age on healthy test "
-            "people, one scan each, with 95 % intervals; of an experiment, the mean over single "
-            "trainings with the seeds that all experiments share. Open marks are baselines; the "
-            "dashed line is the error of the best constant for the same people.",
+            caption=(
+                "Mean absolute error (MAE) of the uncorrected predicted age on healthy test "
+                "people, one scan each, with 95 % intervals; for an experiment, the mean over "
+                "single trainings with the seeds that all experiments share. Open marks are "
+                "baselines; the dashed line is the error of the best constant for the same "
+                "people."
+            ),
             needs=("accuracy",),
         ),
         Figure(
             name="age_by_site",
             category="Age",
             label="Predicted age against age, by site",
-            caption="Uncorrected predicted age of healthy test people, one scan each; one panel "
-            "per site, all others in grey. The line is predicted = chronological age: young people "
-            "above it and old people below it are the regression towards the mean that the "
-            "correction takes out.",
+            caption=(
+                "Uncorrected predicted age of healthy test people, one scan each; one panel per "
+                "site, all others in grey. The line is predicted = chronological age: young "
+                "people above it and old people below it show the regression towards the mean "
+                "that the correction removes."
+            ),
             needs=("scans", "splits", "gaps"),
         ),
     ),
@@ -116,7 +121,7 @@ def table(tables: Tables, settings: Settings) -> Printed:
         rows.append([name, words.MISSING, *_row(tables, experiment, kinds, "ensemble")])
     heads = ["Model", "Rank", *[f"MAE, {words.PEOPLE_NAMES[p]} (years)" for p in kinds]]
     heads += ["RMSE (years)", "r", "R²", "MAE of single trainings (years)"]
-    heads += ["MAE minus that of ridge (years)"]
+    heads += ["MAE minus MAE of ridge (years)"]
     numbers = set(range(1, len(heads) - 1))
     caption = _caption(tables, main, kinds, bool(len(ensemble)))
     return Printed(caption, heads, rows, numbers, bold, notes_of(single, "note")).without_empty()

@@ -1,4 +1,4 @@
-"""What the number and variety of the people trained on do."""
+"""Effects of the number and diversity of training people."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 BARS = (
     "Thin lines with ends are 95 % intervals from resampling people (sites first, where there are "
-    "enough external ones); the pale bars beside them are the range over training seeds."
+    "enough external ones); the pale bars beside them show the range over training seeds."
 )
 CHOICE = Section(
-    label="Number of people trained on",
-    sentence="what more and other people to train on change",
+    label="Number of training people",
+    sentence="the effect of the number and diversity of training people",
     order=30,
     short="Training size",
     figures=(
         Figure(
             name="grid_accuracy",
             category="Training size",
-            label="Mean absolute error against the number of people trained on",
+            label="Mean absolute error against the number of training people",
             caption="Mean absolute error of single trainings on the same test people, each with "
             f"the same number of optimiser steps. {BARS}",
             needs=("grid_accuracy",),
@@ -44,18 +44,22 @@ CHOICE = Section(
         Figure(
             name="grid_sites",
             category="Training size",
-            label="Site predictability against the number of people trained on",
-            caption="Balanced accuracy of the standardised, converged probe on the embedding, on "
-            "the same people and sites in every cell: lower is better. Dashed: chance, and what "
-            f"age, age² and sex or the voxels alone reach. {BARS}",
+            label="Site predictability against the number of training people",
+            caption=(
+                "Balanced accuracy of the standardised, converged probe on the embedding, on the "
+                "same people and sites in every cell: lower is better. Dashed: chance, and the "
+                f"accuracy from age, age² and sex or from the voxels alone. {BARS}"
+            ),
             needs=("grid_accuracy", "grid_sites"),
         ),
         Figure(
             name="grid_diagnosis",
             category="Training size",
-            label="Accuracy of age and of diagnosis over all trainings",
-            caption="Mean absolute error of age and area under the ROC curve of the diagnosis from "
-            f"one frozen encoder, a mark for each cell, larger for more people trained on. {BARS}",
+            label="Accuracy of age and diagnosis over all trainings",
+            caption=(
+                "Mean absolute error of age and area under the ROC curve for diagnosis from one "
+                f"frozen encoder, a mark for each cell, larger for more training people. {BARS}"
+            ),
             needs=("grid_accuracy", "grid_diagnosis"),
         ),
     ),
@@ -69,9 +73,9 @@ ALL = "all"
 
 
 def reason(tables: Tables, settings: Settings, table: str = "grid_accuracy") -> str | None:
-    """Return why nothing can be said about the number of people trained on."""
+    """Return why nothing can be said about the number of training people."""
     if tables["grid_accuracy"].empty:
-        return "the config has no grid: every training is on all training people (section grid)"
+        return "the config has no grid: every training uses all training people (section grid)"
     rows = tables[table]
     return reason_of(rows, NOTHING[table]) if rows["estimate"].isna().all() else None
 
@@ -109,7 +113,7 @@ def areas(tables: Tables, settings: Settings) -> tuple[pd.DataFrame, str]:
 
 
 def table(tables: Tables, settings: Settings) -> Printed:
-    """Return one row a run: people trained on, error of age, site, diagnosis, challenge score.
+    """Return one row a run: training people, age error, site, diagnosis, challenge score.
 
     Intervals are from resampling people; ranges over seeds stand in columns of their own.
     """
@@ -144,7 +148,7 @@ def table(tables: Tables, settings: Settings) -> Printed:
                 cells += [words.MISSING, words.MISSING]
         value = score.loc[run, "estimate"] if run in score.index else None
         rows.append([*cells, words.number(value, 2)])
-    heads = ["Model", "Data sets", "People trained on", "MAE (years)", "over seeds", "Site (%)",
+    heads = ["Model", "Data sets", "Training people", "MAE (years)", "over seeds", "Site (%)",
              "over seeds", f"AUC, {case}" if case else "AUC", "over seeds", "L_c"]  # fmt: skip
     whom = words.PEOPLE_NAMES[str(errors["people"].iloc[0])]
     caption = (
@@ -158,7 +162,7 @@ def table(tables: Tables, settings: Settings) -> Printed:
 
 
 def draw_grid_accuracy(tables: Tables, settings: Settings) -> Picture | str:
-    """Draw the error of age against the number of people trained on."""
+    """Draw the age error against the number of training people."""
     why = reason(tables, settings)
     if why:
         return why
@@ -173,7 +177,7 @@ def draw_grid_accuracy(tables: Tables, settings: Settings) -> Picture | str:
 
 
 def draw_grid_sites(tables: Tables, settings: Settings) -> Picture | str:
-    """Draw site predictability against the number of people trained on."""
+    """Draw site predictability against the number of training people."""
     why = reason(tables, settings, "grid_sites")
     if why:
         return why
@@ -196,13 +200,13 @@ def draw_grid_sites(tables: Tables, settings: Settings) -> Picture | str:
     beside = "; ".join(f"{name} {100 * value:.0f} %" for name, value in lines.items())
     text = (
         f"Site predictability over {int(rows['sites'].max())} sites, {int(rows['n'].max())} "
-        f"people. {said} Beside it: {beside}."
+        f"people. {said} For comparison: {beside}."
     )
     return Picture(figure, text)
 
 
 def draw_grid_diagnosis(tables: Tables, settings: Settings) -> Picture | str:
-    """Draw each run's error of age against the AUC of its diagnosis probe."""
+    """Draw each run's age error against the AUC of its diagnosis probe."""
     why = reason(tables, settings, "grid_diagnosis")
     if why:
         return why
@@ -210,7 +214,7 @@ def draw_grid_diagnosis(tables: Tables, settings: Settings) -> Picture | str:
     errors = age_errors(tables).set_index("run")
     both = [name for name in errors.index if name in by_case.index]
     if not both:
-        return "no training has both an error of age and a diagnosis probe"
+        return "no training has both an age error and a diagnosis probe"
     names = words.experiment_names(settings)
     experiments = list(dict.fromkeys(errors.loc[both, "experiment"]))
     largest = float(errors["train_people"].max())
@@ -294,7 +298,7 @@ def _curves(axes: Any, rows: pd.DataFrame, settings: Settings, unit: str, scale:
     ticks = sorted(set(rows["train_people"].round(0)))
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("People trained on (mean over folds)")
+    axes.set_xlabel("Training people (mean over folds)")
     axes.legend(frameon=False, fontsize=8)
     style.grid(axes)
     return " ".join(said)

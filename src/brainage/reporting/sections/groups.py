@@ -36,8 +36,8 @@ CHOICE = Section(
             category="Disease",
             label="Brain-age gap by diagnosis",
             caption="Corrected gap of each test person, one scan each, at the sites that have "
-            "patients. Dark marks are the means of the model with 95 % intervals. Groups overlap: "
-            "the gap of one person does not tell which group they belong to.",
+            "patients. Dark marks are model means with 95 % intervals. Groups overlap: "
+            "the gap of one person does not show which group they belong to.",
             needs=("scans", "gaps", "reference", "groups"),
         ),
     ),
@@ -106,7 +106,7 @@ def compared(row: pd.Series, what: str) -> str:
 
 
 def people_of(row: pd.Series) -> str:
-    """Return how many people are behind a row: ``12``, or ``12 and 14`` of a difference."""
+    """Return how many people a row is from: ``12``, or ``12 and 14`` of a difference."""
     if words.missing(row["n_reference"]):
         return str(int(row["n"]))
     return f"{int(row['n'])} and {int(row['n_reference'])}"

@@ -35,10 +35,12 @@ CHOICE = Section(
             name="trajectories",
             category="Disease",
             label="Brain-age gap over time",
-            caption="Corrected gap of each person over the visits, groups by diagnosis at the "
-            "first scan. Lines are broken where the scanner changed. The dark line is the group's "
-            "slope through its centre, the fan its 95 % interval. A person whose brain ages one "
-            "year per year stays level.",
+            caption=(
+                "Corrected gap of each person over the visits, groups by diagnosis at the first "
+                "scan. Lines are broken where the scanner changed. The dark line is the group's "
+                "slope through its centre; the fan is its 95 % interval. A flat line means that "
+                "the brain ages one year per year."
+            ),
             needs=("scans", "gaps", "reference", "slopes"),
         ),
     ),
@@ -52,7 +54,7 @@ def reason(tables: Tables, settings: Settings) -> str | None:
     if not usable.duplicated(PERSON).any():
         return "nobody has two visits"
     if not _shown(tables, settings).duplicated(PERSON).any():
-        return "no test person has a corrected gap at two visits with known times"
+        return "no test person has a corrected gap at two visits with known dates or ages"
     return None
 
 

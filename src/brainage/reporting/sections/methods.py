@@ -1,4 +1,4 @@
-"""The methods in words, written from the config that was run."""
+"""The methods text, written from the config of this run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ CHOICE = Section(
 )
 STRIPPING = {
     "template": (
-        "by the brain mask of the template, carried over with an affine transform and refined by "
-        "intensity"
+        "by the brain mask of the template, transformed by an affine and refined by intensity"
     ),
     "deepbet": "by deepbet",
 }
@@ -33,7 +32,7 @@ def blocks(report: Report) -> list[Block]:
     """Return the paragraphs, and what to beware of in the versions of the software."""
     found: list[Block] = [Text(text) for text in paragraphs(report.settings, report.software)]
     if report.software.warnings:
-        found.append(Bullets("Beware of these versions:", report.software.warnings))
+        found.append(Bullets("Note these differences in versions:", report.software.warnings))
     return found
 
 
@@ -59,10 +58,10 @@ def _data(settings: Settings) -> str:
     low, high = settings["cohort"]["age_range"]
     healthy = words.listing([str(d) for d in settings["cohort"]["healthy"]])
     return (
-        f"Data sets: {words.listing(names)}. Scans at ages of {low:g} to {high:g} years were used. "
-        f"People count as healthy at a scan with the diagnosis {healthy}, or in a data set of "
-        "controls only; who has another diagnosis at any visit was not used to train, validate or "
-        "calibrate."
+        f"Data sets: {words.listing(names)}. Scans at ages of {low:g} to {high:g} years were "
+        f"used. People count as healthy at a scan with the diagnosis {healthy}, or in a data set "
+        "of controls only; people with another diagnosis at any visit were not used for "
+        "training, validation or calibration."
     )
 
 
@@ -74,7 +73,7 @@ def _imaging(imaging: dict[str, Any]) -> str:
         steps.append("the bias field was corrected with N4 (Tustison et al., 2010)")
     if imaging.get("skull_stripping"):
         how = imaging["skull_stripping"]
-        steps.append(f"the skull was removed {STRIPPING.get(how, f'with {how}')}")
+        steps.append(f"the skull was stripped {STRIPPING.get(how, f'with {how}')}")
     template = (
         "the template given in the config"
         if imaging.get("template")
@@ -88,11 +87,11 @@ def _imaging(imaging: dict[str, Any]) -> str:
         )
         if imaging.get("grey_matter"):
             steps.append(
-                "its grey-matter probability was warped there and multiplied by the determinant of "
-                "the whole transform"
+                "its grey-matter probability map was warped to the template and multiplied by "
+                "the Jacobian determinant of the whole transform"
             )
     return (
-        f"Of each T1w image {words.listing(steps)}; intensities were brought to one scale."
+        f"Of each T1w image {words.listing(steps)}; intensities were rescaled to a common scale."
         if steps
         else ""
     )
@@ -124,17 +123,18 @@ def _learning(settings: Settings) -> str:
 def _testing(settings: Settings) -> str:
     splits = settings.get("splits") or {}
     scheme = (
-        f"{splits.get('folds', 5)} folds of people, the encoder trained anew in each"
+        f"{splits.get('folds', 5)} cross-validation folds by person, with the encoder retrained "
+        "in each"
         if splits.get("scheme") == "folds"
-        else "one division of people, some sites kept for the test only"
+        else "one split of the people, with some sites used for testing only"
     )
     return (
         f"Everyone has one role in an experiment ({scheme}): training, validation, calibration or "
         "test. The gap is predicted minus chronological age, corrected with a line fitted on "
         "calibration people only and divided by its slope α (Cole's scale). Groups were compared "
         "by a linear model with age, age², sex and site and heteroscedasticity-consistent (HC3) "
-        "standard errors, one scan a person; areas under ROC curves have DeLong intervals; "
-        "longitudinal change is from a mixed model with random intercept and slope for each "
-        "person, or from each person's own slope where that does not converge. The model behind "
-        "each number stands in its table."
+        "standard errors, one scan per person; areas under ROC curves have DeLong intervals; "
+        "longitudinal change was estimated by a mixed model with random intercept and slope for "
+        "each person, or from each person's own slope if that model does not converge. The model "
+        "for each number is given in its table."
     )

@@ -1,4 +1,4 @@
-"""Who the people are: from images found to people used, by role and diagnosis."""
+"""Participants: from images found to people used, by role and diagnosis."""
 
 from __future__ import annotations
 
@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHOICE = Section(
-    label="Who the people are",
-    sentence="who takes part, in which role, and what was set aside",
+    label="Participants",
+    sentence="the people included, their roles, and the scans set aside",
     order=80,
     short="People",
     figures=(
         Figure(
             name="flow",
             category="People",
-            label="From images to people",
-            caption="Every image that was found, what was set aside at each step and why, and what "
-            "the people are for. Nobody has two roles in one experiment.",
+            label="Flow from images to people",
+            caption=(
+                "Every image that was found, what was set aside at each step and why, and the "
+                "roles of the people. Nobody has two roles in one experiment."
+            ),
             needs=("scans", "qc", "splits"),
         ),
     ),
@@ -100,7 +102,9 @@ def table(tables: Tables, settings: Settings) -> Printed:
              "Ages (years)", "Sex", "Sites"]  # fmt: skip
     caption = "People whose scans passed quality control; age and diagnosis at the first of them."
     if folds > 1:
-        caption += " Roles are those of the first fold: in turn everyone healthy is test."
+        caption += (
+            " Roles are those of the first fold: everyone healthy is tested once over the folds."
+        )
     return Printed(caption, heads, rows, {3, 4, 5, 6, 8})
 
 
@@ -134,7 +138,7 @@ def counted(tables: Tables, settings: Settings) -> list[dict[str, Any]]:
     lost = scans.loc[scans["set_aside"].notna(), "set_aside"]
     steps = [
         _step("Images found", scans, []),
-        _step("With what is needed in the tables", usable, _reasons(lost)),
+        _step("With complete data in the tables", usable, _reasons(lost)),
     ]
     judged = usable.merge(qc[["scan_id", "verdict", "reason"]], on="scan_id", how="left")
     passed = judged[judged["verdict"].isin(["pass", "warn"])]

@@ -1,4 +1,4 @@
-"""What quality control said, and why scans were set aside."""
+"""The results of quality control, and why scans were set aside."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def blocks(report: Report) -> list[Block]:
     return [
         Text(sentence(report.tables)),
         *([printed] if printed.rows else []),
-        Link("Every scan with its mask and registration", "qc/index.html"),
+        Link("All scans with mask and registration", "qc/index.html"),
         Downloads(("qc",)),
     ]
 
@@ -48,12 +48,13 @@ def sentence(tables: Tables) -> str:
         verdict: int((qc["verdict"] == verdict).sum()) for verdict in ("pass", "warn", "fail")
     }
     text = (
-        f"Of {words.count(len(qc), 'scan')} looked at, {counts['pass']} passed, {counts['warn']} "
-        f"passed with a warning and {counts['fail']} failed; failed scans are used nowhere."
+        f"Of {words.count(len(qc), 'scan')} assessed, {counts['pass']} passed, {counts['warn']} "
+        f"passed with a warning and {counts['fail']} failed; failed scans are not used in any "
+        "analysis."
     )
     if len(aside):
         were = words.count(len(aside), "scan was", "scans were")
-        text += f" {were} set aside because of what the tables say of them."
+        text += f" {were} set aside because of their entries in the tables."
     decided = list(qc["decision"].dropna())
     if decided:
         automatic = qc["machine_verdict"].fillna(qc["verdict"])
@@ -61,7 +62,7 @@ def sentence(tables: Tables) -> str:
         text += (
             f" There are manual decisions on {words.count(len(decided), 'scan')} "
             f"({decided.count('keep')} to keep, {decided.count('drop')} to drop), {otherwise} of "
-            "them against the automatic verdict; the manual decision counts."
+            "them against the automatic verdict; manual decisions override it."
         )
     return text
 

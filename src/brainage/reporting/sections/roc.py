@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CHOICE = Section(
     label="ROC analysis",
-    sentence="how well the gap and the embedding separate patients from controls",
+    sentence="how well the gap and the embedding distinguish patients from controls",
     order=50,
     short="ROC analysis",
     figures=(
@@ -34,18 +34,22 @@ CHOICE = Section(
             name="roc",
             category="Disease",
             label="ROC curves of patients against controls",
-            caption="ROC curves, one scan a person, with the area and its 95 % interval. A larger "
-            "gap counts for disease, fixed beforehand. What age and sex alone reach is what the "
-            "other scores have to be held against.",
+            caption=(
+                "ROC curves, one scan per person, with the area and its 95 % interval. The "
+                "direction is fixed in advance: a larger gap indicates disease. The other scores "
+                "should be compared with that of age and sex alone."
+            ),
             needs=("scans", "gaps", "groups", "roc", "roc_curves"),
         ),
         Figure(
             name="accuracy_and_diagnosis",
             category="Disease",
-            label="Accuracy of age and of diagnosis",
-            caption="Mean absolute error of age (mean over single trainings) and area under the "
-            "ROC curve of the diagnosis from one frozen encoder, a mark for each experiment, 95 % "
-            "intervals. A few experiments can show a direction at most, not a law.",
+            label="Accuracy of age and diagnosis",
+            caption=(
+                "Mean absolute error of age (mean over single trainings) and area under the ROC "
+                "curve for diagnosis from one frozen encoder, a mark for each experiment, 95 % "
+                "intervals. With few experiments, this is at most a tendency."
+            ),
             needs=("scans", "gaps", "groups", "accuracy", "roc", "roc_curves"),
         ),
     ),
@@ -109,14 +113,14 @@ def table(tables: Tables, settings: Settings) -> Printed:
                         ]
                     )
     heads = ["Groups", "Score", "Encoder", "AUC [95 % interval]", "n (cases and controls)"]
-    caption = "Area under the ROC curve, one scan a person. An area under 0.5 is left so."
+    caption = "Area under the ROC curve, one scan per person. Areas below 0.5 are not inverted."
     own = found[found["experiment"] == main]
     notes = notes_of(own[own["quantity"] == "auc"], "note") + _added_values(own)
     return Printed(caption, heads, rows, {3, 4}, bold, notes)
 
 
 def _added_values(found: pd.DataFrame) -> list[str]:
-    """Return a sentence for each test of what a score adds to age and sex."""
+    """Return a sentence for each test of the added value of a score over age and sex."""
     tests = found[(found["quantity"] == "added_value") & found["p"].notna()]
     return [
         f"Added value of the {words.SCORE_NAMES.get(row['score'], row['score'])} over age and "
@@ -154,7 +158,7 @@ def draw_roc(tables: Tables, settings: Settings) -> Picture | str:
         controls = int(own["n"].iloc[0] - own["n_cases"].iloc[0])
         axes.set_title(f"{case} ({int(own['n_cases'].iloc[0])}) against {control} ({controls})")
     panels[0].set_ylabel("Sensitivity")
-    text = "Receiver operating characteristic curves, one scan a person. " + "; ".join(said) + "."
+    text = "Receiver operating characteristic curves, one scan per person. " + "; ".join(said) + "."
     return Picture(figure, text)
 
 
@@ -213,7 +217,7 @@ def draw_accuracy_and_diagnosis(tables: Tables, settings: Settings) -> Picture |
     errors = errors[errors["people"] == people].set_index("experiment")
     shown = [name for name in areas.index if name in errors.index]
     if len(shown) < 2:
-        return "fewer than two experiments have both an error of age and a diagnosis probe"
+        return "fewer than two experiments have both an age error and a diagnosis probe"
     names = words.experiment_names(settings)
     figure = style.new_figure(5.6, 3.3)
     axes = figure.subplots()

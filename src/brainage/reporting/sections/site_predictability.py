@@ -1,4 +1,4 @@
-"""Site predictability: how much of the site the embeddings hold."""
+"""Site predictability: how much information on site the embeddings contain."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ CHOICE = Section(
             name="site_predictability",
             category="Sites",
             label="Site predictability",
-            caption="Balanced accuracy of a linear probe that predicts the site of people whom the "
-            "encoder never saw: lower is better for an embedding. The probe on age and sex shows "
-            "how far the ages alone predict the site; that on voxels, how far the images do.",
+            caption=(
+                "Balanced accuracy of a linear probe that predicts the site of people whom the "
+                "encoder never saw: lower is better for an embedding. The probe on age and sex "
+                "shows how well these alone predict the site; the probe on voxels, how well the "
+                "images do."
+            ),
             needs=("scans", "site_probe"),
         ),
     ),
 )
-PROTOCOLS = {"converged": "Probe standardised, converged", "challenge": "Probe of the challenge"}
+PROTOCOLS = {
+    "converged": "Probe standardised, converged",
+    "challenge": ("Probe of the OpenBHB challenge"),
+}
 PROBE_NAMES = {"age_sex": "age, age² and sex", "voxels": "voxels"}
 TOO_FEW = "fewer than two sites have enough people whom the encoder never saw"
 

@@ -25,7 +25,7 @@ CHOICE = Section(
             category="Training",
             label="Training curves",
             caption="Loss over the epochs, and the error of an age probe on validation people. "
-            "Losses of different kinds are not comparable in height. Thin lines are single "
+            "The values of different losses are not comparable. Thin lines are single "
             "trainings, thick ones their mean.",
             needs=("history",),
         ),

@@ -1,4 +1,4 @@
-"""What was simulated, and what came back."""
+"""Recovery of the simulated truth."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHOICE = Section(
-    label="Truth: what was simulated, and what came back",
-    sentence="how well the simulated truth came back",
+    label="Recovery of the simulated truth",
+    sentence="how well the simulated truth was recovered",
     order=70,
     short="Truth",
     tell_off=False,
@@ -33,10 +33,12 @@ CHOICE = Section(
         Figure(
             name="truth",
             category="Truth",
-            label="How well the simulated truth came back",
-            caption="Left: predicted age against the true brain age of the simulation, test "
-            "people, one scan each. Right: each planted effect (open diamond) beside its estimate "
-            "with 95 % interval.",
+            label="How well the simulated truth was recovered",
+            caption=(
+                "Left: predicted age against the true brain age of the simulation, test people, "
+                "one scan each. Right: each planted effect (open diamond) and its estimate with "
+                "95 % interval."
+            ),
             needs=("scans", "splits", "gaps", "accuracy", "groups", "slopes", "truth"),
         ),
     ),
@@ -52,14 +54,14 @@ WHAT = {
 EFFECT_HEADS = ["Effect", "Planted", "In these people", "Estimate [95 % interval]",
                 "Contains planted", "Excludes 0", "Power"]  # fmt: skip
 ABOUT = (
-    "The heads of this study are simulated, so each person's true brain age is known. Nothing but "
-    "this section has read it. The heads were made from the same template that they are registered "
+    "The heads of this study are simulated, so each person's true brain age is known. It is used "
+    "in this section only. The heads were made from the same template that they are registered "
     "to; real heads are harder."
 )
 EXPLAINED = (
-    "Planted is the mean that the simulation draws from; “in these people” is what the people "
-    "drawn happen to have. Power is the chance, at this size, that the interval excludes 0 if the "
-    "planted value is true, from the standard error of the estimate."
+    "“Planted” is the population mean of the simulation; “in these people” is the mean of the "
+    "simulated sample. Power is the probability, at this sample size, that the interval excludes "
+    "0 if the planted value is true, computed from the standard error of the estimate."
 )
 
 
@@ -108,7 +110,8 @@ def ages(found: pd.DataFrame, settings: Settings) -> Printed:
         if "correlation_of_gaps" in own:
             row = own["correlation_of_gaps"]
             rows.append(
-                ["correlation (r) of corrected gap and true gap", "all test people, patients too",
+                ["correlation (r) of corrected gap and true gap",
+                    "all test people, including patients",
                  words.estimate(row, 2), str(int(row["n"]))]
             )  # fmt: skip
     caption = "Mean absolute errors (years) with 95 % intervals, and the correlation of gaps."
@@ -124,10 +127,10 @@ def half_of_constant(found: pd.DataFrame, settings: Settings) -> str:
         error = {name: float(row["estimate"]) for name, row in own.items()}
         answer = "yes" if error["mae"] < error["mae_of_constant"] / 2 else "no"
         return (
-            f"{_main_name(settings)} has under half of the error of the best constant on healthy "
-            f"people, {words.PEOPLE_NAMES[people]}: {answer} ({words.number(error['mae'], 2)} "
-            f"years against half of {words.number(error['mae_of_constant'], 2)} years, n "
-            f"{int(own['mae']['n'])})."
+            f"{_main_name(settings)} has less than half of the error of the best constant on "
+            f"healthy people, {words.PEOPLE_NAMES[people]}: {answer} "
+            f"({words.number(error['mae'], 2)} years against half of "
+            f"{words.number(error['mae_of_constant'], 2)} years, n {int(own['mae']['n'])})."
         )
     return ""
 

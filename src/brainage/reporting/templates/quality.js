@@ -80,7 +80,7 @@
     if (document.activeElement !== field) { field.value = word.comment; }
     var text = "";
     if (isNew) {
-      text = "New: " + (word.decision || "no decision any more") + ". Automatic verdict: " + card.dataset.machine + ". Counts after the next run.";
+      text = "New: " + (word.decision || "no decision") + ". Automatic verdict: " + card.dataset.machine + ". Takes effect in the next run.";
     }
     box.querySelector(".new").textContent = text;
     card.classList.toggle("changed", isNew);
@@ -130,7 +130,7 @@
 
   function apply() {
     var verdict = value("verdict"), site = value("site"), group = value("group");
-    var word = value("word"), wanted = search.value.trim().toLowerCase(), n = 0;
+    var word = value("decision"), wanted = search.value.trim().toLowerCase(), n = 0;
     cards.forEach(function (card) {
       var said = now(card).decision;
       var fits = (!verdict || card.dataset.verdict === verdict) &&
@@ -279,7 +279,7 @@
     else if (event.key === "c") {
       var field = inside.querySelector(".decide input");
       if (field.parentNode.hidden) {
-        tell("A comment goes with a decision: keep or drop first.");
+        tell("A comment needs a decision: choose keep or drop first.");
       } else {
         field.focus();
       }
