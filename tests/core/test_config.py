@@ -18,7 +18,10 @@ def test_defaults_are_filled_in_at_every_level(tmp_path):
     assert config["imaging"]["voxel_size"] == 2
     assert config["imaging"]["skull_stripping"] == "template"
     assert config["datasets"]["mine"]["columns"] == {}
-    assert config["experiments"]["lexp"] == config["learning"]
+    # Of the keys of a loss an experiment has those that its own takes.
+    lexp = config["experiments"]["lexp"]
+    assert lexp.items() <= config["learning"].items()
+    assert set(config["learning"]) - set(lexp) == {"bin_width", "normaliser"}
     assert config["learning"] == defaults("learning")
 
 
@@ -88,7 +91,7 @@ def test_a_key_that_one_experiment_takes_may_stand_for_all(tmp_path):
         ("report: {main_experiment: x}\n", r"line 5: report\.main_experiment: 'x' is not an exp"),
         (
             "experiments:\n  lexp: {}\n  a:\n    loss: l1\n    bandwidth: 5\n",
-            r"line 9: experiments\.a\.bandwidth: the loss l1 does not use it, .* exp, y_aware",
+            r"line 9: experiments\.a\.bandwidth: the loss l1 does not use it, .* exp, threshold, y_aware",
         ),
         (
             "learning:\n  normaliser: rivals\n",

@@ -61,6 +61,6 @@ def test_a_brain_that_is_to_be_tested_on_is_refused(files, seen, message):
 def test_it_is_the_brain_that_counts_and_not_its_name(files):
     # The image of sub-a once more, as that of sub-d.
     index = files.file("embedding_index", training=TRAINING)
-    index.write_text(index.read_text().replace("\td\n", "\ta\n"))
+    index.write_text(index.read_text().replace("\td\t", "\ta\t"))
     with pytest.raises(InputError, match="demo_sub-d"):
         refuse(files, ["a"])
