@@ -13,8 +13,7 @@ from typing import Any
 from brainage.cohort import chunks, index
 from brainage.core.choices import module
 from brainage.core.contracts.imaging import REGIONS
-from brainage.core.decisions import read_decisions
-from brainage.core.exclusions import read_exclusions
+from brainage.core.named_scans import read_decisions, read_exclusions
 from brainage.core.subjects import find_sites, site_key
 from brainage.core.tsv import read_checked
 from brainage.datasets.scans import read_dataset

@@ -12,8 +12,8 @@ import pytest
 from brainage.core.config import defaults
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import MEASURES, QC
-from brainage.core.decisions import read_decisions
 from brainage.core.derivatives import PICTURE, derivative
+from brainage.core.named_scans import read_decisions
 from brainage.core.tables import read_table, write_table
 from brainage.imaging.quality import assess
 from brainage.reporting.quality_page import write_quality_page

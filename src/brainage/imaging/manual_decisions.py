@@ -10,7 +10,7 @@ import sys
 
 import pandas as pd
 
-from brainage.core.decisions import read_decisions
+from brainage.core.named_scans import read_decisions
 
 
 def apply_decisions(result: pd.DataFrame, decisions: str | None) -> pd.DataFrame:
