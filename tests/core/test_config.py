@@ -91,7 +91,7 @@ def test_a_key_that_one_experiment_takes_may_stand_for_all(tmp_path):
         ("report: {main_experiment: x}\n", r"line 5: report\.main_experiment: 'x' is not an exp"),
         (
             "experiments:\n  lexp: {}\n  a:\n    loss: l1\n    bandwidth: 5\n",
-            r"line 9: experiments\.a\.bandwidth: the loss l1 does not use it, .* threshold, y_aware",
+            r"line 9: experiments\.a\.bandwidth: the loss l1 does not use it, .* y_aware",
         ),
         (
             "learning:\n  normaliser: rivals\n",
