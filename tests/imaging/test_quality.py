@@ -279,7 +279,8 @@ def test_a_scan_without_a_brain_cannot_be_kept_and_says_so(tmp_path: Path, capsy
     qc = judged(tmp_path, scans, measures, decisions=decisions)
     assert qc["verdict"].iloc[2:4].tolist() == ["fail", "fail"]
     assert qc["reason"].iloc[2] == (
-        "the file ends early; kept by manual decision (please), but there is no brain image of this scan"
+        "the file ends early; kept by manual decision (please), but there is no brain image "
+        "of this scan"
     )
     assert qc["fault"].iloc[2] == "the file ends early"
     assert "demo_sub-02 cannot be kept: the file ends early" in capsys.readouterr().err
