@@ -91,8 +91,8 @@ def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
         ("template_correlation", 0.1, "fail", "no brain, or misaligned"),
         ("brain_volume_ml", 300.0, "fail", "300 ml is outside"),
         ("tissue_contrast", -0.1, "fail", "no T1w contrast"),
-        ("core_in_mask", 0.8, "fail", "leaves out brain"),
-        ("core_in_mask", 0.95, "warn", "leaves out brain"),
+        ("core_in_mask", 0.8, "fail", "misses brain tissue"),
+        ("core_in_mask", 0.95, "warn", "misses brain tissue"),
         ("brain_in_view", 0.8, "fail", "0.80 is below 0.9"),
         ("rotation_degrees", 178.0, "warn", "left and right may be swapped"),
         ("cjv", 0.9, "warn", "at site demo/A"),
@@ -279,7 +279,8 @@ def test_a_scan_without_a_brain_cannot_be_kept_and_says_so(tmp_path: Path, capsy
     qc = judged(tmp_path, scans, measures, decisions=decisions)
     assert qc["verdict"].iloc[2:4].tolist() == ["fail", "fail"]
     assert qc["reason"].iloc[2] == (
-        "the file ends early; kept by manual decision (please), but there is no brain of this scan"
+        "the file ends early; kept by manual decision (please), but there is no brain image "
+        "of this scan"
     )
     assert qc["fault"].iloc[2] == "the file ends early"
     assert "demo_sub-02 cannot be kept: the file ends early" in capsys.readouterr().err

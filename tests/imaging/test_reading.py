@@ -39,8 +39,8 @@ def not_a_number() -> np.ndarray:
         (np.zeros(SHAPE, np.int16), AFFINE, "all voxels are zero"),
         (np.full(SHAPE, 7, np.int16), AFFINE, r"the same value \(7\)"),
         (picture(), np.diag([5.0, 5.0, 0.0, 1.0]), "zero or singular"),
-        (picture(), np.diag([0.005, 0.005, 0.005, 1.0]), "no T1w scan of a head has"),
-        (picture(), np.diag([1.0, 1.0, 1.0, 1.0]), "which no head fits"),
+        (picture(), np.diag([0.005, 0.005, 0.005, 1.0]), "impossible for a T1w scan of a head"),
+        (picture(), np.diag([1.0, 1.0, 1.0, 1.0]), "which does not fit a head"),
     ],
 )
 def test_faults_of_content(

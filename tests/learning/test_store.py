@@ -77,8 +77,8 @@ def test_missing_brain_is_named_and_nothing_is_left(tmp_path):
 @pytest.mark.parametrize(
     ("volume", "offset", "message"),
     [
-        (brain(50, 0)[:-1], 0.0, "another grid"),
-        (brain(50, 0), 5.0, "another grid"),
+        (brain(50, 0)[:-1], 0.0, "a different grid"),
+        (brain(50, 0), 5.0, "a different grid"),
         (np.full((16, 19, 16), np.nan, np.float32), 0.0, "not finite"),
         (np.zeros((16, 19, 16), np.float32), 0.0, "empty"),
         (100 * brain(50, 0), 0.0, "normalised"),

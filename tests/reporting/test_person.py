@@ -85,7 +85,7 @@ def test_page_has_one_corrected_gap_with_scale_and_alpha(study, write):
 def test_new_site_is_flagged_and_has_no_percentile(study, write):
     page = write(study, ["sub-C005"])["demo_sub-C005"]
     assert "The model was not trained on any scan from this site." in page.text
-    assert "Healthy people of this site in the reference: 0 (20 needed)." in page.text
+    assert "Healthy people from this site in the reference: 0 (20 required)." in page.text
     assert "the wider range for sites outside it is used and no percentile" in page.text
     assert "of 100 healthy people about" not in page.text.lower()
 
