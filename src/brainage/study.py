@@ -13,7 +13,7 @@ from typing import Any
 from brainage import planning
 from brainage.core.config import complete
 from brainage.core.files import InputError, write_text
-from brainage.core.layout import FILES
+from brainage.core.layout import FILES, Layout
 
 SAVED = Path(".snakemake") / "brainage"
 
@@ -37,8 +37,8 @@ class Study:
         Whole and checked; its sites are named ``dataset/site``, its groups are those compared.
     plan
         As :func:`brainage.planning.plan`.
-    results
-        Folder of the results.
+    results, layout
+        Folder of the results, and its files.
     simulated, experiments, cells, baselines
         Names of simulated data sets, of experiments, of cells of the grid (experiments on a part
         of the training people), and of predictors without an encoder.
@@ -59,6 +59,7 @@ class Study:
     def __init__(self, config: dict[str, Any], sources: Sequence[Any], reuse: bool = False) -> None:
         self.config = complete(config, sources)
         self.results: str = self.config["results"]
+        self.layout = Layout(Path(self.results))
         _require_writable(Path(self.results))
         self.plan = _plan(self.config, reuse)
         self.config["statistics"]["groups"] = self.plan["groups"]

@@ -10,7 +10,6 @@ sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
 from brainage.core.choices import modules
 from brainage.core.files import InputError
-from brainage.core.layout import Layout
 from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of

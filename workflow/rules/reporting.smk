@@ -10,7 +10,7 @@ RUN = {
 }
 REPORT = settings("report", *config, **RUN)
 # The tables that figures and pages are made from, and what was trained with.
-TABLES = tables_of(Layout(RESULTS), {**config, **RUN})
+TABLES = tables_of(STUDY.layout, {**config, **RUN})
 TABLES["encoders"] = STUDY.of_trainings("encoder_description", STUDY.experiments)
 
 
