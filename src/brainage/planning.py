@@ -48,6 +48,7 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
     rows: list[index.Row] = []
     scan_ids: set[str] = set()
     diagnoses: dict[str, set[str]] = {}
+    with_diagnoses: set[str] = set()
     sites: set[str] = set()
     for name, settings in config["datasets"].items():
         size = config["imaging"]["chunk_size"]
@@ -56,12 +57,14 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
             split = chunks.split(names.participants(own), names.planned_scans(own), size)
             found["chunks"][name] = {k: {"people": v, "scans": []} for k, v in split.items()}
             diagnoses[name] = names.diagnoses(own)
+            with_diagnoses |= {name}
             sites |= {str(site_key(name, site)) for site in names.sites_with_people(own)}
             continue
         read, remarks = read_dataset(name, settings, config["cohort"]["run"])
         rows += read
         found["remarks"] += remarks
         diagnoses[name] = {row["diagnosis"] for row in read if row["diagnosis"] is not None}
+        with_diagnoses |= {name for row in read if row["known_diagnoses"]}
         sites |= {row["site"] for row in read if row["site"] is not None}
         scan_ids |= {row["scan_id"] for row in read}
         people = dict.fromkeys(row["participant_id"] for row in read)
@@ -71,7 +74,6 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         found["tables"][name] = [str(path) for path in tables]
         found["listing"][name] = _listing(read)
     known = set().union(*diagnoses.values())
-    with_diagnoses = {name for name, own_diagnoses in diagnoses.items() if own_diagnoses}
     index.check_words(known, sites, config)
     index.controls_only(with_diagnoses, config["datasets"])
     found["groups"] = index.compared_groups(known, config["statistics"])

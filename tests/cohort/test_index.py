@@ -153,6 +153,7 @@ def row(person, diagnosis, age=60.0, dataset="mine", site=None):
         "diagnosis": diagnosis,
         "site": site,
         "set_aside": None,
+        "known_diagnoses": [] if diagnosis is None else [diagnosis],
     }
 
 
@@ -187,6 +188,40 @@ def test_who_is_healthy_at_a_scan_and_always(diagnoses, at_visits, always):
     assert [found["mine", "sub-1", 60.0 + i] for i in range(len(rows))] == [
         (well, always) for well in at_visits
     ]
+
+
+def test_an_age_that_is_missing_leaves_the_order_of_visits_alone():
+    rows = [
+        row("sub-1", "AD") | {"session_id": "ses-2", "age": None, "scan_id": "a"},
+        row("sub-1", None) | {"session_id": "ses-10", "age": 64.0, "scan_id": "b"},
+        row("sub-1", "CN") | {"session_id": "ses-11", "age": 65.0, "scan_id": "c"},
+    ]
+    assert healthy(rows)["mine", "sub-1", 64.0] == (False, False)
+
+
+def test_a_diagnosis_at_a_visit_without_an_image_counts(folder):
+    """Who drops out of scanning after converting is no healthy person to train on."""
+    sessions = folder / "sub-1" / "sub-1_sessions.tsv"
+    sessions.write_text(
+        "session_id\tage\tdiagnosis\nses-1\t60.5\tCN\nses-2\t63\tCN\nses-3\t64\tAD\n"
+    )
+    scans, _ = index(config(folder))
+    found = scans["mine_sub-1_ses-1"]
+    assert (found["healthy"], found["always_healthy"]) == (True, False)
+    # So does that of participants.tsv.
+    sessions.write_text("session_id\tage\tdiagnosis\nses-1\t60.5\tCN\nses-2\t63\tCN\n")
+    table = folder / "participants.tsv"
+    table.write_text(table.read_text().replace("sub-1\t60\tF\tA\tCN", "sub-1\t60\tF\tA\tAD"))
+    scans, _ = index(config(folder))
+    assert not scans["mine_sub-1_ses-1"]["always_healthy"]
+
+
+def test_a_missing_diagnosis_is_not_lent_by_the_persons_row(folder):
+    sessions = folder / "sub-1" / "sub-1_sessions.tsv"
+    sessions.write_text("session_id\tage\tdiagnosis\nses-1\t60.5\tAD\nses-2\t63\tn/a\n")
+    scans, _ = index(config(folder))
+    second = scans["mine_sub-1_ses-2"]
+    assert (second["diagnosis"], second["healthy"]) == (None, False)
 
 
 def test_a_data_set_without_diagnoses_alone_is_of_controls():

@@ -100,7 +100,10 @@ WITH_DECISIONS = CONFIG + "quality: {decisions: qc_decisions.tsv}\n"
     [
         (None, "quality.decisions: there is no file qc_decisions.tsv"),
         ("mine_sub-3\tdrop\tn/a\n", "qc_decisions.tsv: row 2: there is no scan 'mine_sub-3'"),
-        ("mine_sub-1\tdrop\tx\nmine_sub-1\tkeep\tx\n", "qc_decisions.tsv: rows 2 and 3 have the same key"),
+        (
+            "mine_sub-1\tdrop\tx\nmine_sub-1\tkeep\tx\n",
+            "qc_decisions.tsv: rows 2 and 3 have the same key",
+        ),
         ("mine_sub-1\tperhaps\tn/a\n", "'perhaps' is not one of keep, drop"),
     ],
 )

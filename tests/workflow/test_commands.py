@@ -37,7 +37,7 @@ def bids(tmp_path):
 
 
 def commands(printed):
-    return [line.strip() for line in printed.splitlines() if line.strip().startswith("brainage ")]
+    return re.findall(r"^Shell command: (brainage .+)$", printed, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "ixi.yaml", "ixi-grid.yaml"])
@@ -94,7 +94,7 @@ def test_planning_another_config_changes_nothing_that_a_running_job_reads(tmp_pa
 
 
 def test_snakemake_alone_can_plan(tmp_path, monkeypatch):
-    """As ``--use-conda`` is started: in an environment that holds what Snakemake requires."""
+    """As one does who runs it with conda: in an environment that holds what Snakemake requires."""
     (tmp_path / "sitecustomize.py").write_text(
         "import sys\n"
         "class Blocked:\n"
@@ -106,7 +106,7 @@ def test_snakemake_alone_can_plan(tmp_path, monkeypatch):
         "sys.meta_path.insert(0, Blocked())\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert "preprocess" in snakemake(tmp_path, ROOT / "config" / "config.yaml", "-n", "--use-conda")
+    assert "preprocess" in snakemake(tmp_path, ROOT / "config" / "config.yaml", "-n")
 
 
 def test_commands_find_the_package_where_conda_drops_pythonpath(tmp_path, monkeypatch):

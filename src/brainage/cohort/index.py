@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,9 @@ def write_index(tables: Mapping[str, Path], out: Path, config: dict[str, Any]) -
     for path in tables.values():
         frame = read_table(path, DATASET_SCANS).astype(object)
         records = frame.where(frame.notna(), None).to_dict("records")
-        rows += [{str(column): value for column, value in row.items()} for row in records]
+        for record in records:
+            row = {str(column): value for column, value in record.items()}
+            rows.append({**row, "known_diagnoses": json.loads(row["known_diagnoses"])})
     scans = join(rows, config)
     write_table(pd.DataFrame(scans, columns=list(SCANS.names), dtype=object), out, SCANS)
 
@@ -57,15 +61,15 @@ def join(rows: list[Row], config: dict[str, Any]) -> list[Row]:
         people.setdefault((row["dataset"], row["participant_id"]), []).append(row)
     joined = []
     for (dataset, _), scans in people.items():
-        scans = sorted(scans, key=_visit)
-        first = next((row["age"] for row in scans if row["age"] is not None), None)
+        scans = _in_order_of_time(scans)
+        first = min((row["age"] for row in scans if row["age"] is not None), default=None)
         diagnoses = [row["diagnosis"] for row in scans]
         if dataset in controls:
             healthy, always = [True] * len(scans), True
         else:
             healthy = healthy_at_visits(diagnoses, config["cohort"]["healthy"])
-            known = [diagnosis for diagnosis in diagnoses if diagnosis is not None]
-            always = bool(known) and all(d in config["cohort"]["healthy"] for d in known)
+            known = {diagnosis for row in scans for diagnosis in row["known_diagnoses"]}
+            always = bool(known) and known <= set(config["cohort"]["healthy"])
         for row, well in zip(scans, healthy, strict=True):
             years = None if row["age"] is None or first is None else round(row["age"] - first, 4)
             joined.append(
@@ -80,8 +84,17 @@ def join(rows: list[Row], config: dict[str, Any]) -> list[Row]:
     return joined
 
 
-def _visit(row: Row) -> tuple[Any, ...]:
-    return (row["age"] is None, row["age"] or 0.0, row["session_id"] or "", row["run"] or "")
+def _in_order_of_time(scans: list[Row]) -> list[Row]:
+    """Sort a person's scans by age, or by the label of the session where an age is missing."""
+    ages = all(row["age"] is not None for row in scans)
+
+    def visit(row: Row) -> tuple[Any, ...]:
+        # Numbers in labels count as numbers: ses-2 is before ses-10.
+        label = f"{row['session_id'] or ''} {row['run'] or ''}"
+        parts = [(text.zfill(12) if text.isdigit() else text) for text in re.split(r"(\d+)", label)]
+        return (row["age"] if ages else 0.0, parts)
+
+    return sorted(scans, key=visit)
 
 
 def _set_aside(row: Row, age_range: list[float]) -> str | None:
@@ -97,7 +110,7 @@ def _set_aside(row: Row, age_range: list[float]) -> str | None:
 
 def _data_sets_of_controls(rows: list[Row], config: dict[str, Any]) -> set[str]:
     """Data sets without diagnoses all of whose people are controls."""
-    with_diagnoses = {row["dataset"] for row in rows if row["diagnosis"] is not None}
+    with_diagnoses = {row["dataset"] for row in rows if row["known_diagnoses"]}
     return controls_only(with_diagnoses, config["datasets"])
 
 

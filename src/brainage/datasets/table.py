@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,8 @@ def write_dataset(files: Layout, dataset: str, settings: dict[str, Any]) -> None
             for _, row in rows
         }
     scans, remarks = read_dataset(dataset, own, settings["run"])
+    for row in scans:
+        row["known_diagnoses"] = json.dumps(row["known_diagnoses"], ensure_ascii=False)
     frame = pd.DataFrame(scans, columns=list(DATASET_SCANS.names), dtype=object)
     write_table(frame, files.file("dataset_scans", dataset=dataset), DATASET_SCANS)
     write_json(files.file("dataset_remarks", dataset=dataset), remarks)

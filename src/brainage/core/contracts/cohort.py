@@ -40,7 +40,16 @@ _SOURCE = (
 DATASET_SCANS = Table(
     "<dataset>.tsv",
     "Every T1w scan of one data set, as its reader found it.",
-    (*_SCAN, *_SOURCE),
+    (
+        *_SCAN,
+        *_SOURCE,
+        Column(
+            "known_diagnoses",
+            "text",
+            "every diagnosis that some table has of this person, also at visits without an image, "
+            "as a JSON list",
+        ),
+    ),
     key=("scan_id",),
 )
 

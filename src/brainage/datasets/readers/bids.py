@@ -187,7 +187,8 @@ def read(
     rows : list of dict
         One an image: participant_id, session_id, run, t1w, age (years; None where missing),
         age_top_coded, sex, site (as the data set calls it), scanner, diagnosis, sex_original,
-        diagnosis_original, set_aside.
+        diagnosis_original, set_aside, and known_diagnoses: every diagnosis that some table has of
+        this person, also at visits without an image.
     remarks : list of str
         What is not an error but should be said.
 
@@ -247,8 +248,10 @@ def _row(
 
     def known(column: str) -> tuple[str | None, str]:
         for path, row in sources:
-            # The person's age is that of one visit: it is not lent to another whose age is n/a.
-            if row.get(column) is not None or (column == "age" and "age" in row):
+            # Age and diagnosis of a person are those of one visit: they are not lent to another
+            # where they are n/a.
+            own = column in ("age", "diagnosis") and column in row
+            if row.get(column) is not None or own:
                 return row[column], f"{path}: row {row['line']}"
         return None, str(folder)
 
@@ -266,6 +269,13 @@ def _row(
         "sex_original": sex,
         "diagnosis_original": diagnosis,
         "set_aside": None if person in people else "no row in participants.tsv",
+        "known_diagnoses": sorted(
+            {
+                settings["diagnosis_map"].get(own["diagnosis"], own["diagnosis"])
+                for own in [people.get(person, {}), *sessions_of[person].values()]
+                if own.get("diagnosis") is not None
+            }
+        ),
     }
 
 
