@@ -343,5 +343,8 @@ def test_a_library_upgraded(study):
     assert ants.work["registered"] == study.scans
     # The same heads give the same brains, of which everything is known.
     assert (ants.work["epochs"], ants.work["embedded"]) == (0, 0)
+    numpy = changed_code(study, upgraded("numpy"))
+    assert numpy.work["registered"] == numpy.work["embedded"] == study.scans
+    assert numpy.work["epochs"] == EPOCHS
     other = changed_code(study, upgraded("pydicom"))
     assert other.work == NOTHING

@@ -9,7 +9,7 @@ def dataset(wildcards):
 def reader_code(wildcards):
     """Code of a data set's own reader; a simulated one is a BIDS folder."""
     kind = "bids" if wildcards.dataset in STUDY.simulated else dataset(wildcards)["kind"]
-    return step_hash("datasets.read_dataset", [f"brainage.datasets.readers.{kind}"])
+    return step_hash("datasets.read_dataset", [modules("brainage.datasets.readers")[kind]])
 
 
 rule simulate_tables:

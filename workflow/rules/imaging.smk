@@ -11,14 +11,17 @@ IMAGING_CODE = {
 def chunk_settings(wildcards):
     """Settings of imaging, with the scans of a chunk."""
     name = wildcards.dataset
-    simulated = name in STUDY.simulated
+    scans = (
+        None if name in STUDY.simulated else STUDY.plan["chunks"][name][wildcards.chunk]["scans"]
+    )
+    mine = {scan for scan, _ in scans or ()}
     excluded = STUDY.plan["exclude"].items()
     return settings(
         "preprocess",
         imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
-        folder=f"{RESULTS}/simulated/{name}" if simulated else dataset(wildcards)["path"],
-        scans=None if simulated else STUDY.plan["chunks"][name][wildcards.chunk]["scans"],
-        exclude={scan: why for scan, why in excluded if scan.startswith(f"{name}_")},
+        folder=f"{RESULTS}/simulated/{name}" if scans is None else dataset(wildcards)["path"],
+        scans=scans,
+        exclude={scan: why for scan, why in excluded if scans is None or scan in mine},
         code=IMAGING_CODE,
     )
 

@@ -5,7 +5,7 @@ def parts(wildcards, *kinds):
     """Modules of the loss and the encoder of a training: its neighbours change nothing."""
     own = STUDY.learning(wildcards.training)
     chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
-    return [f"brainage.learning.{kind}.{chosen[kind]}" for kind in kinds]
+    return [modules(f"brainage.learning.{kind}")[chosen[kind]] for kind in kinds]
 
 
 use rule index as store with:

@@ -6,7 +6,6 @@ import re
 
 from brainage.core.files import InputError
 
-SEXES = ("F", "M", "O")
 MAX_AGE = 130.0  # no person was ever documented to have lived longer
 _SEX_WORDS = {"m": "M", "male": "M", "f": "F", "female": "F", "o": "O", "other": "O"}
 _TOP_CODED = re.compile(r"(\d+(?:\.\d+)?)\s*\+")
@@ -56,6 +55,6 @@ def parse_sex(text: str | None, sex_map: dict[str, str], where: str) -> str | No
     if known is None:
         raise InputError(
             f"{where}: sex {text!r} is not known; allowed are M, F, O, male, female, other; "
-            f"map it in the config, for example sex_map: {{{text!r}: {SEXES[0]}}}"
+            f"map it in the config, for example sex_map: {{{text!r}: F}}"
         )
     return known

@@ -140,7 +140,7 @@ def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
         if isinstance(value, bool) or type(value).__name__ == "bool":
             return "true" if value else "false"
         if isinstance(value, float) or "float" in type(value).__name__:
-            number = float(value)  # type: ignore[arg-type]
+            number = float(value)  # type: ignore[arg-type]  # a float by its name
             return (
                 str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.8g}"
             )

@@ -26,8 +26,8 @@ LOCK = PACKAGE.parents[1] / "requirements" / "workflow.lock"  # of a clone; a wh
 NOT_FOLLOWED = tuple(
     f"brainage.core.{name}" for name in ("command", "config", "layout", "versions")
 )
-# Steps of this package show labels and sentences, so that there they count.
-SHOWS_WORDS = "reporting"
+# These steps write labels and sentences into what they make, so that there they count.
+SHOWS_WORDS = ("reporting.", "imaging.quality")
 # Libraries that are imported by another name than they are installed by.
 DISTRIBUTIONS = {"PIL": "pillow", "ants": "antspyx", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;+]+)", flags=re.MULTILINE)
@@ -75,7 +75,7 @@ def step_libraries(command: str, choices: Sequence[str] = ()) -> set[str]:
 def _hash(command: tuple[str, str] | None, modules: tuple[str, ...]) -> str:
     parts = _parts(command, modules)
     lines = [f"{name} {part.code}" for name, part in sorted(parts.items())]
-    if command is not None and command[0] == SHOWS_WORDS:
+    if command is not None and ".".join(command).startswith(SHOWS_WORDS):
         lines += [f"{name} {part.words}" for name, part in sorted(parts.items())]
     lines += [f"{name} {digest}" for name, digest in _templates(parts)]
     libraries = _libraries(parts)

@@ -18,14 +18,13 @@ from typing import Any
 
 import pandas as pd
 
-from brainage.core.contracts.imaging import MEASURES
+from brainage.core.contracts.imaging import MEASURES, UNEXPECTED
 from brainage.core.derivatives import QUALITY, derivative
 from brainage.core.files import sha256
 from brainage.core.tables import write_table
 from brainage.core.tsv import read_rows
 from brainage.imaging import children, registration, strip
 from brainage.imaging.ants_setup import import_ants
-from brainage.imaging.faults import UNEXPECTED
 from brainage.imaging.measure import of_scans
 from brainage.imaging.one_scan import Job, Recipe
 from brainage.imaging.template import load_template, template_hash

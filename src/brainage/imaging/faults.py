@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import re
 
+from brainage.core.contracts.imaging import UNEXPECTED
 from brainage.core.files import InputError
 
-UNEXPECTED = "unexpected:"  # begins the fault of a scan at which the program broke off
 MAX_WORDS = 200  # characters of an exception's own words
 MIN_NAME = 3  # characters: shorter names of scans are words of the language too
 # A full disk, a mount that went away, a limit of the system: another scan would fail as well.

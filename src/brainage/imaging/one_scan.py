@@ -6,13 +6,13 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
-from brainage.core.files import write_json
+from brainage.core.files import InputError, write_json
 from brainage.imaging import measure, registration
 from brainage.imaging.faults import is_machine_fault, unexpected
 from brainage.imaging.reading import Head, ScanFault, read
@@ -100,6 +100,9 @@ def process(job: Job, recipe: Recipe, scratch: Path) -> None:
     scratch
         Empty folder on the same disk as the results.
     """
+    if job.kept is not None and not _is_whole(job, recipe):
+        print(f"imaging: {job.scan_id}: damaged files, registered again", file=sys.stderr)
+        job = replace(job, kept=None)
     if job.kept is None:
         # While images are replaced there is no quality file that vouches for them.
         derivative(recipe.folder, job.scan_id, QUALITY).unlink(missing_ok=True)
@@ -157,6 +160,19 @@ def _registered(head: Head, job: Job, recipe: Recipe, scratch: Path) -> Register
         return derivative(recipe.folder, job.scan_id, ending)
 
     return read_registered(head, recipe.template, place, recipe.settings)
+
+
+def _is_whole(job: Job, recipe: Recipe) -> bool:
+    """Whether what an earlier registration left can be read."""
+    try:
+        _registered(read(job.path), job, recipe, recipe.folder)
+    except ScanFault:
+        return True  # of the raw head, which is told as one
+    except Exception as error:
+        if is_machine_fault(error) and not isinstance(error, InputError):
+            raise
+        return False
+    return True
 
 
 def _measured(scan: RegisteredScan, job: Job, recipe: Recipe) -> dict[str, float | None]:

@@ -18,12 +18,11 @@ import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.cohort import SCANS
-from brainage.core.contracts.imaging import MEASURES, QC, VERDICTS
+from brainage.core.contracts.imaging import MEASURES, QC, UNEXPECTED, VERDICTS
 from brainage.core.derivatives import BRAIN, derivative
 from brainage.core.files import InputError
 from brainage.core.subjects import PERSON
 from brainage.core.tables import read_table, write_table
-from brainage.imaging.faults import UNEXPECTED
 from brainage.imaging.manual_decisions import apply_decisions
 from brainage.imaging.measure import Cohort, Measure, all_measures
 from brainage.imaging.nifti import read_derivative

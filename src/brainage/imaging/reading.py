@@ -164,7 +164,7 @@ def _voxel_hash(values: np.ndarray) -> str:
 
 
 def _check_header(image: object) -> None:
-    header = image.header  # type: ignore[attr-defined]
+    header = image.header  # type: ignore[attr-defined]  # nibabel types it as the base class
     if "sform_code" not in header or "qform_code" not in header:
         return
     if int(header["sform_code"]) == 0 or int(header["qform_code"]) == 0:

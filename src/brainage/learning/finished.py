@@ -93,11 +93,12 @@ def keep_training(folder: Path, training: Training, write: Callable[[Path], None
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     write(temporary)
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        temporary.rename(folder)
-    except OSError:  # another training that is alike was faster, with the same result
+    if is_whole(folder, [path.name for path in temporary.iterdir()]):
+        # Another training that is alike was faster, with the same result; it may be in use.
         shutil.rmtree(temporary)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
 
 
 class Embeddings:

@@ -121,7 +121,9 @@ def batches(
     random = np.random.default_rng([seed, epoch, 0])
     people = len(group.people)
     size = min(batch_people, people)
-    before, after = (_steps(steps_people or people, batch_people, e) for e in (epoch - 1, epoch))
+    before, after = (
+        steps_until(e, steps_people or people, batch_people) for e in (epoch - 1, epoch)
+    )
 
     def scans_of(chosen: np.ndarray) -> np.ndarray:
         return np.array([random.choice(group.people[person]) for person in chosen])
@@ -141,8 +143,8 @@ def batches(
     return [scans_of(chosen) for chosen in people_drawn.reshape(-1, size)]
 
 
-def _steps(people: int, batch_people: int, epochs: int) -> int:
-    """Number of full batches within so many epochs."""
+def steps_until(epochs: int, people: int, batch_people: int) -> int:
+    """Return the number of full batches within so many epochs."""
     return epochs * people // min(batch_people, people)
 
 

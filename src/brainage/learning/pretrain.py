@@ -88,8 +88,11 @@ def pretrain(
     if steps_of not in (None, name.experiment):
         whole, _ = people.read_groups(files, store, replace(name, experiment=steps_of))
         steps_people = len(whole.people)
+    # Not how many people set the number of steps, but the steps that come of it.
+    epochs = range(settings["epochs"] + 1)
+    steps = [people.steps_until(e, steps_people, settings["batch_people"]) for e in epochs]
     fingerprints = checkpoint.fingerprint_parts(
-        config=[finished.settings_that_count(settings), name.seed, steps_people, threads],
+        config=[finished.settings_that_count(settings), name.seed, steps, threads],
         data=finished.data_that_count(store, train, validation, settings),
         code=code,
     )
@@ -113,7 +116,7 @@ def pretrain(
     else:
         trained = _best(jobs)
         finished.keep_training(kept, name, lambda folder: _write(folder, name, trained, store))
-    _copy(kept, files, name)
+    _copy(kept, files, name, _brains(store, train))
     for one in jobs:
         checkpoint.remove(one.checkpoint)
 
@@ -189,15 +192,23 @@ def _write(folder: Path, name: Training, trained: _Trained, store: Store) -> Non
     write_json(folder / _FILES["encoder_description"], _description(trained.job, store))
 
 
-def _copy(kept: Path, files: Layout, name: Training) -> None:
-    """Copy a finished training under the name of the one at hand."""
+def _brains(store: Store, train: people.Group) -> list[str]:
+    """Hashes of every brain that was trained on, so that a probe can refuse to be tested on one."""
+    return sorted({store.hashes[scan_id] for scan_id in train.scan_ids})
+
+
+def _copy(kept: Path, files: Layout, name: Training, brains: list[str]) -> None:
+    """Copy a finished training under the name of the one at hand, with the brains of this store.
+
+    A training on another channel alone is the same whatever the brains are.
+    """
     with atomic_write(files.file("encoder", training=name)) as temporary:
         shutil.copyfile(kept / _FILES["encoder"], temporary)
     history = read_table(kept / _FILES["training_history"], contract.HISTORY)
     target = files.file("training_history", training=name)
     write_table(history.assign(**name.columns), target, contract.HISTORY)
     description = read_json(kept / _FILES["encoder_description"])
-    description["training"] |= name.columns
+    description["training"] |= {**name.columns, "brain_sha256": brains}
     write_json(files.file("encoder_description", training=name), description)
 
 
@@ -218,8 +229,7 @@ def _description(job: Job, store: Store) -> dict[str, Any]:
         "training": {
             "people": len(train.people),
             "scans": len(train.scan_ids),
-            # Of every brain that it may have seen, so that a probe can refuse to be tested on one.
-            "brain_sha256": sorted({store.hashes[scan_id] for scan_id in train.scan_ids}),
+            "brain_sha256": _brains(store, train),
             "age_low": round(float(train.ages.min()), 4),
             "age_high": round(float(train.ages.max()), 4),
             "threads": job.threads,

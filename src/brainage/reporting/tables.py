@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from brainage.core import subjects
 from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
 from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
-from brainage.core.contracts.imaging import QC
+from brainage.core.contracts.imaging import QC, UNEXPECTED
 from brainage.core.contracts.learning import HISTORY
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.core.contracts.statistics import (
@@ -58,7 +58,6 @@ CONTRACTS = {
 }
 
 
-UNEXPECTED = "unexpected:"  # begins the fault of a scan at which image processing broke off
 PEOPLE = ("external", "internal", "all")  # of accuracy.tsv; the first that there is comes first
 
 
@@ -204,15 +203,13 @@ def with_group(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def trained_sites(tables: Tables, settings: Settings) -> set[str]:
-    """Return the sites that people of the main experiment's training are from.
+    """Return the sites that the main experiment was trained on; an unknown site is none of them.
 
-    Here alone, as no table of the statistics lists them; an unknown site is none of them.
+    As in accuracy.tsv: of the scans of training people that are in predictions.tsv.
     """
-    splits = tables["splits"]
-    chosen = (splits["experiment"] == main_experiment(settings)) & (splits["role"] == "train")
-    people = splits[chosen][PERSON].drop_duplicates()
-    scans = tables["scans"]
-    return set(scans[scans["set_aside"].isna()].merge(people, on=PERSON)["site"].dropna())
+    rows = tables["predictions"]
+    chosen = (rows["experiment"] == main_experiment(settings)) & (rows["role"] == "train")
+    return set(rows.loc[chosen, "site"].dropna())
 
 
 def is_external(tables: Tables, settings: Settings, rows: pd.DataFrame) -> pd.Series:

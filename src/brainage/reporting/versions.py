@@ -50,7 +50,10 @@ def software(
     found: dict[str, Counter[tuple[str, str]]] = {}
     steps = [("training", path) for path in trainings] + [("scan", path) for path in scans]
     for kind, path in steps:
-        for name, version in (read_json(path).get("versions") or {}).items():
+        record = read_json(path)
+        # A measure that was added later may have been taken by other versions.
+        both = [record.get(key) or {} for key in ("versions", "measures_versions")]
+        for name, version in {item for recorded in both for item in recorded.items()}:
             found.setdefault(name, Counter())[(version, kind)] += 1
     for name in imported_packages(ANALYSIS):
         found.setdefault(name, Counter())[(_public(metadata.version(name)), "analysis")] += 1
@@ -62,7 +65,9 @@ def software(
         if len(every) > 1:
             parts = [_place(*item) for item in sorted(counts.items())]
             warnings.append(f"There are several versions of {name}: {', '.join(parts)}.")
-        other = [version for version in every if version != _public(locked.get(name, version))]
+        # A pin that differs between Pythons reads "3.6 or 3.7".
+        pinned = locked.get(name, "").split(" or ")
+        other = [version for version in every if name in locked and version not in pinned]
         if other:
             warnings.append(
                 f"{name} {words.listing(other)} was used, but the lock file pins {locked[name]}."

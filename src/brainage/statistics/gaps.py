@@ -114,7 +114,7 @@ def fit_reference(calibration: pd.DataFrame) -> dict[str, object]:
 
 def apply_reference(scans: pd.DataFrame, reference: dict[str, object]) -> pd.DataFrame:
     """Return `scans` with the gaps by constants of :func:`fit_reference`, applied unchanged."""
-    alpha, beta = float(reference["alpha"]), float(reference["beta"])  # type: ignore[arg-type]
+    alpha, beta = float(reference["alpha"]), float(reference["beta"])  # type: ignore[arg-type]  # numbers there
     ages = scans["age"]
     residual = scans["predicted_age"] - (alpha * ages + beta)
     return scans.assign(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from brainage.core.contract import Column
-from brainage.core.demographics import SEXES
 
 ROLES = ("train", "validation", "calibration", "test")
 SCAN_ID = Column("scan_id", "text", "dataset_sub-X[_ses-Y][_run-Z], unique over all data sets")
@@ -15,7 +14,7 @@ PERSON = (
 
 SESSION = Column("session_id", "text", "the session (ses-Y)", required=False)
 AGE = Column("age", "number", "age at the scan, in years", required=False)
-SEX = Column("sex", "text", "F, M or O", required=False, allowed=SEXES)
+SEX = Column("sex", "text", "F, M or O", required=False, allowed=("F", "M", "O"))
 SITE = Column(
     "site", "text", "dataset/site (place, scanner and field strength); n/a: unknown", required=False
 )

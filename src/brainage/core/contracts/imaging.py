@@ -5,6 +5,7 @@ from __future__ import annotations
 from brainage.core.contract import Column, Table
 from brainage.core.contracts.columns import SCAN_ID
 
+UNEXPECTED = "unexpected:"  # begins the fault of a scan at which the program broke off
 VERDICTS = ("pass", "warn", "fail")
 DECISIONS = ("keep", "drop")
 

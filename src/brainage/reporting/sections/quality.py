@@ -17,7 +17,7 @@ CHOICE = Section(
     order=90,
     short="Quality",
 )
-MOST_REASONS = 8
+MAX_REASONS = 8
 
 
 def reason(tables: Tables, settings: Settings) -> str | None:
@@ -78,7 +78,7 @@ def table(tables: Tables) -> Printed:
     ):
         found = texts.astype(str).map(words.brief_reason).value_counts()
         listed = sorted(found.items(), key=lambda item: (-item[1], str(item[0])))
-        rows += [[str(text), step, str(n)] for text, n in listed[:MOST_REASONS]]
-        others = sum(n for _, n in listed[MOST_REASONS:])
+        rows += [[str(text), step, str(n)] for text, n in listed[:MAX_REASONS]]
+        others = sum(n for _, n in listed[MAX_REASONS:])
         rows += [["other reasons", step, str(others)]] if others else []
     return Printed("Scans by reason.", ["Reason", "Verdict", "Scans"], rows, {2})
