@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from brainage.core.choices import Choice
 from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
 from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
 from brainage.core.contracts.imaging import QC
@@ -35,36 +34,6 @@ from tests.reporting.fake_results import SETTINGS, write_results
 
 VOID = {"meta", "img", "link", "br", "input", "hr"}
 SVG_EMPTY = {"rect", "circle", "line", "path"}
-
-
-PACKAGES = {
-    "brainage.learning.losses": {
-        "exp": ("L^exp", "the contrastive regression loss L^exp"),
-        "y_aware": ("y-aware", "the y-aware contrastive loss"),
-        "l1": ("supervised L1", "supervised regression with the L1 loss"),
-    },
-    "brainage.learning.encoders": {"small": ("small network", "a small network")},
-    "brainage.imaging.measures": {
-        "template_overlap": ("overlap with the template's mask (Dice)", "overlap"),
-        "snr_wm": ("signal to noise in white matter", "SNR"),
-        "cohort_correlation": ("correlation with the other brains", "correlation"),
-    },
-}
-
-
-@pytest.fixture(scope="session", autouse=True)
-def words_of_choices() -> Iterator[None]:
-    """Stand in for losses, encoders and measures: the pages' tests are about the pages."""
-    stand_ins = {
-        package: {
-            name: Choice(label=label, sentence=sentence)
-            for name, (label, sentence) in choices.items()
-        }
-        for package, choices in PACKAGES.items()
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("brainage.reporting.words.choices", stand_ins.__getitem__)
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.probing import BASELINES, PREDICTIONS, SITE_PROBE
-from brainage.core.contracts.statistics import ACCURACY, GAPS, PREDICTORS, VERDICTS_ON_RIDGE
+from brainage.core.contracts.statistics import (
+    ACCURACY,
+    GAPS,
+    NO_SHARED_SEED,
+    PREDICTORS,
+    VERDICTS_ON_RIDGE,
+)
 from brainage.core.intervals import bootstrap_interval
 from brainage.core.subjects import first_scans
 from brainage.core.tables import read_table, write_table
@@ -200,7 +206,7 @@ def _predictors(
     if name not in BASELINES and shared:
         one = every.loc[shared]
     elif name not in BASELINES:
-        own.append("no seed is shared by all experiments")
+        own.append(NO_SHARED_SEED)
     if every.empty and len(people):
         own.append("no single training has predictions for all of these people")
     trainings = one.to_numpy(float)

@@ -23,6 +23,7 @@ from brainage.core.contracts.columns import (
 
 # What predicts: one training, or the mean prediction of all of an experiment.
 PREDICTORS = ("single", "ensemble")
+NO_SHARED_SEED = "no seed is shared by all experiments"
 VERDICTS_ON_RIDGE = ("beats ridge", "not distinguishable", "worse than ridge")
 
 REFERENCE = Table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from brainage.core.contracts.statistics import NO_SHARED_SEED
 from brainage.reporting import style, words
 from brainage.reporting import tables as tb
 from brainage.reporting.section import (
@@ -110,10 +111,11 @@ def table(tables: Tables, settings: Settings) -> Printed:
     rows: list[list[str]] = []
     bold = set()
     ranked = set(single.loc[single["people"] == first, "experiment"])
+    comparable = not single["note"].astype(str).str.contains(NO_SHARED_SEED).any()
     for rank, experiment in enumerate(ranking(single, first), start=1):
         if experiment == main:
             bold.add(len(rows))
-        place = str(rank) if experiment in ranked else words.MISSING
+        place = str(rank) if experiment in ranked and comparable else words.MISSING
         name = names.get(experiment, experiment)
         rows.append([name, place, *_row(tables, experiment, kinds, "single")])
     for experiment in ranking(ensemble, first):
@@ -123,7 +125,9 @@ def table(tables: Tables, settings: Settings) -> Printed:
     heads += ["RMSE (years)", "r", "R²", "MAE of single trainings (years)"]
     heads += ["MAE minus MAE of ridge (years)"]
     numbers = set(range(1, len(heads) - 1))
-    caption = _caption(tables, main, kinds, bool(len(ensemble)))
+    caption = _caption(tables, main, kinds, bool(len(ensemble)) and comparable)
+    if not comparable:
+        caption += f" Experiments are not ranked: {NO_SHARED_SEED}."
     return Printed(caption, heads, rows, numbers, bold, notes_of(single, "note")).without_empty()
 
 
