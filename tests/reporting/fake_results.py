@@ -14,7 +14,7 @@ from brainage.core.contract import Table
 from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
 from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.learning import HISTORY
-from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.contracts.probing import PREDICTIONS, SITE_PROBE
 from brainage.core.contracts.statistics import GAPS, REFERENCE
 from brainage.core.derivatives import PICTURE, derivative
 from brainage.core.tables import write_table
@@ -237,6 +237,9 @@ def write_results(
         gaps.append(part)
     gaps = pd.concat(gaps, ignore_index=True)
     write("gaps", gaps, GAPS)
+    trained = good[good["role"] == "train"].assign(fold=0, predicted_age=lambda t: t["age"])
+    predictions = pd.concat([gaps, *(trained.assign(experiment=name) for name in ERRORS)])
+    write("predictions", predictions.assign(seed=1), PREDICTIONS)
     calibrated = used[used["role"] == "calibration"]
     reference = pd.DataFrame(
         {

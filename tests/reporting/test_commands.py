@@ -30,7 +30,7 @@ def lay_out(study, root):
         if name in study:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(study[name], path)
-    for name in ("predictions", "diagnosis_scores"):
+    for name in ("diagnosis_scores",):
         header = "\t".join(CONTRACTS[name].names)
         places[name].parent.mkdir(parents=True, exist_ok=True)
         places[name].write_text(f"{header}\n", encoding="utf-8")

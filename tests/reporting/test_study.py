@@ -111,7 +111,7 @@ def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, set
     names = ("grid_accuracy", "grid_sites", "grid_diagnosis")
     write_study_page(edited(**{name: empty for name in names}), tmp_path / "report", settings)
     without = check_page(tmp_path / "report" / "index.html", tmp_path / "report").text
-    assert "Number of people trained on : the config has no grid" in without
+    assert "Number of training people : the config has no grid" in without
     assert "Number of training people" in read.text and "L_c" not in without
 
 

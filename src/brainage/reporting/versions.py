@@ -66,7 +66,7 @@ def software(
             parts = [_place(*item) for item in sorted(counts.items())]
             warnings.append(f"There are several versions of {name}: {', '.join(parts)}.")
         # A pin that differs between Pythons reads "3.6 or 3.7".
-        pinned = locked.get(name, "").split(" or ")
+        pinned = [_public(pin) for pin in locked.get(name, "").split(" or ")]
         other = [version for version in every if name in locked and version not in pinned]
         if other:
             warnings.append(
