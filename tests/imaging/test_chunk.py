@@ -224,7 +224,7 @@ def test_what_nobody_foresaw_sets_one_scan_aside(
     path = derivative(Path(), scans[1][0], BRAIN)
     assert (tmp_path / path).read_bytes() == (done / path).read_bytes()
     log = capfd.readouterr().err
-    assert "in register_scan" in log and "WARNING" in log and "1 of 3 scans aside" in log
+    assert "in register_scan" in log and "WARNING" in log and "1 of 3 scans are set aside" in log
     # Other code tries again.
     monkeypatch.undo()
     run(tmp_path, scans[:1], settings, code=chunk.Code("mended", CODE.measures))

@@ -66,7 +66,7 @@ def test_other_brains_are_refused(copied):
     description = json.loads(path.read_text())
     description["preprocessing"]["shape"] = [1, 2, 3]
     write_json(path, description)
-    with pytest.raises(InputError, match="another shape"):
+    with pytest.raises(InputError, match="a different shape"):
         run(copied)
 
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -57,7 +56,7 @@ def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at)
     class Killed(BaseException):
         pass
 
-    original = Run.step
+    original, read_groups = Run.step, people.read_groups
 
     def step(self, positions, stored, epoch, rate):
         if epoch == stop_at + 1 and self.steps % 2 == 1:  # in the middle of an epoch
@@ -132,13 +131,13 @@ def test_a_checkpoint_of_another_training_is_not_used(
         return original(self, positions, stored, epoch, rate)
 
     def of_other_data(*arguments):
-        train, validation = people.read_groups(*arguments)
+        train, validation = read_groups(*arguments)
         return dataclasses.replace(train, ages=train.ages + 1), validation
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Run, "step", step)
         if other == "data":
-            patch.setattr(pretrain, "people", SimpleNamespace(read_groups=of_other_data))
+            patch.setattr(pretrain.people, "read_groups", of_other_data)
         run(
             toy, tmp_path, code="d" if other == "code" else "c",
             **({"bandwidth": 3.0} if other == "config" else {}),
@@ -177,7 +176,7 @@ def test_a_person_with_two_roles_is_refused(toy, tmp_path):
     line = next(text for text in table.split("\n") if text.endswith("train"))
     twice = table + line.removesuffix("train") + "test\n"
     write_text(Layout(tmp_path).file("splits"), twice)
-    with pytest.raises(InputError, match=r"two roles|one key"):
+    with pytest.raises(InputError, match=r"two roles|same key"):
         run(toy, tmp_path)
 
 
