@@ -56,7 +56,7 @@ def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at)
     class Killed(BaseException):
         pass
 
-    original, read_groups = Run.step, people.read_groups
+    original = Run.step
 
     def step(self, positions, stored, epoch, rate):
         if epoch == stop_at + 1 and self.steps % 2 == 1:  # in the middle of an epoch
@@ -129,6 +129,8 @@ def test_a_checkpoint_of_another_training_is_not_used(
         if epoch == 3:
             raise KeyboardInterrupt
         return original(self, positions, stored, epoch, rate)
+
+    read_groups = people.read_groups
 
     def of_other_data(*arguments):
         train, validation = read_groups(*arguments)
