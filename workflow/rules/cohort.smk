@@ -1,17 +1,6 @@
 """The simulated cohort, each data set's scans, the table of all scans, the roles of people."""
 
 
-def dataset(wildcards):
-    """A data set's entry in the config."""
-    return config["datasets"][wildcards.dataset]
-
-
-def reader_code(wildcards):
-    """Code of a data set's own reader; a simulated one is a BIDS folder."""
-    kind = "bids" if wildcards.dataset in STUDY.simulated else dataset(wildcards)["kind"]
-    return step_hash("datasets.read_dataset", [modules("brainage.datasets.readers")[kind]])
-
-
 rule simulate_tables:
     output:
         **files("participants", "truth"),
@@ -24,10 +13,11 @@ rule simulate_tables:
         mem_mb=2000,
         runtime=30,
     params:
+        **line("simulate-tables"),
         settings=lambda w: settings("simulate_tables", simulation=dataset(w)["simulation"]),
         code=step_hash("simulation.simulate_tables"),
     shell:
-        "brainage {rule} {RESULTS:q} {wildcards.dataset} --settings {params.settings:q}"
+        "brainage {params.step} {params.results:q} {wildcards.dataset} --settings {params.settings:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -47,6 +37,7 @@ rule simulate_images:
         mem_mb=2000,
         runtime=30,
     params:
+        **line("simulate-images"),
         settings=lambda w: settings(
             "simulate_images",
             simulation=dataset(w)["simulation"],
@@ -54,7 +45,7 @@ rule simulate_images:
         ),
         code=step_hash("simulation.simulate_images"),
     shell:
-        "brainage {rule} {RESULTS:q} {wildcards.dataset}_{wildcards.chunk}"
+        "brainage {params.step} {params.results:q} {wildcards.dataset}_{wildcards.chunk}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
@@ -68,6 +59,7 @@ use rule simulate_tables as read_dataset with:
     conda:
         "../../envs/imaging.yaml"
     params:
+        **line("read-dataset"),
         settings=lambda w: settings(
             "read_dataset",
             dataset=dataset(w),
@@ -92,6 +84,7 @@ rule index:
         mem_mb=4000,
         runtime=60,
     params:
+        **line("index"),
         settings=settings(
             "index",
             "cohort",
@@ -101,7 +94,7 @@ rule index:
         ),
         code=step_hash("cohort.index"),
     shell:
-        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "brainage {params.step} {params.results:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule index as split with:
@@ -112,5 +105,6 @@ use rule index as split with:
     log:
         log_of("split"),
     params:
+        **line("split"),
         settings=settings("split", "splits", "seed", "runs"),
         code=step_hash("cohort.split"),

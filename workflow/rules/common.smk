@@ -43,6 +43,11 @@ def log_of(name):
     return f"{RESULTS}/logs/{name}.log"
 
 
+def line(step):
+    """What every command line begins with."""
+    return {"step": step, "results": lambda wildcards: RESULTS, "threads": THREADS}
+
+
 def settings(step, *sections, **more):
     """Settings of a step, a file; written when work starts, never by a dry run."""
     path = STUDY.settings(step, *sections, **more)
@@ -70,6 +75,55 @@ def gpus(wildcards):
     own = STUDY.learning(wildcards.training)
     none_here = workflow.local_exec and not shutil.which("nvidia-smi")
     return 0 if own["device"] == "cpu" or own["device"] == "auto" and none_here else own["devices"]
+
+
+def dataset(wildcards):
+    """A data set's entry in the config."""
+    return config["datasets"][wildcards.dataset]
+
+
+def reader_code(wildcards):
+    """Code of a data set's own reader; a simulated one is a BIDS folder."""
+    kind = "bids" if wildcards.dataset in STUDY.simulated else dataset(wildcards)["kind"]
+    return step_hash("datasets.read_dataset", [modules("brainage.datasets.readers")[kind]])
+
+
+def chunk_settings(wildcards):
+    """Settings of imaging, with the scans of a chunk."""
+    name = wildcards.dataset
+    scans = (
+        None if name in STUDY.simulated else STUDY.plan["chunks"][name][wildcards.chunk]["scans"]
+    )
+    mine = {scan for scan, _ in scans or ()}
+    excluded = STUDY.plan["exclude"].items()
+    return settings(
+        "preprocess",
+        imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
+        folder=f"{RESULTS}/simulated/{name}" if scans is None else dataset(wildcards)["path"],
+        scans=scans,
+        exclude={scan: why for scan, why in excluded if scans is None or scan in mine},
+        code=IMAGING_CODE,
+    )
+
+
+def parts(wildcards, *kinds):
+    """Modules of the loss and the encoder of a training: its neighbours change nothing."""
+    own = STUDY.learning(wildcards.training)
+    chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
+    return [modules(f"brainage.learning.{kind}")[chosen[kind]] for kind in kinds]
+
+
+def gathered(wildcards):
+    """Whose tables are put together: every experiment's, of predictions the baselines' too."""
+    return STUDY.experiments + (STUDY.baselines if wildcards.table == "predictions" else [])
+
+
+def shown(path, caption, category, label):
+    """A file that Snakemake's own report shows; figures bring their captions."""
+    folder = (SAVED / "captions").absolute() if caption in FIGURES else "../report"
+    return report(
+        path, caption=f"{folder}/{caption}.rst", category=category, labels={"figure": label}
+    )
 
 
 STORE = files("brains", "store_index", "store_info")

@@ -8,24 +8,6 @@ IMAGING_CODE = {
 }
 
 
-def chunk_settings(wildcards):
-    """Settings of imaging, with the scans of a chunk."""
-    name = wildcards.dataset
-    scans = (
-        None if name in STUDY.simulated else STUDY.plan["chunks"][name][wildcards.chunk]["scans"]
-    )
-    mine = {scan for scan, _ in scans or ()}
-    excluded = STUDY.plan["exclude"].items()
-    return settings(
-        "preprocess",
-        imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
-        folder=f"{RESULTS}/simulated/{name}" if scans is None else dataset(wildcards)["path"],
-        scans=scans,
-        exclude={scan: why for scan, why in excluded if scans is None or scan in mine},
-        code=IMAGING_CODE,
-    )
-
-
 # Neither scans.tsv nor the splits go in: a corrected age runs nobody's imaging again.
 rule preprocess:
     input:
@@ -44,10 +26,11 @@ rule preprocess:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
+        **line("preprocess"),
         settings=chunk_settings,
         code=step_hash("imaging.preprocess"),
     shell:
-        "brainage {rule} {RESULTS:q} {wildcards.dataset}_{wildcards.chunk}"
+        "brainage {params.step} {params.results:q} {wildcards.dataset}_{wildcards.chunk}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
@@ -62,6 +45,7 @@ use rule index as quality with:
     log:
         log_of("quality"),
     params:
+        **line("quality"),
         settings=settings(
             "quality",
             "quality",
@@ -84,6 +68,7 @@ rule regions:
         mem_mb=4000,
         runtime=60,
     params:
+        **line("regions"),
         code=step_hash("imaging.regions"),
     shell:
-        "brainage {rule} {RESULTS:q} 2>&1 | tee {log:q}"
+        "brainage {params.step} {params.results:q} 2>&1 | tee {log:q}"

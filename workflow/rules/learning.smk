@@ -1,13 +1,6 @@
 """Representation learning: one array of all brains, encoders, embeddings."""
 
 
-def parts(wildcards, *kinds):
-    """Modules of the loss and the encoder of a training: its neighbours change nothing."""
-    own = STUDY.learning(wildcards.training)
-    chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
-    return [modules(f"brainage.learning.{kind}")[chosen[kind]] for kind in kinds]
-
-
 use rule index as store with:
     input:
         **files("scans", "qc"),
@@ -18,6 +11,7 @@ use rule index as store with:
     conda:
         "../../envs/learning.yaml"
     params:
+        **line("store"),
         settings=settings("store", channels=STUDY.channels),
         code=step_hash("learning.store"),
 
@@ -42,6 +36,7 @@ rule pretrain:
         runtime=lambda wildcards, attempt: 2880 * attempt,
         gpu=gpus,
     params:
+        **line("pretrain"),
         settings=lambda w: settings(
             "pretrain",
             "threads",
@@ -51,7 +46,7 @@ rule pretrain:
             code=step_hash("learning.pretrain", parts(w, "losses", "encoders")),
         ),
     shell:
-        "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
+        "brainage --threads {params.threads} {params.step} {params.results:q} {wildcards.training}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
@@ -66,6 +61,7 @@ use rule pretrain as embed with:
     benchmark:
         f"{RESULTS}/benchmarks/embed/{{training}}.tsv"
     params:
+        **line("embed"),
         settings=lambda w: settings(
             "embed",
             "threads",

@@ -1,11 +1,6 @@
 """Linear probes on the frozen encoder, and their baselines."""
 
 
-def gathered(wildcards):
-    """Whose tables are put together: every experiment's, of predictions the baselines' too."""
-    return STUDY.experiments + (STUDY.baselines if wildcards.table == "predictions" else [])
-
-
 rule probe_age:
     input:
         **EMBEDDINGS,
@@ -21,10 +16,11 @@ rule probe_age:
         mem_mb=8000,
         runtime=60,
     params:
+        **line("probe-age"),
         settings=settings("probe_age", "probing", "seed"),
         code=step_hash("probing.probe_age"),
     shell:
-        "brainage --threads {THREADS} {rule} {RESULTS:q} {wildcards.training}"
+        "brainage --threads {params.threads} {params.step} {params.results:q} {wildcards.training}"
         " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
@@ -38,6 +34,7 @@ use rule probe_age as predict_baseline with:
     wildcard_constraints:
         training=STUDY.pattern(STUDY.baselines),
     params:
+        **line("predict-baseline"),
         settings=settings(
             "predict_baseline",
             "probing",
@@ -61,6 +58,7 @@ use rule probe_age as probe_site with:
     log:
         log_of("probe_site/{training}"),
     params:
+        **line("probe-site"),
         settings=lambda w: settings(
             "probe_site",
             "probing",
@@ -78,6 +76,7 @@ use rule probe_age as probe_diagnosis with:
     log:
         log_of("probe_diagnosis/{training}"),
     params:
+        **line("probe-diagnosis"),
         settings=settings(
             "probe_diagnosis",
             "probing",
@@ -104,11 +103,12 @@ rule gather:
         mem_mb=4000,
         runtime=60,
     params:
+        **line("gather"),
         table=lambda w: w.table,
         settings=lambda w: settings("gather", trainings=trainings(gathered(w))),
         code=step_hash("probing.gather"),
     shell:
-        "brainage gather {RESULTS:q} {params.table} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "brainage {params.step} {params.results:q} {params.table} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule gather as gather_grid with:
@@ -119,6 +119,7 @@ use rule gather as gather_grid with:
     log:
         log_of("gather_grid/{table}"),
     params:
+        **line("gather"),
         table=lambda w: f"grid_{w.table}",
         settings=settings("gather", trainings=trainings(STUDY.grid)),
         code=step_hash("probing.gather"),

@@ -14,14 +14,6 @@ TABLES = tables_of(STUDY.layout, {**config, **RUN})
 TABLES["encoders"] = STUDY.of_trainings("encoder_description", STUDY.experiments)
 
 
-def shown(path, caption, category, label):
-    """A file that Snakemake's own report shows; figures bring their captions."""
-    folder = (SAVED / "captions").absolute() if caption in FIGURES else "../report"
-    return report(
-        path, caption=f"{folder}/{caption}.rst", category=category, labels={"figure": label}
-    )
-
-
 # All in one job: reading the tables and loading matplotlib takes longer than drawing.
 rule figures:
     input:
@@ -40,10 +32,11 @@ rule figures:
         mem_mb=4000,
         runtime=60,
     params:
+        **line("figures"),
         settings=REPORT,
         code=step_hash("reporting.figures", PARTS),
     shell:
-        "brainage {rule} {RESULTS:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
+        "brainage {params.step} {params.results:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule figures as truth_recovery with:
@@ -52,6 +45,7 @@ use rule figures as truth_recovery with:
     log:
         log_of("truth_recovery"),
     params:
+        **line("truth-recovery"),
         settings=REPORT,
         code=step_hash("reporting.truth_recovery"),
 
@@ -66,6 +60,7 @@ use rule figures as study_page with:
     log:
         log_of("study_page"),
     params:
+        **line("study-page"),
         settings=REPORT,
         code=step_hash("reporting.study_page", PARTS),
 
@@ -78,6 +73,7 @@ use rule figures as quality_page with:
     log:
         log_of("quality_page"),
     params:
+        **line("quality-page"),
         settings=settings("quality_page", "report", "statistics", "imaging", "quality", "datasets"),
         code=step_hash("reporting.quality_page", PARTS),
 
@@ -91,5 +87,6 @@ use rule figures as person_pages with:
     log:
         log_of("person_pages"),
     params:
+        **line("person-pages"),
         settings=REPORT,
         code=step_hash("reporting.person_pages", PARTS),

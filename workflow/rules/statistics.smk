@@ -17,6 +17,7 @@ use rule regions as gaps with:
     conda:
         "../../envs/analysis.yaml"
     params:
+        **line("gaps"),
         code=step_hash("statistics.gaps"),
 
 
@@ -34,10 +35,11 @@ rule accuracy:
         mem_mb=4000,
         runtime=60,
     params:
+        **line("accuracy"),
         settings=settings("accuracy", **ANALYSIS),
         code=step_hash("statistics.accuracy"),
     shell:
-        "brainage --threads {THREADS} {rule} {RESULTS:q} --settings {params.settings:q}"
+        "brainage --threads {params.threads} {params.step} {params.results:q} --settings {params.settings:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -49,6 +51,7 @@ use rule accuracy as groups with:
     log:
         log_of("groups"),
     params:
+        **line("groups"),
         settings=settings("groups", **ANALYSIS),
         code=step_hash("statistics.groups"),
 
@@ -61,6 +64,7 @@ use rule accuracy as roc with:
     log:
         log_of("roc"),
     params:
+        **line("roc"),
         settings=settings("roc", **ANALYSIS),
         code=step_hash("statistics.roc"),
 
@@ -73,6 +77,7 @@ use rule accuracy as slopes with:
     log:
         log_of("slopes"),
     params:
+        **line("slopes"),
         settings=settings("slopes", **ANALYSIS),
         code=step_hash("statistics.slopes"),
 
@@ -86,5 +91,6 @@ use rule accuracy as grid with:
     log:
         log_of("grid"),
     params:
+        **line("grid"),
         settings=settings("grid", "runs", **ANALYSIS),
         code=step_hash("statistics.grid"),
