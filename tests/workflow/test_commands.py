@@ -80,7 +80,8 @@ def test_planning_another_config_changes_nothing_that_a_running_job_reads(tmp_pa
     planned = snakemake(tmp_path, second, "-n", "-p")
     assert {k: v for k, v in files(tmp_path).items() if k.startswith("results/config")} == before
     # What the other plan would read has other names.
-    named = set(re.findall(r"results/config/simulate_tables-\w+\.json", planned))
+    printed = "\n".join(commands(planned))
+    named = set(re.findall(r"results/config/simulate_tables-\w+\.json", printed))
     assert named and not named & set(before)
     snakemake(tmp_path, second, "--cores", "1", truth)
     after = files(tmp_path)
