@@ -137,7 +137,7 @@ def test_a_warp_brings_regional_volumes_and_grey_matter_into_the_plan(folder):
     )
     done = plan(folder, CONFIG + more, "-p")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "predict_baseline results ridge_regions/fold-0_seed-1" in done.stdout
+    assert "predict-baseline results ridge_regions/fold-0_seed-1" in done.stdout
     assert "brainage regions results" in done.stdout
     assert "learning/store/grey_matter.npy" in done.stdout
 
