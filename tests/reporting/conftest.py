@@ -17,7 +17,7 @@ from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
 from brainage.core.contracts.grid import GRID_ACCURACY, GRID_DIAGNOSIS, GRID_SITES
 from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.learning import HISTORY
-from brainage.core.contracts.probing import SITE_PROBE
+from brainage.core.contracts.probing import PREDICTIONS, SITE_PROBE
 from brainage.core.contracts.statistics import (
     ACCURACY,
     GAPS,
@@ -69,6 +69,7 @@ TABLES = {
     "qc": QC,
     "splits": SPLITS,
     "history": HISTORY,
+    "predictions": PREDICTIONS,
     "site_probe": SITE_PROBE,
     "reference": REFERENCE,
     "gaps": GAPS,

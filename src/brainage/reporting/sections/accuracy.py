@@ -53,7 +53,7 @@ CHOICE = Section(
                 "people above it and old people below it show the regression towards the mean "
                 "that the correction removes."
             ),
-            needs=("scans", "splits", "gaps"),
+            needs=("scans", "predictions", "gaps"),
         ),
     ),
 )
