@@ -154,8 +154,6 @@ def test_numbers_in_table_figure_and_text_agree(results):
         assert number in words, experiment
     headline = text[: text.index("How to read")]
     assert f"{rows.loc['lexp', 'estimate']:.1f}" in headline
-    # Sites keep their data set's name where there are several.
-    assert "alpha/1" in text and "beta/1" in text
 
 
 def test_people_in_the_figure_of_ages_are_those_of_the_table(results):
