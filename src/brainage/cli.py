@@ -6,7 +6,6 @@ for by name, so that ``brainage --help`` answers at once.
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from brainage import __version__
+from brainage.core.command import commands_of
 from brainage.core.files import DISK_FAULTS, InputError
 
 # In the order in which the workflow comes to them.
@@ -53,7 +53,7 @@ def brainage(threads: int) -> None:
 
 
 for _package in PACKAGES:
-    for _command in importlib.import_module(f"brainage.{_package}.commands").COMMANDS:
+    for _command in commands_of(_package):
         brainage.add_command(_command)
 
 

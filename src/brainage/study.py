@@ -104,6 +104,10 @@ class Study:
         """Return the same file of every training of some experiments, cells or baselines."""
         return [self.file(name, training=training) for training in self.trainings(names)]
 
+    def gathered(self, table: str) -> list[str]:
+        """Return whose tables are put together: experiments, of predictions baselines too."""
+        return self.experiments + (self.baselines if table == "predictions" else [])
+
     def pattern(self, names: Iterable[str]) -> str:
         """Return a regular expression of the trainings of some experiments or baselines."""
         return f"(?:{'|'.join(map(re.escape, names))})" + r"/fold-\d+_seed-\d+"
@@ -120,6 +124,22 @@ class Study:
             return [self.file("simulated_images", dataset=dataset, chunk=chunk)]
         folder = self.config["datasets"][dataset]["path"]
         return [f"{folder}/{t1w}" for _, t1w in self.plan["chunks"][dataset][chunk]["scans"]]
+
+    def imaging(self, dataset: str, chunk: str) -> dict[str, Any]:
+        """Return the settings of imaging, with the scans of a chunk and those excluded of them."""
+        scans, folder = None, str(self.layout.folder("simulated", dataset=dataset))
+        if dataset not in self.simulated:
+            scans = self.plan["chunks"][dataset][chunk]["scans"]
+            folder = self.config["datasets"][dataset]["path"]
+        mine = {scan for scan, _ in scans or ()}
+        excluded = self.plan["exclude"].items()
+        own = self.config["imaging"].items()
+        return {
+            "imaging": {k: v for k, v in own if k not in ("chunk_size", "exclude")},
+            "folder": folder,
+            "scans": scans,
+            "exclude": {scan: why for scan, why in excluded if scans is None or scan in mine},
+        }
 
     def tables_of(self, dataset: str) -> list[str]:
         """Return the tables that a data set's reader reads, of a simulated one its images' too."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from brainage.core.command import commands_of
 from brainage.core.files import write_text
 from brainage.core.layout import Layout
-from brainage.learning.commands import COMMANDS
 from tests.learning.trainings import SMALL, TOY
 
 
@@ -19,7 +19,7 @@ def call(toy, tmp_path):
     for name in ("scans", "splits", "qc"):
         write_text(files.file(name), toy.files.file(name).read_text())
     files.folder("imaging").joinpath("toy").symlink_to(toy.files.folder("imaging") / "toy")
-    commands = {command.name: command for command in COMMANDS}
+    commands = {command.name: command for command in commands_of("learning")}
 
     def called(name, settings, *what):
         write_text(tmp_path / "settings.json", json.dumps(settings))

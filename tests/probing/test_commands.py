@@ -4,9 +4,9 @@ import json
 
 from click.testing import CliRunner
 
+from brainage.core.command import commands_of
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.tables import read_table
-from brainage.probing.commands import COMMANDS
 
 from .simulated import SETTINGS, study
 
@@ -14,7 +14,7 @@ from .simulated import SETTINGS, study
 def test_a_baseline_is_predicted_and_gathered(tmp_path):
     made = study(tmp_path)
     files = made.write()
-    by_name = {command.name: command for command in COMMANDS}
+    by_name = {command.name: command for command in commands_of("probing")}
     names = ["probe-age", "probe-site", "probe-diagnosis", "predict-baseline", "gather"]
     assert list(by_name) == names
 
@@ -28,7 +28,7 @@ def test_a_baseline_is_predicted_and_gathered(tmp_path):
     training = "median/fold-0_seed-1"
     more = {"seed": 1, "people_of": "lexp", "channels": ["brain"], "regions": None}
     own = {key: value for key, value in SETTINGS.items() if key not in more}
-    run("predict-baseline", training, {"probing": own, **more})
+    run("predict-baseline", training, {**own, **more})
     run("gather", "predictions", {"trainings": [training]})
     table = read_table(files.file("predictions"), PREDICTIONS)
     assert len(table) == len(made.scans) and set(table["experiment"]) == {"median"}

@@ -5,10 +5,10 @@ import shutil
 
 from click.testing import CliRunner
 
+from brainage.core.command import commands_of
 from brainage.core.derivatives import QUALITY, derivative
 from brainage.core.files import write_json
 from brainage.core.layout import Layout
-from brainage.reporting import commands
 from brainage.reporting.tables import CONTRACTS
 from tests.reporting.conftest import check_page
 from tests.reporting.fake_results import SETTINGS
@@ -47,7 +47,7 @@ def lay_out(study, root):
 
 def test_every_command_finds_its_files(study, tmp_path):
     files = lay_out(study, tmp_path / "results")
-    for command in commands.COMMANDS:
+    for command in commands_of("reporting"):
         arguments = [str(files.results), "--settings", str(files.results / "settings.json")]
         done = CliRunner().invoke(command, arguments, catch_exceptions=False)
         assert done.exit_code == 0, (command.name, done.output)

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from brainage.core.command import commands_of
 from brainage.core.config import defaults
 from brainage.core.contracts.grid import GRID_ACCURACY
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.core.contracts.statistics import ACCURACY, GROUPS, ROC, SLOPES
 from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
-from brainage.statistics.commands import COMMANDS
 
 from .simulated import SETTINGS, predictions_of, study
 
@@ -33,10 +33,10 @@ def files(tmp_path_factory) -> Layout:
         write_table(empty, files.file(f"grid_{name}"), contract)
     run = {"of": "lexp", "seeds": [1], "datasets": None, "fraction": 1.0}
     own = {key: SETTINGS[key] for key in defaults("statistics")}
-    settings = {"statistics": own, "seed": 1, "external_sites": [], "runs": {"lexp": run}}
+    settings = {**own, "seed": 1, "external_sites": [], "runs": {"lexp": run}}
     path = files.results / "settings.json"
     path.write_text(json.dumps(settings))
-    for command in COMMANDS:
+    for command in commands_of("statistics"):
         options = [] if command.name == "gaps" else ["--settings", str(path)]
         done = CliRunner().invoke(command, [str(files.results), *options])
         assert done.exit_code == 0, (command.name, done.output, done.exception)

@@ -43,9 +43,10 @@ def log_of(name):
     return f"{RESULTS}/logs/{name}.log"
 
 
-def line(step):
-    """What every command line begins with."""
-    return {"step": step, "results": lambda wildcards: RESULTS, "threads": THREADS}
+def line(step, of=None, threads=1):
+    """The words of a command, in their order; ``of`` is what it works on, with its wildcards."""
+    step = f"--threads {threads} {step}" if threads > 1 else step
+    return {"step": step, "results": lambda wildcards: RESULTS, "name": of or []}
 
 
 def settings(step, *sections, **more):
@@ -88,34 +89,11 @@ def reader_code(wildcards):
     return step_hash("datasets.read_dataset", [modules("brainage.datasets.readers")[kind]])
 
 
-def chunk_settings(wildcards):
-    """Settings of imaging, with the scans of a chunk."""
-    name = wildcards.dataset
-    scans = (
-        None if name in STUDY.simulated else STUDY.plan["chunks"][name][wildcards.chunk]["scans"]
-    )
-    mine = {scan for scan, _ in scans or ()}
-    excluded = STUDY.plan["exclude"].items()
-    return settings(
-        "preprocess",
-        imaging={k: v for k, v in config["imaging"].items() if k not in ("chunk_size", "exclude")},
-        folder=f"{RESULTS}/simulated/{name}" if scans is None else dataset(wildcards)["path"],
-        scans=scans,
-        exclude={scan: why for scan, why in excluded if scans is None or scan in mine},
-        code=IMAGING_CODE,
-    )
-
-
 def parts(wildcards, *kinds):
     """Modules of the loss and the encoder of a training: its neighbours change nothing."""
     own = STUDY.learning(wildcards.training)
     chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
     return [modules(f"brainage.learning.{kind}")[chosen[kind]] for kind in kinds]
-
-
-def gathered(wildcards):
-    """Whose tables are put together: every experiment's, of predictions the baselines' too."""
-    return STUDY.experiments + (STUDY.baselines if wildcards.table == "predictions" else [])
 
 
 def shown(path, caption, category, label):

@@ -9,7 +9,7 @@ IMAGING_CODE = {
 
 
 # Neither scans.tsv nor the splits go in: a corrected age runs nobody's imaging again.
-rule preprocess:
+use rule index as preprocess with:
     input:
         lambda w: STUDY.images(w.dataset, w.chunk),
     output:
@@ -19,19 +19,15 @@ rule preprocess:
     benchmark:
         f"{RESULTS}/benchmarks/preprocess/{{dataset}}_{{chunk}}.tsv"
     retries: 1
-    conda:
-        "../../envs/imaging.yaml"
-    threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,
     params:
-        **line("preprocess"),
-        settings=chunk_settings,
+        **line("preprocess", "{dataset}_{chunk}"),
+        settings=lambda w: settings(
+            "preprocess", code=IMAGING_CODE, **STUDY.imaging(w.dataset, w.chunk)
+        ),
         code=step_hash("imaging.preprocess"),
-    shell:
-        "brainage {params.step} {params.results:q} {wildcards.dataset}_{wildcards.chunk}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule index as quality with:

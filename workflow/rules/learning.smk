@@ -16,7 +16,7 @@ use rule index as store with:
         code=step_hash("learning.store"),
 
 
-rule pretrain:
+use rule store as pretrain with:
     input:
         **STORE,
         **files("scans", "splits"),
@@ -28,15 +28,13 @@ rule pretrain:
         f"{RESULTS}/benchmarks/pretrain/{{training}}.tsv"
     priority: 1
     retries: 1
-    conda:
-        "../../envs/learning.yaml"
     threads: THREADS
     resources:
         mem_mb=lambda wildcards, attempt: 8000 * attempt,
         runtime=lambda wildcards, attempt: 2880 * attempt,
         gpu=gpus,
     params:
-        **line("pretrain"),
+        **line("pretrain", "{training}", THREADS),
         settings=lambda w: settings(
             "pretrain",
             "threads",
@@ -45,9 +43,6 @@ rule pretrain:
             steps_of=STUDY.runs[experiment(w)]["of"],
             code=step_hash("learning.pretrain", parts(w, "losses", "encoders")),
         ),
-    shell:
-        "brainage --threads {params.threads} {params.step} {params.results:q} {wildcards.training}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule pretrain as embed with:
@@ -61,7 +56,7 @@ use rule pretrain as embed with:
     benchmark:
         f"{RESULTS}/benchmarks/embed/{{training}}.tsv"
     params:
-        **line("embed"),
+        **line("embed", "{training}", THREADS),
         settings=lambda w: settings(
             "embed",
             "threads",

@@ -1,7 +1,10 @@
 """Linear probes on the frozen encoder, and their baselines."""
 
+# The settings of a step are the section and what stands beside it.
+PROBING = {**config["probing"], "seed": config["seed"]}
 
-rule probe_age:
+
+use rule index as probe_age with:
     input:
         **EMBEDDINGS,
         **files("scans", "splits"),
@@ -16,12 +19,9 @@ rule probe_age:
         mem_mb=8000,
         runtime=60,
     params:
-        **line("probe-age"),
-        settings=settings("probe_age", "probing", "seed"),
+        **line("probe-age", "{training}", THREADS),
+        settings=settings("probe_age", **PROBING),
         code=step_hash("probing.probe_age"),
-    shell:
-        "brainage --threads {params.threads} {params.step} {params.results:q} {wildcards.training}"
-        " --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule probe_age as predict_baseline with:
@@ -34,16 +34,14 @@ use rule probe_age as predict_baseline with:
     wildcard_constraints:
         training=STUDY.pattern(STUDY.baselines),
     params:
-        **line("predict-baseline"),
+        **line("predict-baseline", "{training}", THREADS),
         settings=settings(
             "predict_baseline",
-            "probing",
-            "seed",
+            **{**PROBING, "regions": STUDY.regions},
             # The same voxels as the encoder that is compared with them.
             channels=config["experiments"][MAIN]["channels"],
             # Roles are the same for all experiments of a fold.
             people_of=STUDY.experiments[0],
-            regions=STUDY.regions,
         ),
         code=step_hash("probing.predict_baseline"),
 
@@ -58,11 +56,10 @@ use rule probe_age as probe_site with:
     log:
         log_of("probe_site/{training}"),
     params:
-        **line("probe-site"),
+        **line("probe-site", "{training}", THREADS),
         settings=lambda w: settings(
             "probe_site",
-            "probing",
-            "seed",
+            **PROBING,
             channels=STUDY.learning(w.training)["channels"],
             # The same people and sites for every cell of the grid.
             people_of=STUDY.runs[experiment(w)]["of"],
@@ -76,20 +73,19 @@ use rule probe_age as probe_diagnosis with:
     log:
         log_of("probe_diagnosis/{training}"),
     params:
-        **line("probe-diagnosis"),
+        **line("probe-diagnosis", "{training}", THREADS),
         settings=settings(
             "probe_diagnosis",
-            "probing",
-            "seed",
+            **PROBING,
             groups=config["statistics"]["groups"],
             control=config["statistics"]["control"],
         ),
         code=step_hash("probing.probe_diagnosis"),
 
 
-rule gather:
+use rule index as gather with:
     input:
-        lambda w: STUDY.of_trainings(f"{w.table}_of", gathered(w)),
+        lambda w: STUDY.of_trainings(f"{w.table}_of", STUDY.gathered(w.table)),
     output:
         f"{RESULTS}/probing/{{table}}.tsv",
     log:
@@ -98,17 +94,10 @@ rule gather:
         table="predictions|site_probe|diagnosis_scores",
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        **line("gather"),
-        table=lambda w: w.table,
-        settings=lambda w: settings("gather", trainings=trainings(gathered(w))),
+        **line("gather", "{table}"),
+        settings=lambda w: settings("gather", trainings=trainings(STUDY.gathered(w.table))),
         code=step_hash("probing.gather"),
-    shell:
-        "brainage {params.step} {params.results:q} {params.table} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule gather as gather_grid with:
@@ -119,7 +108,6 @@ use rule gather as gather_grid with:
     log:
         log_of("gather_grid/{table}"),
     params:
-        **line("gather"),
-        table=lambda w: f"grid_{w.table}",
+        **line("gather", "grid_{table}"),
         settings=settings("gather", trainings=trainings(STUDY.grid)),
         code=step_hash("probing.gather"),

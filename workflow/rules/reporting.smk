@@ -15,7 +15,7 @@ TABLES["encoders"] = STUDY.of_trainings("encoder_description", STUDY.experiments
 
 
 # All in one job: reading the tables and loading matplotlib takes longer than drawing.
-rule figures:
+use rule index as figures with:
     input:
         **TABLES,
     output:
@@ -27,16 +27,10 @@ rule figures:
         log_of("figures"),
     conda:
         "../../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
         **line("figures"),
         settings=REPORT,
         code=step_hash("reporting.figures", PARTS),
-    shell:
-        "brainage {params.step} {params.results:q} --settings {params.settings:q} 2>&1 | tee {log:q}"
 
 
 use rule figures as truth_recovery with:

@@ -1,7 +1,8 @@
 """Statistics: the brain-age gap, its accuracy, groups, ROC curves, change with time."""
 
+# The settings of a step are the section and what stands beside it.
 ANALYSIS = {
-    "statistics": config["statistics"],
+    **config["statistics"],
     "seed": config["seed"],
     "external_sites": config["splits"]["external_sites"],
 }
@@ -21,7 +22,7 @@ use rule regions as gaps with:
         code=step_hash("statistics.gaps"),
 
 
-rule accuracy:
+use rule index as accuracy with:
     input:
         **files("gaps", "predictions", "site_probe"),
     output:
@@ -31,16 +32,10 @@ rule accuracy:
     conda:
         "../../envs/analysis.yaml"
     threads: THREADS
-    resources:
-        mem_mb=4000,
-        runtime=60,
     params:
-        **line("accuracy"),
+        **line("accuracy", threads=THREADS),
         settings=settings("accuracy", **ANALYSIS),
         code=step_hash("statistics.accuracy"),
-    shell:
-        "brainage --threads {params.threads} {params.step} {params.results:q} --settings {params.settings:q}"
-        " 2>&1 | tee {log:q}"
 
 
 use rule accuracy as groups with:
@@ -51,7 +46,7 @@ use rule accuracy as groups with:
     log:
         log_of("groups"),
     params:
-        **line("groups"),
+        **line("groups", threads=THREADS),
         settings=settings("groups", **ANALYSIS),
         code=step_hash("statistics.groups"),
 
@@ -64,7 +59,7 @@ use rule accuracy as roc with:
     log:
         log_of("roc"),
     params:
-        **line("roc"),
+        **line("roc", threads=THREADS),
         settings=settings("roc", **ANALYSIS),
         code=step_hash("statistics.roc"),
 
@@ -77,7 +72,7 @@ use rule accuracy as slopes with:
     log:
         log_of("slopes"),
     params:
-        **line("slopes"),
+        **line("slopes", threads=THREADS),
         settings=settings("slopes", **ANALYSIS),
         code=step_hash("statistics.slopes"),
 
@@ -91,6 +86,6 @@ use rule accuracy as grid with:
     log:
         log_of("grid"),
     params:
-        **line("grid"),
+        **line("grid", threads=THREADS),
         settings=settings("grid", "runs", **ANALYSIS),
         code=step_hash("statistics.grid"),

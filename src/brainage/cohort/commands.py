@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from brainage.core.command import step
+from brainage.core.command import Settings, step
 from brainage.core.layout import Layout
 
 
 @step()
-def index(files: Layout, settings: dict[str, Any]) -> None:
+def index(files: Layout, settings: Settings) -> None:
     """Join the scans of all data sets: scans.tsv."""
     from brainage.cohort.index import write_index
 
@@ -18,11 +16,8 @@ def index(files: Layout, settings: dict[str, Any]) -> None:
 
 
 @step()
-def split(files: Layout, settings: dict[str, Any]) -> None:
+def split(files: Layout, settings: Settings) -> None:
     """Assign people to training, validation, calibration and test: splits.tsv."""
     from brainage.cohort.splits import write_splits
 
     write_splits(files.file("scans"), files.file("qc"), files.file("splits"), settings)
-
-
-COMMANDS = [index, split]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,9 @@ def processes(function: Function) -> Function:
     return click.option("--processes", type=positive, default=1, show_default=True, help=about)(
         function
     )
+
+
+def commands_of(package: str) -> list[click.Command]:
+    """Return the commands that a package declares, in their order."""
+    declared = vars(import_module(f"brainage.{package}.commands")).values()
+    return [value for value in declared if isinstance(value, click.Command)]

@@ -29,6 +29,3 @@ def dicom(folder: Path, bids_folder: Path, people: Path | None, processes: int) 
 
     for line in convert_dicom(folder, bids_folder, people, processes):
         click.echo(line)
-
-
-COMMANDS = [dicom]

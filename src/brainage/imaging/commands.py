@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from brainage.core.command import processes, step
+from brainage.core.command import Settings, processes, step
 from brainage.core.layout import Layout
 
 
 @processes
 @step(of="chunk")
-def preprocess(files: Layout, chunk: str, settings: dict[str, Any], processes: int) -> None:
+def preprocess(files: Layout, chunk: str, settings: Settings, processes: int) -> None:
     """Register raw heads to the template and extract the brains, in one forked child per scan."""
     from brainage.imaging.steps import preprocess_chunk
 
@@ -18,7 +16,7 @@ def preprocess(files: Layout, chunk: str, settings: dict[str, Any], processes: i
 
 
 @step()
-def quality(files: Layout, settings: dict[str, Any]) -> None:
+def quality(files: Layout, settings: Settings) -> None:
     """Give each scan an automatic or manual verdict with its reason: qc.tsv."""
     from brainage.imaging.steps import assess_study
 
@@ -31,6 +29,3 @@ def regions(files: Layout) -> None:
     from brainage.imaging.regional_table import gather
 
     gather(files.file("qc"), files.folder("imaging"), files.file("regions"))
-
-
-COMMANDS = [preprocess, quality, regions]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from brainage.core.command import step
+from brainage.core.command import Settings, step
 from brainage.core.layout import Layout
 from brainage.core.training import Training
 
 
 @step()
-def store(files: Layout, settings: dict[str, Any]) -> None:
+def store(files: Layout, settings: Settings) -> None:
     """Put all brains that passed quality control into one array on disk."""
     from brainage.learning.store import build
 
@@ -18,7 +16,7 @@ def store(files: Layout, settings: dict[str, Any]) -> None:
 
 
 @step(of="training")
-def pretrain(files: Layout, training: Training, settings: dict[str, Any]) -> None:
+def pretrain(files: Layout, training: Training, settings: Settings) -> None:
     """Pretrain one encoder, resuming from its checkpoint if there is one."""
     from brainage.learning.pretrain import pretrain as train
 
@@ -26,11 +24,8 @@ def pretrain(files: Layout, training: Training, settings: dict[str, Any]) -> Non
 
 
 @step(of="training")
-def embed(files: Layout, training: Training, settings: dict[str, Any]) -> None:
+def embed(files: Layout, training: Training, settings: Settings) -> None:
     """Compute the embeddings of all brains in the store with a trained encoder."""
     from brainage.learning.embed import embed as write_embeddings
 
     write_embeddings(files, training, **settings)
-
-
-COMMANDS = [store, pretrain, embed]

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from brainage.core.command import step
+from brainage.core.command import Settings, step
 from brainage.core.layout import Layout
-
-Settings = dict[str, Any]
 
 
 @step()
@@ -53,6 +49,3 @@ def person_pages(files: Layout, settings: Settings) -> None:
 
     inputs = tables.paths_of(files, settings), files.folder("imaging")
     person.write_person_pages(*inputs, files.file("people_page").parent, settings)
-
-
-COMMANDS = [figures, truth_recovery, study_page, quality_page, person_pages]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from brainage.core.command import processes, step
+from brainage.core.command import Settings, processes, step
 from brainage.core.layout import Layout
 
 
@@ -44,7 +44,7 @@ def simulate(folder: Path, processes: int, **given: Any) -> None:
 
 
 @step(of="dataset")
-def simulate_tables(files: Layout, dataset: str, settings: dict[str, Any]) -> None:
+def simulate_tables(files: Layout, dataset: str, settings: Settings) -> None:
     """Write the tables of a simulated cohort, and its truth beside it."""
     from brainage.simulation.simulate import write_tables
 
@@ -53,7 +53,7 @@ def simulate_tables(files: Layout, dataset: str, settings: dict[str, Any]) -> No
 
 
 @step(of="chunk")
-def simulate_images(files: Layout, chunk: str, settings: dict[str, Any]) -> None:
+def simulate_images(files: Layout, chunk: str, settings: Settings) -> None:
     """Write the heads of some people of a simulated cohort, and a table of them."""
     from brainage.simulation.simulate import write_chunk
 
@@ -61,6 +61,3 @@ def simulate_images(files: Layout, chunk: str, settings: dict[str, Any]) -> None
     folder = files.folder("simulated", dataset=dataset)
     table = files.file("simulated_images", dataset=dataset, chunk=number)
     write_chunk(settings["simulation"], folder, settings["people"], dataset, table)
-
-
-COMMANDS = [simulate, simulate_tables, simulate_images]

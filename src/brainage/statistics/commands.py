@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from brainage.core.command import step
+from brainage.core.command import Settings, step
 from brainage.core.layout import Layout
 
 
@@ -17,51 +15,43 @@ def gaps(files: Layout) -> None:
 
 
 @step()
-def accuracy(files: Layout, settings: dict[str, Any]) -> None:
+def accuracy(files: Layout, settings: Settings) -> None:
     """Measure how well age is predicted on healthy test people."""
     from brainage.statistics.accuracy import measure_accuracy
 
     inputs = files.file("gaps"), files.file("predictions")
-    measure_accuracy(*inputs, files.file("accuracy"), _analysis(settings), files.file("site_probe"))
+    measure_accuracy(*inputs, files.file("accuracy"), settings, files.file("site_probe"))
 
 
 @step()
-def groups(files: Layout, settings: dict[str, Any]) -> None:
+def groups(files: Layout, settings: Settings) -> None:
     """Compare the corrected gap between diagnoses."""
     from brainage.statistics.groups import compare_groups
 
-    compare_groups(files.file("gaps"), files.file("groups"), _analysis(settings))
+    compare_groups(files.file("gaps"), files.file("groups"), settings)
 
 
 @step()
-def roc(files: Layout, settings: dict[str, Any]) -> None:
+def roc(files: Layout, settings: Settings) -> None:
     """ROC analysis: patients against controls, and the added value of the gap over age and sex."""
     from brainage.statistics.roc import compute_roc
 
     inputs = files.file("gaps"), files.file("diagnosis_scores")
-    compute_roc(*inputs, files.file("roc"), files.file("roc_curves"), _analysis(settings))
+    compute_roc(*inputs, files.file("roc"), files.file("roc_curves"), settings)
 
 
 @step()
-def slopes(files: Layout, settings: dict[str, Any]) -> None:
+def slopes(files: Layout, settings: Settings) -> None:
     """Fit the longitudinal change of the corrected gap."""
     from brainage.statistics.longitudinal import fit_slopes
 
     outputs = files.file("slopes"), files.file("person_slopes")
-    fit_slopes(files.file("gaps"), *outputs, _analysis(settings))
+    fit_slopes(files.file("gaps"), *outputs, settings)
 
 
 @step()
-def grid(files: Layout, settings: dict[str, Any]) -> None:
+def grid(files: Layout, settings: Settings) -> None:
     """Measure the effects of the number and diversity of training people."""
     from brainage.statistics.grid import measure_grid
 
-    measure_grid(files, _analysis(settings))
-
-
-def _analysis(settings: dict[str, Any]) -> dict[str, Any]:
-    """Section ``statistics`` and what stands beside it, as the functions take them."""
-    return {**settings["statistics"], **settings}
-
-
-COMMANDS = [gaps, accuracy, groups, roc, slopes, grid]
+    measure_grid(files, settings)
