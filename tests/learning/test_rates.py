@@ -33,6 +33,7 @@ def test_the_learning_rate_is_chosen_on_validation_people(toy, tmp_path, monkeyp
     assert "rates_tried" not in read_history(tmp_path / "one").dropna(axis=1).columns
 
 
+@pytest.mark.slow
 def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, capsys):
     original, seen = Run.step, []
     settings = {"learning_rate": [1e-3, 1e-2], "validation_every": 4}
