@@ -23,6 +23,8 @@ from brainage.imaging.reading import Head
 from brainage.imaging.template import Template
 from tests.imaging.conftest import CODE, pose, write_head
 
+pytestmark = pytest.mark.usefixtures("loaded_once")
+
 MOVED = pose((12, -6, 9), (14, -11, 8))
 Scans = list[tuple[str, Path]]
 

@@ -240,7 +240,10 @@ def without_batch_statistics(width, channels):
     return encoder
 
 
-@pytest.mark.parametrize("loss", ["exp", "rank_n_contrast", "l1"])
+@pytest.mark.parametrize(
+    "loss",
+    ["exp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rank_n_contrast", "l1"))],
+)
 def test_micro_batches_train_like_the_whole_batch(toy, tmp_path, monkeypatch, loss):
     monkeypatch.setattr(small, "build", without_batch_statistics)
     found = []

@@ -111,7 +111,10 @@ def test_schedules(schedule):
     assert rates[40] == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["cosine", *(pytest.param(name, marks=pytest.mark.slow) for name in ("step", "constant"))],
+)
 def test_no_step_is_taken_at_rate_0(toy, tmp_path, monkeypatch, schedule):
     original, rates = Run.step, []
 
