@@ -1,6 +1,6 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
-# make test-fast   the unit tests alone
+# make test-fast   the quick unit tests
 # make check-reruns   what a change makes new, row by row
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
@@ -63,7 +63,7 @@ lint: test-environment
 test: lint demo
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
 
-# Without the demo and without running the workflow.
+# Without the demo, without running the workflow and without what takes seconds (marked slow).
 test-fast: test-environment
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" \
 	  --ignore tests/workflow

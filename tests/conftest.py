@@ -8,6 +8,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# As brainage itself does, before numpy is loaded. Otherwise each worker of pytest-xdist has as many
+# threads as there are cores, and most of their time goes into waiting for each other.
+for name in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{name}_NUM_THREADS", "1")
+
 
 def lacking(what: str) -> NoReturn:
     """Skip a test for want of a program; in CI, which installs it, that is a failure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from brainage.imaging import chunk
 from brainage.imaging.chunk import Code
 from brainage.imaging.measure import all_measures
 from brainage.imaging.reading import Head
@@ -35,6 +37,21 @@ def settings() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def template(settings: dict[str, Any]) -> Template:
     return load_template(settings)
+
+
+@pytest.fixture(scope="module")
+def loaded_once(template: Template, settings: dict[str, Any]) -> Iterator[None]:
+    """Give a chunk the template of all tests, where it asks for that one: loading takes seconds."""
+
+    def load(asked: dict[str, Any]) -> Template:
+        names = ("voxel_size", "template", "template_mask")
+        if all(asked[name] == settings[name] for name in names):
+            return template
+        return load_template(asked)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunk, "load_template", load)
+        yield
 
 
 def pose(degrees: tuple[float, float, float], shift: tuple[float, float, float]) -> np.ndarray:

@@ -29,7 +29,8 @@ def run(command: Any, results: Path, *arguments: str, settings: dict[str, Any]) 
     CliRunner().invoke(command, given, catch_exceptions=False)
 
 
-@pytest.mark.parametrize("simulated", [True, False])
+@pytest.mark.usefixtures("loaded_once")
+@pytest.mark.parametrize("simulated", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_chunk_and_its_verdicts(
     tmp_path: Path, template: Template, settings: dict[str, Any], simulated: bool
 ) -> None:

@@ -19,6 +19,9 @@ from brainage.imaging.template import Template
 from brainage.imaging.warp import Warp
 from tests.imaging.conftest import CODE
 
+# Of SyN quick tests are in test_warp.py.
+pytestmark = pytest.mark.slow
+
 SIZE = 4.0  # mm
 # Steps at 8 mm only, so that a head takes seconds.
 QUICK = ("-t", "SyN[0.2,3,0]", "-c", "[20x0,1e-6,10]", "-s", "1x0", "-f", "2x1")

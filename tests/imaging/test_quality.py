@@ -111,6 +111,7 @@ def test_each_defect_has_its_reason(
     assert (qc["verdict"].drop(qc.index[3]) == "pass").all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "column", [name for name, measure in all_measures().items() if is_needed(measure)]
 )

@@ -37,6 +37,7 @@ def test_finds_the_pose_whatever_the_contrast(template: Template, contrast, allo
     assert error(found, truth, template) < allowed
 
 
+@pytest.mark.slow
 def test_two_starts_end_at_one_place(template: Template) -> None:
     noise = np.random.default_rng(3).standard_normal(template.head.shape)
     bumps = ndimage.gaussian_filter(noise, 2) * 10

@@ -46,6 +46,7 @@ def test_a_head_ends_at_one_place_however_it_lay(
         assert distance(end, ends[0], template) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [{"brain"}, {"brain", "inside"}, {"brain", "inside", "head"}])
 def test_what_makes_a_head_less_like_the_template_is_not_taken(
     template: Template,

@@ -5,6 +5,8 @@ import torch
 from brainage.learning import distributed, parts
 from tests.learning.loops import VARIANTS, value
 
+pytestmark = pytest.mark.slow  # another process imports torch
+
 LOSSES = [*VARIANTS, ("l1", {})]
 
 

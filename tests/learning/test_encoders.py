@@ -7,12 +7,21 @@ from brainage.learning.encoders._layers import FirstConv
 from brainage.learning.heads import AgeHead
 from brainage.learning.model import ENCODERS, build_encoder
 
-NAMES = choices.names(ENCODERS)
+# Those of MONAI, which takes seconds to import.
+SLOW = {"resnet18", "densenet121"}
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for name in choices.names(ENCODERS)
+]
 
 
 @pytest.mark.parametrize(
     ("name", "millions", "feature_size"),
-    [("resnet18", 33.16, 512), ("densenet121", 11.24, 1024), ("alexnet3d", 2.55, 128)],
+    [
+        pytest.param("resnet18", 33.16, 512, marks=pytest.mark.slow),
+        pytest.param("densenet121", 11.24, 1024, marks=pytest.mark.slow),
+        ("alexnet3d", 2.55, 128),
+    ],
 )
 def test_published_sizes(name, millions, feature_size):
     encoder = build_encoder(name)

@@ -9,6 +9,9 @@ import torch
 
 from tests.learning.loops import VARIANTS, expected, value
 
+# tests/learning/test_losses.py has the formulas on chosen batches.
+pytestmark = pytest.mark.slow
+
 every_loss = pytest.mark.parametrize(("name", "options"), VARIANTS)
 examples = hypothesis.settings(max_examples=15, deadline=None, derandomize=True, database=None)
 

@@ -42,7 +42,9 @@ def test_same_bytes_again_and_nothing_left(toy, tmp_path, plain):
     assert str(tmp_path) not in plain[1].decode()
 
 
-@pytest.mark.parametrize("loss", ["exp", "y_aware", "l1"])
+@pytest.mark.parametrize(
+    "loss", ["exp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("y_aware", "l1"))]
+)
 def test_training_learns(toy, tmp_path, loss):
     # Everybody in every batch: the loss of five people says more of who they are than of learning.
     run(toy, tmp_path, loss=loss, epochs=20, learning_rate=3e-3, batch_people=10)
@@ -51,7 +53,7 @@ def test_training_learns(toy, tmp_path, loss):
     assert history["validation_mae"].isna().all()
 
 
-@pytest.mark.parametrize("stop_at", [1, 3])
+@pytest.mark.parametrize("stop_at", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_resume_gives_the_same_bytes(toy, tmp_path, plain, monkeypatch, stop_at):
     class Killed(BaseException):
         pass
@@ -100,6 +102,7 @@ pretrain.pretrain(
 """
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
     settings = {**SMALL, "epochs": 8, "weight_averaging": 0.9, "sampling": "age"}
     steps = 2 * settings["epochs"]
@@ -119,7 +122,10 @@ def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
     assert run(toy, tmp_path / "whole", **settings) == resumed, f"killed at steps {kills}"
 
 
-@pytest.mark.parametrize("other", ["config", "data", "code"])
+@pytest.mark.parametrize(
+    "other",
+    ["config", *(pytest.param(name, marks=pytest.mark.slow) for name in ("data", "code"))],
+)
 def test_a_checkpoint_of_another_training_is_not_used(
     toy, tmp_path, plain, capsys, monkeypatch, other
 ):
@@ -234,7 +240,10 @@ def without_batch_statistics(width, channels):
     return encoder
 
 
-@pytest.mark.parametrize("loss", ["exp", "rank_n_contrast", "l1"])
+@pytest.mark.parametrize(
+    "loss",
+    ["exp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("rank_n_contrast", "l1"))],
+)
 def test_micro_batches_train_like_the_whole_batch(toy, tmp_path, monkeypatch, loss):
     monkeypatch.setattr(small, "build", without_batch_statistics)
     found = []
@@ -250,6 +259,7 @@ def test_micro_batches_train_like_the_whole_batch(toy, tmp_path, monkeypatch, lo
         assert difference <= 1e-5 * value.abs().max(), name
 
 
+@pytest.mark.slow
 def test_bf16_gives_the_loss_float32(toy, tmp_path, monkeypatch):
     seen = set()
     function = exp.loss
@@ -270,6 +280,7 @@ def test_bf16_gives_the_loss_float32(toy, tmp_path, monkeypatch):
     assert history == pytest.approx(full, rel=0.05)
 
 
+@pytest.mark.slow
 def test_channels_last_changes_nothing_but_rounding(toy, tmp_path, plain):
     run(toy, tmp_path, channels_last=True, epochs=2)
     run(toy, tmp_path / "plain", epochs=2)

@@ -20,6 +20,7 @@ def test_what_several_processes_cannot_do_is_said_in_words(toy, tmp_path, monkey
         run(toy, tmp_path, devices=2, device="cuda")
 
 
+@pytest.mark.slow
 def test_an_error_in_one_of_several_processes_is_that_error(toy, tmp_path):
     splits = read_table(toy.files.file("splits"), SPLITS)
     splits = splits[splits["role"] != "validation"]
@@ -28,6 +29,7 @@ def test_an_error_in_one_of_several_processes_is_that_error(toy, tmp_path):
         run(toy, tmp_path, devices=2, choose_epoch="validation")
 
 
+@pytest.mark.slow
 def test_two_processes_train(toy, tmp_path):
     run(toy, tmp_path, devices=2, epochs=2, micro_batch=2, sampling="age")
     history = read_history(tmp_path)

@@ -33,6 +33,7 @@ def test_the_learning_rate_is_chosen_on_validation_people(toy, tmp_path, monkeyp
     assert "rates_tried" not in read_history(tmp_path / "one").dropna(axis=1).columns
 
 
+@pytest.mark.slow
 def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, capsys):
     original, seen = Run.step, []
     settings = {"learning_rate": [1e-3, 1e-2], "validation_every": 4}
@@ -110,7 +111,10 @@ def test_schedules(schedule):
     assert rates[40] == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
+@pytest.mark.parametrize(
+    "schedule",
+    ["cosine", *(pytest.param(name, marks=pytest.mark.slow) for name in ("step", "constant"))],
+)
 def test_no_step_is_taken_at_rate_0(toy, tmp_path, monkeypatch, schedule):
     original, rates = Run.step, []
 

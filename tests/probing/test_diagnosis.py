@@ -33,6 +33,7 @@ def test_disease_in_the_embedding_is_found(tmp_path):
     assert area(table) > 0.75
 
 
+@pytest.mark.slow
 def test_noise_is_not_found(tmp_path):
     found = []
     for seed in range(6):

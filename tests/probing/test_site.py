@@ -30,6 +30,7 @@ def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
     assert (rows["balanced_accuracy"] <= rows["high"]).all()
 
 
+@pytest.mark.slow
 def test_site_is_found_where_it_is(tmp_path):
     made = study(tmp_path)
     made.embeddings[:, 5] += 4 * (made.scans["site"] == "demo/A")
@@ -37,6 +38,7 @@ def test_site_is_found_where_it_is(tmp_path):
     assert rows.loc[("embedding", "converged"), "balanced_accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_age_alone_predicts_sites_of_different_ages(tmp_path):
     made = study(tmp_path)
     made.scans["age"] = np.where(made.scans["site"] == "demo/A", 30, 60) + made.scans["age"] / 10
@@ -49,12 +51,15 @@ def test_one_site_gives_no_rows(tmp_path):
     assert len(probed(made)) == 0
 
 
-@pytest.mark.parametrize(("min_at_site", "rows"), [(5, 5), (6, 0)])
+@pytest.mark.parametrize(
+    ("min_at_site", "rows"), [pytest.param(5, 5, marks=pytest.mark.slow), (6, 0)]
+)
 def test_sites_with_few_people_do_not_count(tmp_path, min_at_site, rows):
     people = {"train": (30, "train", None, "AB", 1), "test": (10, "test", None, "AB", 1)}
     assert len(probed(study(tmp_path, **people), min_at_site=min_at_site)) == rows
 
 
+@pytest.mark.slow
 def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
     made = study(tmp_path)
     whole = probed(made)
@@ -73,6 +78,7 @@ def test_a_cell_is_probed_on_the_people_and_sites_of_the_whole(tmp_path):
     pd.testing.assert_frame_equal(cell[same], whole[same])
 
 
+@pytest.mark.slow
 def test_sites_of_one_name_are_two_in_two_data_sets(tmp_path):
     made = study(
         tmp_path,
@@ -99,6 +105,7 @@ def test_an_unknown_site_is_never_predicted(tmp_path):
     assert len(probed(made)) == 0
 
 
+@pytest.mark.slow
 def test_whether_somebody_is_healthy_is_read_from_the_table(tmp_path):
     made = study(tmp_path)
     people = made.scans["participant_id"].str.startswith("sub-test")

@@ -3,6 +3,7 @@
 import copy
 import shutil
 
+import pytest
 from click.testing import CliRunner
 
 from brainage.core.command import commands_of
@@ -45,6 +46,7 @@ def lay_out(study, root):
     return files
 
 
+@pytest.mark.slow
 def test_every_command_finds_its_files(study, tmp_path):
     files = lay_out(study, tmp_path / "results")
     for command in commands_of("reporting"):

@@ -17,6 +17,8 @@ from brainage.reporting.section import Software
 from brainage.reporting.study import write_study_page
 from tests.reporting.fake_results import SETTINGS
 
+pytestmark = pytest.mark.slow  # a browser
+
 A4 = 794 - 2 * 53  # pixels between margins of 14 mm
 # What reaches beyond the window, or beyond a box of its own that scrolls.
 TOO_WIDE = """

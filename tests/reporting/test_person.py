@@ -266,6 +266,7 @@ def test_encoder_is_named_by_its_hash(study, settings, tmp_path):
     assert hashlib.sha256(b"weights").hexdigest()[:12] in path.read_text()
 
 
+@pytest.mark.slow
 def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
     def visits(frame):
         # Six visits, the most that a sheet shows.

@@ -21,6 +21,8 @@ from tests.imaging.test_quality import cohort
 from tests.reporting.conftest import check_page
 from tests.reporting.fake_results import SETTINGS, picture
 
+pytestmark = pytest.mark.slow  # a browser
+
 FAULT, ODD = "demo_sub-02", "demo_sub-03"
 
 

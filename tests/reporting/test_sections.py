@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from brainage.core.files import write_json
 from brainage.reporting.section import sections
 from tests.reporting.fake_results import SETTINGS
@@ -52,6 +54,7 @@ write_study_page(inputs, Path(sys.argv[3]), settings)
 """
 
 
+@pytest.mark.slow
 def test_a_new_section_is_one_new_module(study, tmp_path):
     folder = tmp_path / "more"
     folder.mkdir()

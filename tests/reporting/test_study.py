@@ -23,6 +23,12 @@ def page(study, tmp_path_factory):
     return check_page(root / "index.html", root), root
 
 
+@pytest.fixture
+def drawn(study, page):
+    """The study with its figures drawn: what is asked of the page's words takes no second time."""
+    return {**study, "figures": page[1] / "figures"}
+
+
 def test_page_opens_with_the_error_beside_constant_and_ridge(page):
     read, _ = page
     assert read.headings[0] == 1
@@ -94,6 +100,7 @@ def test_chosen_learning_rates_are_told(study, edited, settings):
     assert rows == [["supervised L1", "0", "1", "0.002", "0.001: 5.20; 0.002: 4.10"]]
 
 
+@pytest.mark.slow
 def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, settings, tmp_path):
     read, _ = page
     assert "Number of training people" in read.text
@@ -136,6 +143,7 @@ def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):
     assert "no better than that constant" in text
 
 
+@pytest.mark.slow
 def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, tmp_path):
     def plain(frame):
         frame = frame[frame["session_id"] == "ses-1"].assign(
@@ -203,7 +211,7 @@ def test_manual_decisions_are_counted(study, edited):
     assert "manual" not in quality.sentence(Tables(study))
 
 
-def test_hostile_words_are_escaped(page, edited, settings, tmp_path):
+def test_hostile_words_are_escaped(drawn, edited, settings, tmp_path):
     attack = "<script>alert(1)</script>\"'&"
 
     def reason(frame):
@@ -218,8 +226,7 @@ def test_hostile_words_are_escaped(page, edited, settings, tmp_path):
     settings["report"]["title"] = attack
     root = tmp_path / "report"
     inputs = edited(qc=reason, scans=site, gaps=site)
-    drawn = page[1] / "figures"
-    write_study_page({**inputs, "figures": drawn}, root, settings)
+    write_study_page({**inputs, "figures": drawn["figures"]}, root, settings)
     check_page(root / "index.html", root)
     assert "<script>" not in (root / "index.html").read_text()
     assert attack in check_page(root / "index.html", root).text
@@ -229,10 +236,10 @@ def test_switched_off_sections_have_one_reason_each(study, settings):
     assert page_module.switched_off(Tables(study), settings) == []
 
 
-def test_what_the_index_had_to_say_is_on_the_page(study, settings, tmp_path):
+def test_what_the_index_had_to_say_is_on_the_page(drawn, settings, tmp_path):
     remarks = tmp_path / "remarks.json"
     remarks.write_text('["mine: 1 image has no row: <b>sub-7</b>"]')
-    write_study_page({**study, "remarks": remarks}, tmp_path / "page", settings)
+    write_study_page({**drawn, "remarks": remarks}, tmp_path / "page", settings)
     text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     assert "1 image has no row: &lt;b&gt;sub-7&lt;/b&gt;" in text
 
@@ -248,8 +255,8 @@ def test_the_report_says_why_there_is_no_ridge_on_regional_volumes(study, settin
     assert name not in reasons(registration="syn")
 
 
-def test_persons_pages_are_named_where_there_are_some(study, settings, tmp_path):
-    beside = {**study, "people": tmp_path / "people"}
+def test_persons_pages_are_named_where_there_are_some(drawn, settings, tmp_path):
+    beside = {**drawn, "people": tmp_path / "people"}
     write_study_page(beside, tmp_path / "page", settings)
     text = (tmp_path / "page" / "index.html").read_text(encoding="utf-8")
     chosen = chosen_people(Tables(beside), settings)
@@ -301,7 +308,7 @@ def test_the_learning_rate_printed_is_one_that_was_tried(tried, highest, rate, e
     assert row[3] == rate
 
 
-def test_an_unexpected_fault_is_shown_first(edited, settings, tmp_path):
+def test_an_unexpected_fault_is_shown_first(drawn, edited, settings, tmp_path):
     fault = "unexpected: IndexError: index 3 is <out of> bounds"
 
     def broken(frame):
@@ -309,7 +316,7 @@ def test_an_unexpected_fault_is_shown_first(edited, settings, tmp_path):
         frame.loc[rows, ["fault", "reason"]] = fault
         return frame
 
-    inputs = edited(qc=broken)
+    inputs = {**edited(qc=broken), "figures": drawn["figures"]}
     write_study_page(inputs, tmp_path / "report", settings)
     write_quality_page(
         inputs["qc"], inputs["scans"], inputs["derivatives"], tmp_path / "report" / "qc", settings
@@ -321,8 +328,8 @@ def test_an_unexpected_fault_is_shown_first(edited, settings, tmp_path):
         assert read.text.index(fault) < 1500
 
 
-def test_a_version_that_is_not_locked_is_a_warning_on_the_page(study, settings, tmp_path):
+def test_a_version_that_is_not_locked_is_a_warning_on_the_page(drawn, settings, tmp_path):
     warning = "torch 2.12.1 was used, but the lock file pins 2.13.0."
-    write_study_page(study, tmp_path / "page", settings, Software([("torch", "2.12.1")], [warning]))
+    write_study_page(drawn, tmp_path / "page", settings, Software([("torch", "2.12.1")], [warning]))
     text = check_page(tmp_path / "page" / "index.html", tmp_path / "page").text
     assert text.count(warning) == 2 and "Software: torch 2.12.1." in text

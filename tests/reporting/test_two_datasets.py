@@ -80,6 +80,7 @@ def test_with_one_data_set_sites_have_their_own_names(study, settings, tmp_path)
     assert "; H2: n " in text and "demo/" not in text
 
 
+@pytest.mark.slow
 def test_every_section_can_be_made_of_two_data_sets(two, settings_of_two):
     for section in sections().values():
         for figure in section.CHOICE.figures:

@@ -6,11 +6,6 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from brainage.core.contracts.cohort import TRUTH
 from brainage.core.files import InputError
@@ -128,6 +123,12 @@ def many():
 
 @pytest.mark.slow
 def test_the_site_is_easy_to_read_off_raw_histograms(many):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     table, histogram, _ = many
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -138,6 +139,11 @@ def test_the_site_is_easy_to_read_off_raw_histograms(many):
 
 @pytest.mark.slow
 def test_age_is_not_to_be_read_from_histogram_and_header(many):
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     table, histogram, header = many
     model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(0, 6, 13)))
     columns = np.hstack([histogram, header])

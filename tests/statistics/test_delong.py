@@ -33,6 +33,7 @@ def test_area_counts_pairs_and_keeps_its_direction():
     assert delong(-score, is_case)[0][0] == pytest.approx(1.5 / 4)
 
 
+@pytest.mark.slow
 def test_reference_values_of_asah(tmp_path):
     folder = r_output("asah", tmp_path)
     frame = pd.read_csv(folder / "people.csv")
@@ -48,6 +49,7 @@ def test_reference_values_of_asah(tmp_path):
     assert z["ndka", "s100b"] == pytest.approx(-1.39077, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_intervals_and_tests_agree_with_proc(tmp_path, seed):
     scores, is_case = people(seed)

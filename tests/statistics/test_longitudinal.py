@@ -36,6 +36,7 @@ def rows_of(scans: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SLOPES.names)).set_index(["group", "reference"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_agrees_with_lme4(tmp_path, seed):
     scans = cohort(seed)

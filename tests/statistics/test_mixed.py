@@ -18,6 +18,7 @@ def fitted(y, x, person, years) -> MixedFit:
     return fit_mixed(y, x, person, np.column_stack([np.ones(len(y)), years]))
 
 
+@pytest.mark.slow
 def test_sleepstudy(tmp_path):
     folder = r_output("sleepstudy", tmp_path)
     frame = pd.read_csv(folder / "people.csv")

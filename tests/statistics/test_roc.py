@@ -91,6 +91,7 @@ def test_added_value_agrees_with_statsmodels():
     assert row["estimate"] == pytest.approx(added.ratio, rel=0.25)
 
 
+@pytest.mark.slow
 def test_unequal_spreads_are_no_added_value():
     rng = np.random.default_rng(11)
     is_case = np.arange(80) >= 60

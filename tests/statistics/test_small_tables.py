@@ -83,7 +83,9 @@ def test_no_calibration_people(tmp_path):
     assert len(found["slopes"]) == 0
 
 
-@pytest.mark.parametrize("people", [0, 1, 2, 4])
+@pytest.mark.parametrize(
+    "people", [0, 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 4))]
+)
 def test_a_handful_of_test_people(tmp_path, people):
     rng = np.random.default_rng(4)
     scans = plain(rng, "CN", ("A",))
@@ -92,6 +94,7 @@ def test_a_handful_of_test_people(tmp_path, people):
     assert len(found["own"]) == people
 
 
+@pytest.mark.slow
 def test_constant_baseline_beside_an_experiment(tmp_path):
     visits = {"people": 25, "visits": 3}
     scans = study(np.random.default_rng(5), CN=visits, AD=visits, MCI=visits)

@@ -40,7 +40,7 @@ def renamed(scans: pd.DataFrame, site: str | None) -> pd.DataFrame:
     return scans
 
 
-@pytest.mark.parametrize("site", [None, "1"])
+@pytest.mark.parametrize("site", [None, pytest.param("1", marks=pytest.mark.slow)])
 def test_controls_of_one_and_patients_of_the_other_are_not_compared(tmp_path, site):
     rng = np.random.default_rng(1)
     controls = scans_of("CN", 40, rng, dataset="ours", **VISITS)
@@ -73,6 +73,7 @@ def test_the_same_people_of_one_data_set_are_compared(tmp_path):
     assert area["n"] == 80 and area["estimate"] > 0.5
 
 
+@pytest.mark.slow
 def test_an_offset_of_a_data_set_is_no_difference_of_groups(tmp_path):
     rng = np.random.default_rng(2)
     parts = []
@@ -90,6 +91,7 @@ def test_an_offset_of_a_data_set_is_no_difference_of_groups(tmp_path):
     assert "+ data set" in slope["model"] and slope["low"] < 0 < slope["high"]
 
 
+@pytest.mark.slow
 def test_a_site_of_the_same_name_is_not_internal(tmp_path):
     rng = np.random.default_rng(3)
     scans = study(rng, CN={"people": 12, "sites": ("A",)})
@@ -159,6 +161,7 @@ def test_three_data_sets_in_folds_with_patients(tmp_path):
     assert contrast["estimate"] == pytest.approx(1, abs=0.8)
 
 
+@pytest.mark.slow
 def test_a_data_set_without_diagnoses_counts_as_healthy_when_the_index_says_so(tmp_path):
     scans = three_datasets(np.random.default_rng(5))
     plain = scans["dataset"] == "plain"
