@@ -284,13 +284,16 @@ def test_a_constant_of_core_that_statistics_uses_changed(study):
 
 def upgraded(study: Study, name: str) -> dict[str, Any]:
     """Work done after a library was upgraded in the lock file."""
-    lock = (study.tree / "requirements" / "workflow.lock").read_text()
-    found = re.search(rf"^{name}==[^\s;]+", lock, flags=re.MULTILINE)
-    assert found
-    pin = found[0]
+    pins = [
+        (path.relative_to(study.tree).as_posix(), pin)
+        for path in (study.tree / "requirements").glob("*.lock")
+        for pin in re.findall(rf"^{name}==[^\s;]+", path.read_text(), flags=re.MULTILINE)
+    ]
+    assert pins
 
     def change():
-        study.edit("requirements/workflow.lock", pin, f"{pin}.post1")
+        for path, pin in pins:
+            study.edit(path, pin, f"{pin}.post1")
 
     return changed_code(study, change)[0]
 
