@@ -1,7 +1,6 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
 # make test-fast   the quick unit tests
-# make check-reruns   what a change makes new, row by row
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
 
@@ -12,10 +11,10 @@ CORES ?= $(shell nproc)
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast check-reruns lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -5
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -67,10 +66,6 @@ test: lint demo
 test-fast: test-environment
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" \
 	  --ignore tests/workflow
-
-# docs/reruns.md, row by row.
-check-reruns: test-environment
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/workflow/check_reruns.py
 
 # The CUDA packages are torch's own business: it pins them, and a build without CUDA wants none.
 CUDA := ^(nvidia-|cuda-|triton==)

@@ -1,4 +1,5 @@
 import ast
+import sys
 from importlib import metadata
 
 import pytest
@@ -191,11 +192,12 @@ def test_versions_that_differ_from_the_lock_are_told(package):
     assert versions.unlike_lock(recorded) == {"numpy": "2.3.5"}
 
 
-def test_installed_versions_have_their_public_part_only(monkeypatch):
+def test_versions_are_those_of_what_is_imported_by_their_public_part(monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cpu")
-    assert imported_versions("torch") == {"torch": "2.13.0"}
-    monkeypatch.undo()
-    assert imported_versions("no-such-distribution") == {}
+    monkeypatch.setitem(sys.modules, "sklearn", sys)
+    assert imported_versions(["sklearn"]) == {"scikit-learn": "2.13.0"}
+    monkeypatch.delitem(sys.modules, "sklearn")
+    assert imported_versions(["sklearn"]) == {}
 
 
 def test_every_library_that_is_imported_has_a_known_name():
@@ -205,7 +207,5 @@ def test_every_library_that_is_imported_has_a_known_name():
         for name in versions.serialise(ast.parse(path.read_text(encoding="utf-8"))).imports:
             library = name.partition(".")[0]
             unknown.add(versions.DISTRIBUTIONS.get(library, library))
-    import sys
-
     lacking = unknown - set(locked_versions()) - set(sys.stdlib_module_names)
     assert lacking - {"brainage", "deepbet"} == set()  # deepbet is the user's own choice

@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from brainage.core.config import defaults
 from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.learning import INDEX
 from brainage.core.files import InputError, write_json
+from brainage.core.software import versions_of
 from brainage.core.store import open_store
 from brainage.core.tables import read_table, write_table
 from brainage.learning import embed, pretrain, store
@@ -59,6 +62,22 @@ def test_one_row_a_scan_and_the_same_bytes_again(toy, encoder, copied):
     seen = set(description["training"]["brain_sha256"])
     people = table.loc[table["brain_sha256"].isin(seen), "scan_id"].str.split("_").str[1]
     assert set(people) == {person for person, role in toy.roles.items() if role == "train"}
+
+
+def test_embeddings_of_other_versions_are_not_mixed(copied, capsys, monkeypatch):
+    def embedded():
+        run(copied)
+        return re.search(r"embed: (\d+) brains embedded", capsys.readouterr().err)[1]
+
+    first, again = embedded(), embedded()
+    assert first != "0" == again
+    installed = metadata.version
+    monkeypatch.setattr(
+        metadata, "version", lambda name: "0.0.1" if name == "torch" else installed(name)
+    )
+    assert embedded() == first
+    index = copied.file("embedding_index", training=TOY)
+    assert json.loads(versions_of(index).read_text())["versions"]["torch"] == "0.0.1"
 
 
 def test_other_brains_are_refused(copied):

@@ -10,9 +10,14 @@ from brainage.core.command import commands_of
 from brainage.core.derivatives import QUALITY, derivative
 from brainage.core.files import write_json
 from brainage.core.layout import Layout
+from brainage.core.software import versions_of
 from brainage.reporting.tables import CONTRACTS
 from tests.reporting.conftest import check_page
 from tests.reporting.fake_results import SETTINGS
+
+
+def recorded(version):
+    return {"versions": {"scikit-learn": version}}
 
 
 def lay_out(study, root):
@@ -37,6 +42,10 @@ def lay_out(study, root):
         places[name].write_text(f"{header}\n", encoding="utf-8")
     versions = {"versions": {"torch": "2.12.1"}}
     write_json(files.file("encoder_description", training=training), versions)
+    write_json(versions_of(files.file("predictions_of", training=training)), recorded("1.7.1"))
+    median = "median/fold-0_seed-1"
+    write_json(versions_of(files.file("predictions_of", training=median)), recorded("1.7.2"))
+    write_json(versions_of(files.file("accuracy")), recorded("1.7.2"))
     files.file("encoder", training=training).write_bytes(b"weights")
     record = derivative(files.folder("imaging"), "demo_sub-C001_ses-1", QUALITY)
     write_json(record, {"versions": {"antspyx": "0.6.3"}})
@@ -56,6 +65,8 @@ def test_every_command_finds_its_files(study, tmp_path):
     report = files.file("study_page").parent
     text = check_page(files.file("study_page"), report).text
     assert "torch 2.12.1 was used, but the lock file pins 2.13.0." in text
+    several = "several versions of scikit-learn: 1.7.1 in 1 table, 1.7.2 in 2 tables."
+    assert several in text
     assert "antspyx 0.6.3" in text and "demo: 1 image has no row" in text
     assert "L_c" in text, "the grid is read"
     assert files.file("truth_recovery").is_file()

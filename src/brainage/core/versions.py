@@ -193,18 +193,21 @@ def locked_versions() -> dict[str, str]:
     return {name: " or ".join(sorted(set(versions))) for name, versions in pins.items()}
 
 
-def imported_versions(*distributions: str) -> dict[str, str]:
-    """Return the public parts of the versions that are installed here, to be recorded.
+def imported_versions(libraries: Iterable[str]) -> dict[str, str]:
+    """Return the public parts of the versions that this process imported, to be recorded.
 
-    A distribution that is not installed is left out.
+    Parameters
+    ----------
+    libraries
+        As they are imported, such as ``sklearn``; one that was not imported is left out.
+
+    Returns
+    -------
+    dict
+        By distribution, such as ``scikit-learn``.
     """
-    found = {}
-    for name in distributions:
-        try:
-            found[name] = metadata.version(name).partition("+")[0]
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    distributions = [DISTRIBUTIONS.get(name, name) for name in libraries if name in sys.modules]
+    return {name: metadata.version(name).partition("+")[0] for name in distributions}
 
 
 def unlike_lock(versions: Mapping[str, str]) -> dict[str, str]:

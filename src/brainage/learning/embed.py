@@ -13,12 +13,12 @@ from torch import nn
 from brainage.core.contracts.learning import INDEX
 from brainage.core.files import InputError, atomic_write, read_json
 from brainage.core.layout import Layout
+from brainage.core.software import write_result
 from brainage.core.store import Store, open_store
-from brainage.core.tables import write_table
 from brainage.core.training import Training
 from brainage.learning import augment, finished
 from brainage.learning.devices import make_repeatable, pick_device
-from brainage.learning.model import build_encoder
+from brainage.learning.model import build_encoder, encoder_versions
 from brainage.learning.store import preprocessing
 
 _BATCH = 16
@@ -59,7 +59,9 @@ def embed(files: Layout, name: Training, *, device: str, threads: int, code: str
     scan_ids = sorted(store.rows)
     channels = description["settings"]["channels"]
     keys = finished.brain_keys(store, scan_ids, channels)
-    follows_from = [description["architecture"], channels, threads, where.type, code]
+    # Of other versions than the locked ones, too, no embeddings are mixed.
+    versions = encoder_versions(network)
+    follows_from = [description["architecture"], channels, threads, where.type, code, versions]
     kept = finished.Embeddings(files, name, follows_from)
     new = {
         key: scan_id for key, scan_id in zip(keys, scan_ids, strict=True) if key not in kept.known
@@ -83,7 +85,7 @@ def embed(files: Layout, name: Training, *, device: str, threads: int, code: str
             "grey_matter_sha256": [store.grey_matter_hashes.get(scan_id) for scan_id in scan_ids],
         }
     )
-    write_table(index, files.file("embedding_index", training=name), INDEX)
+    write_result(index, files.file("embedding_index", training=name), INDEX)
     found = len(set(keys)) - len(new)
     print(f"embed: {len(new)} brains embedded, {found} found", file=sys.stderr, flush=True)
 

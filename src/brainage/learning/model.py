@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from brainage.core import choices
 from brainage.core.files import InputError
+from brainage.core.versions import imported_versions
 from brainage.learning.encoders._layers import Encoder
 from brainage.learning.heads import AgeHead, ProjectionHead
 
@@ -45,6 +46,13 @@ def build_encoder(name: str, width: float = 1.0, channels: int = 1) -> Encoder:
         raise InputError(f"encoder.width is {width}; it must be above 0")
     encoder: Encoder = choices.module(ENCODERS, name).build(width, channels)
     return encoder
+
+
+def encoder_versions(encoder: nn.Module) -> dict[str, str]:
+    """Return the versions of the libraries that weights and embeddings follow from."""
+    # A network of MONAI's is of a class of its own.
+    own = type(encoder).__module__.partition(".")[0]
+    return imported_versions(sorted({"numpy", "safetensors", "torch", own} - {"brainage"}))
 
 
 def loss_options(settings: dict[str, Any]) -> dict[str, Any]:

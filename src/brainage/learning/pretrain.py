@@ -6,7 +6,6 @@ import math
 import shutil
 import sys
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from brainage.core.store import Store, open_store
 from brainage.core.tables import read_table, write_table
 from brainage.core.training import Training
 from brainage.learning import checkpoint, finished, people, training
-from brainage.learning.model import build_encoder, loss_options
+from brainage.learning.model import build_encoder, encoder_versions, loss_options
 from brainage.learning.run import Diverged, Job
 from brainage.learning.store import preprocessing
 
@@ -216,8 +215,6 @@ def _description(job: Job, store: Store) -> dict[str, Any]:
     """What ``encoder.json`` says beside the name of the training."""
     encoder = build_encoder(**job.settings["encoder"], channels=len(job.settings["channels"]))
     train = job.train
-    # A network of MONAI's is of a class of its own.
-    libraries = {"numpy", "safetensors", "torch", type(encoder).__module__.partition(".")[0]}
     return {
         "architecture": {
             **job.settings["encoder"],
@@ -235,5 +232,5 @@ def _description(job: Job, store: Store) -> dict[str, Any]:
             "threads": job.threads,
         },
         "version": brainage.__version__,
-        "versions": {library: version(library).partition("+")[0] for library in libraries},
+        "versions": encoder_versions(encoder),
     }

@@ -11,8 +11,8 @@ import pandas as pd
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
-from brainage.core.tables import write_table
 from brainage.core.thresholds import MIN_TRAIN
 from brainage.core.training import Training
 from brainage.probing.people import folds_of_people, predictions_table, read_embedded
@@ -56,7 +56,7 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
     ridge = choose(features, ages, rounds, [features.shape[1]], settings["ridge_alphas"])
     predicted = ridge.fit(features[fit], ages[fit]).predict(features)
     out = files.file("predictions_of", training=training)
-    write_table(predictions_table(people, predicted, training), out, PREDICTIONS)
+    write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
 
 
 def train_rows(people: pd.DataFrame, where: str) -> np.ndarray:

@@ -14,8 +14,9 @@ from brainage.core.contracts.imaging import REGIONS
 from brainage.core.contracts.probing import BASELINES, PREDICTIONS
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
-from brainage.core.tables import read_table, write_table
+from brainage.core.tables import read_table
 from brainage.core.training import Training
 from brainage.probing.age import folds_within, train_rows
 from brainage.probing.people import predictions_table, read_people
@@ -69,7 +70,7 @@ def predict_baseline(files: Layout, training: Training, settings: dict[str, Any]
     else:
         predicted = _ridge_on_voxels(files.folder("store"), people, fit, settings)
     out = files.file("predictions_of", training=training)
-    write_table(predictions_table(people, predicted, training), out, PREDICTIONS)
+    write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
 
 
 def _ridge_on_voxels(

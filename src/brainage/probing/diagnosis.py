@@ -9,8 +9,8 @@ import pandas as pd
 
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
 from brainage.core.layout import Layout
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans, site_factor
-from brainage.core.tables import write_table
 from brainage.core.training import Training
 from brainage.probing.logistic import out_of_fold
 from brainage.probing.people import read_embedded
@@ -55,7 +55,7 @@ def probe_diagnosis(files: Layout, training: Training, settings: dict[str, Any])
         parts.append(two[["scan_id"]].assign(**pair, score=score))
     out = files.file("diagnosis_scores_of", training=training)
     empty = pd.DataFrame(columns=list(DIAGNOSIS_SCORES.names))
-    write_table(pd.concat(parts, ignore_index=True) if parts else empty, out, DIAGNOSIS_SCORES)
+    write_result(pd.concat(parts, ignore_index=True) if parts else empty, out, DIAGNOSIS_SCORES)
 
 
 def at_shared_sites(people: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from brainage.core.contract import Table
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_PROBE
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
-from brainage.core.tables import read_table, write_table
+from brainage.core.software import write_result
+from brainage.core.tables import read_table
 
 TABLES = {
     "predictions": PREDICTIONS,
@@ -65,4 +66,4 @@ def gather(paths: Sequence[Path], out: Path, table: Table) -> None:
     frames = [read_table(path, table) for path in paths]
     frames = [frame for frame in frames if len(frame)]
     empty = pd.DataFrame(columns=list(table.names))
-    write_table(pd.concat(frames, ignore_index=True) if frames else empty, out, table)
+    write_result(pd.concat(frames, ignore_index=True) if frames else empty, out, table)

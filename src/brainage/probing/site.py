@@ -12,8 +12,8 @@ import pandas as pd
 from brainage.core.contracts.probing import SITE_PROBE
 from brainage.core.intervals import percentile_interval
 from brainage.core.layout import Layout
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
-from brainage.core.tables import write_table
 from brainage.core.training import Training
 from brainage.probing.logistic import MAX_ITERATIONS, out_of_fold
 from brainage.probing.people import read_embedded, read_people
@@ -77,7 +77,7 @@ def probe_site(files: Layout, training: Training, settings: dict[str, Any]) -> N
                 row = {**training.columns, "probe": probe, "protocol": protocol}
                 rows.append({**row, **_score(values, sites, protocol, settings)})
     out = files.file("site_probe_of", training=training)
-    write_table(pd.DataFrame(rows, columns=list(SITE_PROBE.names)), out, SITE_PROBE)
+    write_result(pd.DataFrame(rows, columns=list(SITE_PROBE.names)), out, SITE_PROBE)
 
 
 def people_of_sites(people: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:

@@ -23,8 +23,9 @@ from brainage.core.contracts.statistics import (
     VERDICTS_ON_RIDGE,
 )
 from brainage.core.intervals import bootstrap_interval
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
-from brainage.core.tables import read_table, write_table
+from brainage.core.tables import read_table
 from brainage.core.thresholds import MIN_FOR_INTERVAL
 from brainage.statistics.metrics import METRICS, NO_SPREAD, Metric
 from brainage.statistics.people import counted, joined, read_experiments, rows_to_frame
@@ -151,7 +152,7 @@ def measure_accuracy(
                     rows.append(_challenge_row(predictor, site_accuracy[name], shared))
                 if ridge is not None and len(predictor.predicted):
                     rows.append(_against_ridge(predictor, whom, ridge, settings))
-    write_table(rows_to_frame(rows, ACCURACY), out, ACCURACY)
+    write_result(rows_to_frame(rows, ACCURACY), out, ACCURACY)
 
 
 def _internal_or_external(predictions: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -10,8 +10,9 @@ import pandas as pd
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.contracts.statistics import GAPS, REFERENCE
 from brainage.core.files import InputError
+from brainage.core.software import write_result
 from brainage.core.subjects import PERSON, first_scans
-from brainage.core.tables import read_table, write_table
+from brainage.core.tables import read_table
 from brainage.core.thresholds import LOW_ALPHA, MIN_ALPHA, MIN_CALIBRATION
 from brainage.statistics.people import LOW_ALPHA_MEANS, rows_to_frame
 
@@ -53,8 +54,8 @@ def compute_gaps(predictions: Path, out_gaps: Path, out_reference: Path) -> None
         constants.append({"experiment": experiment, "fold": fold, **reference})
         parts.append(apply_reference(rows, reference))
     gaps = pd.concat(parts, ignore_index=True) if parts else rows_to_frame([], GAPS)
-    write_table(gaps[list(GAPS.names)], out_gaps, GAPS)
-    write_table(rows_to_frame(constants, REFERENCE), out_reference, REFERENCE)
+    write_result(gaps[list(GAPS.names)], out_gaps, GAPS)
+    write_result(rows_to_frame(constants, REFERENCE), out_reference, REFERENCE)
 
 
 def fit_reference(calibration: pd.DataFrame) -> dict[str, object]:

@@ -20,8 +20,9 @@ from brainage.core.contracts.probing import DIAGNOSIS_SCORES, PREDICTIONS, SITE_
 from brainage.core.files import InputError
 from brainage.core.intervals import percentile_interval
 from brainage.core.layout import Layout
+from brainage.core.software import write_result
 from brainage.core.subjects import PERSON, first_scans, site_factor
-from brainage.core.tables import read_table, write_table
+from brainage.core.tables import read_table
 from brainage.core.thresholds import MIN_SITES
 from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
 from brainage.statistics.people import counted, joined, rows_to_frame
@@ -57,7 +58,7 @@ def measure_grid(files: Layout, settings: dict[str, Any]) -> None:
         ("grid_sites", sites, GRID_SITES),
         ("grid_diagnosis", diagnosis, GRID_DIAGNOSIS),
     ):
-        write_table(rows_to_frame(rows, contract), files.file(name), contract)
+        write_result(rows_to_frame(rows, contract), files.file(name), contract)
 
 
 def _cells(table: pd.DataFrame, settings: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from brainage.core.contracts.statistics import GROUPS
 from brainage.core.intervals import t_interval
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans, site_factor
-from brainage.core.tables import write_table
 from brainage.core.thresholds import MIN_AT_SITE, MIN_RANDOM_SITES
 from brainage.statistics.confounding import confounded, some
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
@@ -52,7 +52,7 @@ def compare_groups(gaps: Path, out: Path, settings: dict[str, Any]) -> None:
     rows: list[dict[str, Any]] = []
     for experiment in read_experiments(gaps):
         rows += group_rows(experiment, settings)
-    write_table(rows_to_frame(rows, GROUPS), out, GROUPS)
+    write_result(rows_to_frame(rows, GROUPS), out, GROUPS)
 
 
 def group_rows(experiment: Experiment, settings: dict[str, Any]) -> list[dict[str, Any]]:

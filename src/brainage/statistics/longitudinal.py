@@ -10,8 +10,8 @@ import pandas as pd
 
 from brainage.core.contracts.statistics import PERSON_SLOPES, SLOPES
 from brainage.core.intervals import t_interval
+from brainage.core.software import write_result
 from brainage.core.subjects import PERSON, visit_order
-from brainage.core.tables import write_table
 from brainage.core.thresholds import MIN_EXTRA_SCANS, MIN_RESIDUAL_DF
 from brainage.statistics.confounding import confounded
 from brainage.statistics.mixed import MixedFit, fit_mixed
@@ -64,8 +64,8 @@ def fit_slopes(gaps: Path, out_slopes: Path, out_persons: Path, settings: dict[s
         persons.append(own.assign(experiment=experiment.name))
         slopes += slope_rows(experiment, scans, own, settings)
     frame = pd.concat(persons, ignore_index=True) if persons else rows_to_frame([], PERSON_SLOPES)
-    write_table(frame[list(PERSON_SLOPES.names)], out_persons, PERSON_SLOPES)
-    write_table(rows_to_frame(slopes, SLOPES), out_slopes, SLOPES)
+    write_result(frame[list(PERSON_SLOPES.names)], out_persons, PERSON_SLOPES)
+    write_result(rows_to_frame(slopes, SLOPES), out_slopes, SLOPES)
 
 
 def followed_up(scans: pd.DataFrame, follow_up: float) -> pd.DataFrame:

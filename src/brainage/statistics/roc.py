@@ -10,8 +10,9 @@ import pandas as pd
 
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
 from brainage.core.contracts.statistics import ROC, ROC_CURVES
+from brainage.core.software import write_result
 from brainage.core.subjects import first_scans, site_factor
-from brainage.core.tables import read_table, write_table
+from brainage.core.tables import read_table
 from brainage.statistics.confounding import confounded
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
@@ -64,9 +65,9 @@ def compute_roc(
         more_rows, more_curves = roc_rows(experiment, own, settings)
         rows += more_rows
         curves += more_curves
-    write_table(rows_to_frame(rows, ROC), out_roc, ROC)
+    write_result(rows_to_frame(rows, ROC), out_roc, ROC)
     points = pd.concat(curves, ignore_index=True) if curves else rows_to_frame([], ROC_CURVES)
-    write_table(points, out_curves, ROC_CURVES)
+    write_result(points, out_curves, ROC_CURVES)
 
 
 def roc_rows(
