@@ -14,8 +14,8 @@ from typing import Any
 from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
 from brainage.core.files import InputError, write_json
 from brainage.imaging import measure, registration
-from brainage.imaging.faults import is_machine_fault, unexpected
-from brainage.imaging.reading import Head, ScanFault, read
+from brainage.imaging.faults import ScanFault, is_machine_fault, unexpected
+from brainage.imaging.reading import Head, read
 from brainage.imaging.registered import RegisteredScan, read_registered
 from brainage.imaging.template import Template
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from brainage.core.derivatives import ALIGNED_MASK, BIAS_FIELD, BRAIN, MASK, PICTURE, TRANSFORM
 from brainage.imaging import geometry, nifti, nonlinear, picture, strip, tissue
-from brainage.imaging.reading import Head, ScanFault
+from brainage.imaging.faults import ScanFault
+from brainage.imaging.reading import Head
 from brainage.imaging.register import on_template, register_head
 from brainage.imaging.registered import AlignedHead, RegisteredScan, write_registered
 from brainage.imaging.template import Template
