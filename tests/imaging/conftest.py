@@ -29,6 +29,9 @@ def settings() -> dict[str, Any]:
         "template": None,
         "template_mask": None,
         "chunk_size": 8,
+        "max_voxels": 2**28,
+        "max_unpacked_gib": 4,
+        "max_cpu_seconds": 900,
     }
 
 

@@ -180,6 +180,78 @@ def test_a_killed_child_is_the_machines_fault_and_leaves_the_others(
     assert content(tmp_path) == content(done)
 
 
+def endless(_scratch: Path) -> None:
+    while True:
+        pass
+
+
+def crash(_scratch: Path) -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def crash_once(scratch: Path) -> None:
+    mark = scratch.parents[3] / "crashed"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGABRT)
+
+
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        (endless, "it takes more than 2 CPU seconds, the limit of imaging: max_cpu_seconds"),
+        (crash, "unexpected: native code crashed (SIGSEGV)"),
+        (crash_once, None),
+    ],
+)
+def test_what_a_scan_does_to_its_job_reaches_no_other(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: Any,
+    fault: str | None,
+) -> None:
+    real = one_scan.attempt
+
+    def spoilt(job: one_scan.Job, recipe: one_scan.Recipe, scratch: Path) -> Any:
+        if job.path.name == "a.nii.gz":
+            (scratch / "half-written").write_text("...")
+            what(scratch)
+        return real(job, recipe, scratch)
+
+    monkeypatch.setattr(one_scan, "attempt", spoilt)
+    # An earlier result of it must not stay beside the verdict.
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "chunks")
+    derivative(tmp_path, scans[0][0], QUALITY).unlink()
+    derivative(tmp_path, scans[1][0], QUALITY).unlink()
+    limited = settings | {"max_cpu_seconds": 2 if what is endless else 900}
+    run(tmp_path, scans, limited)
+    table = read_table(tmp_path / "chunks/0.tsv", MEASURES).set_index("scan_id")
+    assert table["fault"].fillna("none").iloc[0] == (fault or "none")
+    for mark in tmp_path.rglob("crashed"):
+        mark.unlink()
+    assert derivative(tmp_path, scans[0][0], BRAIN).exists() == (fault is None)
+    others = [derivative(Path(), scan_id, QUALITY) for scan_id, _ in scans[1:]]
+    assert all((tmp_path / path).read_bytes() == (done / path).read_bytes() for path in others)
+    monkeypatch.undo()
+    # Another limit tries again; a crash is believed until the code is another.
+    run(tmp_path, scans, settings)
+    assert (content(tmp_path) == content(done)) == (what is not crash)
+
+
+def test_larger_than_the_limit_until_the_limit_is_raised(
+    done: Path, scans: Scans, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tmp_path, scans[:1], settings | {"max_voxels": 5000})
+    fault = read_table(tmp_path / "chunks/0.tsv", MEASURES)["fault"].iloc[0]
+    assert "voxels, more than the 5000 of imaging: max_voxels" in fault
+    run(tmp_path, scans, settings)
+    assert content(tmp_path) == content(done)
+
+
 @pytest.mark.parametrize("error", [MemoryError("no memory"), OSError(28, "No space left")])
 def test_no_memory_and_no_space_are_never_a_verdict(
     scans: Scans,
