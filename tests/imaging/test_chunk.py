@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from brainage.core.tables import read_table
 from brainage.imaging import children, chunk, geometry, one_scan, registration
 from brainage.imaging.measure import Measure
 from brainage.imaging.reading import Head
+from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template
 from tests.imaging.conftest import CODE, pose, write_head
 
@@ -186,6 +188,7 @@ def endless(_scratch: Path) -> None:
 
 
 def crash(_scratch: Path) -> None:
+    faulthandler.disable()  # pytest's, which would print where
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
@@ -193,6 +196,7 @@ def crash_once(scratch: Path) -> None:
     mark = scratch.parents[3] / "crashed"
     if not mark.exists():
         mark.touch()
+        faulthandler.disable()
         os.kill(os.getpid(), signal.SIGABRT)
 
 
@@ -240,6 +244,27 @@ def test_what_a_scan_does_to_its_job_reaches_no_other(
     # Another limit tries again; a crash is believed until the code is another.
     run(tmp_path, scans, settings)
     assert (content(tmp_path) == content(done)) == (what is not crash)
+
+
+@pytest.mark.parametrize("spoilt", ["mask", "image", "not a number"])
+def test_an_empty_brain_is_a_fault(
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoilt: str,
+) -> None:
+    if spoilt == "mask":
+        real = registration.stripped
+        monkeypatch.setattr(registration, "stripped", lambda aligned: (real(aligned)[0], nothing))
+        nothing = np.zeros((2, 2, 2), np.float32)
+    else:
+        value = np.nan if spoilt == "not a number" else 0.001
+        monkeypatch.setattr(AlignedHead, "scaled", lambda self, image: np.full_like(image, value))
+    run(tmp_path, scans[:1], settings)
+    fault = read_table(tmp_path / "chunks/0.tsv", MEASURES)["fault"].iloc[0]
+    assert fault.startswith("no brain was found")
+    assert not derivative(tmp_path, scans[0][0], BRAIN).exists()
 
 
 def test_larger_than_the_limit_until_the_limit_is_raised(

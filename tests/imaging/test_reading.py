@@ -123,3 +123,15 @@ def test_the_same_image_has_the_same_hash_under_any_name_and_type(tmp_path: Path
     other[0, 0, 0] += 1
     third = read(save(tmp_path / "c.nii", other))
     assert first.voxel_hash == second.voxel_hash != third.voxel_hash
+
+
+def test_without_codes_the_orientation_is_unknown(tmp_path: Path) -> None:
+    known = read(save(tmp_path / "a.nii.gz", picture()))
+    content = bytearray(nibabel.Nifti1Image(picture(), AFFINE).to_bytes())
+    content[252:256] = bytes(4)  # codes of qform and sform
+    path = tmp_path / "b.nii"
+    path.write_bytes(content)
+    unknown = read(path)
+    assert known.orientation_known and not unknown.orientation_known
+    # The same voxels, mirrored: nobody can tell which it is.
+    assert np.array_equal(unknown.data, known.data[::-1])
