@@ -23,44 +23,7 @@ from brainage.imaging.measure import Measure
 from brainage.imaging.reading import Head
 from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template
-from tests.imaging.conftest import CODE, pose, write_head
-
-MOVED = pose((12, -6, 9), (14, -11, 8))
-Scans = list[tuple[str, Path]]
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Scans:
-    raw = tmp_path_factory.mktemp("raw data ü")
-    result = [
-        ("demo_sub-A_ses-1", write_head(raw / "a.nii.gz", template, 1)),
-        ("demo_sub-B_ses-1", write_head(raw / "b.nii.gz", template, 2, MOVED)),
-        ("demo_sub-C_run-1", raw / "c.nii.gz"),
-    ]
-    whole = result[0][1].read_bytes()
-    result[2][1].write_bytes(whole[: len(whole) // 2])
-    return result
-
-
-def run(
-    folder: Path,
-    scans: Scans,
-    settings: dict[str, Any],
-    processes: int = 1,
-    code: chunk.Code = CODE,
-) -> None:
-    chunk.preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, code, processes)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if not p.is_dir()}
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, scans: Scans, settings: dict[str, Any]) -> Path:
-    folder = tmp_path_factory.mktemp("imaging")
-    run(folder, scans, settings)
-    return folder
+from tests.imaging.conftest import CODE, Scans, content, run
 
 
 def test_each_scan_has_its_files_and_the_table_its_rows(
