@@ -12,12 +12,13 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from brainage.imaging import chunk
-from brainage.imaging.chunk import Code
+from brainage.imaging.chunk import Code, preprocess_scans
 from brainage.imaging.measure import all_measures
 from brainage.imaging.reading import Head
 from brainage.imaging.registered import AlignedHead, RegisteredScan
 from brainage.imaging.template import Template, load_template
 
+Scans = list[tuple[str, Path]]
 CODE = Code(registration="code", measures=dict.fromkeys(all_measures(), "code"))
 
 
@@ -31,6 +32,9 @@ def settings() -> dict[str, Any]:
         "template": None,
         "template_mask": None,
         "chunk_size": 8,
+        "max_voxels": 2**28,
+        "max_unpacked_gib": 4,
+        "max_cpu_seconds": 900,
     }
 
 
@@ -92,3 +96,40 @@ def registered(
     moved = np.eye(4) if template_to_head is None else template_to_head
     aligned = AlignedHead(head, template, moved, None, head.data)
     return RegisteredScan(aligned, template.mask if mask is None else mask)
+
+
+MOVED = pose((12, -6, 9), (14, -11, 8))
+
+
+@pytest.fixture(scope="session")
+def scans(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Scans:
+    raw = tmp_path_factory.mktemp("raw data ü")
+    result = [
+        ("demo_sub-A_ses-1", write_head(raw / "a.nii.gz", template, 1)),
+        ("demo_sub-B_ses-1", write_head(raw / "b.nii.gz", template, 2, MOVED)),
+        ("demo_sub-C_run-1", raw / "c.nii.gz"),
+    ]
+    whole = result[0][1].read_bytes()
+    result[2][1].write_bytes(whole[: len(whole) // 2])
+    return result
+
+
+def run(
+    folder: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    processes: int = 1,
+    code: Code = CODE,
+) -> None:
+    preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, code, processes)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if not p.is_dir()}
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory: pytest.TempPathFactory, scans: Scans, settings: dict[str, Any]) -> Path:
+    folder = tmp_path_factory.mktemp("imaging")
+    run(folder, scans, settings)
+    return folder

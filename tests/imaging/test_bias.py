@@ -9,7 +9,7 @@ import pytest
 
 from brainage.imaging import geometry
 from brainage.imaging.bias import BiasField, find_bias, read_bias, write_bias
-from brainage.imaging.reading import ScanFault
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.template import Template
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import shutil
@@ -20,47 +21,11 @@ from brainage.core.tables import read_table
 from brainage.imaging import children, chunk, geometry, one_scan, registration
 from brainage.imaging.measure import Measure
 from brainage.imaging.reading import Head
+from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template
-from tests.imaging.conftest import CODE, pose, write_head
+from tests.imaging.conftest import CODE, Scans, content, run
 
 pytestmark = pytest.mark.usefixtures("loaded_once")
-
-MOVED = pose((12, -6, 9), (14, -11, 8))
-Scans = list[tuple[str, Path]]
-
-
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Scans:
-    raw = tmp_path_factory.mktemp("raw data ü")
-    result = [
-        ("demo_sub-A_ses-1", write_head(raw / "a.nii.gz", template, 1)),
-        ("demo_sub-B_ses-1", write_head(raw / "b.nii.gz", template, 2, MOVED)),
-        ("demo_sub-C_run-1", raw / "c.nii.gz"),
-    ]
-    whole = result[0][1].read_bytes()
-    result[2][1].write_bytes(whole[: len(whole) // 2])
-    return result
-
-
-def run(
-    folder: Path,
-    scans: Scans,
-    settings: dict[str, Any],
-    processes: int = 1,
-    code: chunk.Code = CODE,
-) -> None:
-    chunk.preprocess_scans(scans, folder, folder / "chunks/0.tsv", settings, code, processes)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if not p.is_dir()}
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory, scans: Scans, settings: dict[str, Any]) -> Path:
-    folder = tmp_path_factory.mktemp("imaging")
-    run(folder, scans, settings)
-    return folder
 
 
 def test_each_scan_has_its_files_and_the_table_its_rows(
@@ -181,6 +146,101 @@ def test_a_killed_child_is_the_machines_fault_and_leaves_the_others(
     assert not (tmp_path / "chunks/0.tsv").exists()
     assert not list(tmp_path.rglob(".*"))
     monkeypatch.undo()
+    run(tmp_path, scans, settings)
+    assert content(tmp_path) == content(done)
+
+
+def endless(_scratch: Path) -> None:
+    while True:
+        pass
+
+
+def crash(_scratch: Path) -> None:
+    faulthandler.disable()  # pytest's, which would print where
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def crash_once(scratch: Path) -> None:
+    mark = scratch.parents[3] / "crashed"
+    if not mark.exists():
+        mark.touch()
+        faulthandler.disable()
+        os.kill(os.getpid(), signal.SIGABRT)
+
+
+@pytest.mark.parametrize(
+    ("what", "fault"),
+    [
+        (endless, "it takes more than 2 CPU seconds, the limit of imaging: max_cpu_seconds"),
+        (crash, "unexpected: native code crashed (SIGSEGV)"),
+        (crash_once, None),
+    ],
+)
+def test_what_a_scan_does_to_its_job_reaches_no_other(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: Any,
+    fault: str | None,
+) -> None:
+    real = one_scan.attempt
+
+    def spoilt(job: one_scan.Job, recipe: one_scan.Recipe, scratch: Path) -> Any:
+        if job.path.name == "a.nii.gz":
+            (scratch / "half-written").write_text("...")
+            what(scratch)
+        return real(job, recipe, scratch)
+
+    monkeypatch.setattr(one_scan, "attempt", spoilt)
+    # An earlier result of it must not stay beside the verdict.
+    shutil.copytree(done, tmp_path, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "chunks")
+    derivative(tmp_path, scans[0][0], QUALITY).unlink()
+    derivative(tmp_path, scans[1][0], QUALITY).unlink()
+    limited = settings | {"max_cpu_seconds": 2 if what is endless else 900}
+    run(tmp_path, scans, limited)
+    table = read_table(tmp_path / "chunks/0.tsv", MEASURES).set_index("scan_id")
+    assert table["fault"].fillna("none").iloc[0] == (fault or "none")
+    for mark in tmp_path.rglob("crashed"):
+        mark.unlink()
+    assert derivative(tmp_path, scans[0][0], BRAIN).exists() == (fault is None)
+    others = [derivative(Path(), scan_id, QUALITY) for scan_id, _ in scans[1:]]
+    assert all((tmp_path / path).read_bytes() == (done / path).read_bytes() for path in others)
+    monkeypatch.undo()
+    # Another limit tries again; a crash is believed until the code is another.
+    run(tmp_path, scans, settings)
+    assert (content(tmp_path) == content(done)) == (what is not crash)
+
+
+@pytest.mark.parametrize("spoilt", ["mask", "image", "not a number"])
+def test_an_empty_brain_is_a_fault(
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoilt: str,
+) -> None:
+    if spoilt == "mask":
+        real = registration.stripped
+        monkeypatch.setattr(registration, "stripped", lambda aligned: (real(aligned)[0], nothing))
+        nothing = np.zeros((2, 2, 2), np.float32)
+    else:
+        value = np.nan if spoilt == "not a number" else 0.001
+        monkeypatch.setattr(AlignedHead, "scaled", lambda self, image: np.full_like(image, value))
+    run(tmp_path, scans[:1], settings)
+    fault = read_table(tmp_path / "chunks/0.tsv", MEASURES)["fault"].iloc[0]
+    assert fault.startswith("no brain was found")
+    assert not derivative(tmp_path, scans[0][0], BRAIN).exists()
+
+
+def test_larger_than_the_limit_until_the_limit_is_raised(
+    done: Path, scans: Scans, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    run(tmp_path, scans[:1], settings | {"max_voxels": 5000})
+    fault = read_table(tmp_path / "chunks/0.tsv", MEASURES)["fault"].iloc[0]
+    assert "voxels, more than the 5000 of imaging: max_voxels" in fault
     run(tmp_path, scans, settings)
     assert content(tmp_path) == content(done)
 

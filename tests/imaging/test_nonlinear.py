@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from brainage.core.derivatives import BRAIN, GREY_MATTER, OF_WARP, REGIONS, WARP, derivative
 from brainage.imaging import chunk, nonlinear, regions, warp
-from brainage.imaging.reading import ScanFault
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.template import Template
 from brainage.imaging.warp import Warp
 from tests.imaging.conftest import CODE

@@ -26,7 +26,7 @@ DEFAULTS = defaults("quality")
 
 def is_needed(measure: Measure) -> bool:
     """Whether a scan without this measure is not used."""
-    return measure.limit is not None and measure.limit.sets_aside
+    return measure.limit is not None and measure.limit.fails(DEFAULTS)
 
 
 def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,6 +51,7 @@ def cohort(folder: Path, number: int = 30) -> tuple[pd.DataFrame, pd.DataFrame]:
             "core_in_mask": 1.0,
             "brain_in_view": 1.0,
             "rotation_degrees": random.normal(12, 5, number),
+            "orientation_known": 1.0,
             "tissue_contrast": random.normal(0.2, 0.01, number),
             # Site B is much noisier: no fault of any one scan there.
             "cjv": random.normal(0.5, 0.02, number) + 0.8 * site_b,
@@ -95,6 +96,7 @@ def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
         ("core_in_mask", 0.95, "warn", "misses brain tissue"),
         ("brain_in_view", 0.8, "fail", "0.80 is below 0.9"),
         ("rotation_degrees", 178.0, "warn", "left and right may be swapped"),
+        ("orientation_known", 0.0, "warn", "unknown orientation: sform and qform code"),
         ("cjv", 0.9, "warn", "at site demo/A"),
         ("cjv", 1.3, "fail", "at site demo/A"),
     ],
@@ -128,6 +130,16 @@ def test_no_scan_passes_without_a_measure_that_has_a_limit(tmp_path: Path, colum
     assert f"could not be measured: {all_measures()[column].label}" in qc["reason"].iloc[3]
     assert qc["reason"].iloc[5] == "cut short"  # without a brain there is nothing to measure
     assert (qc["verdict"].drop(qc.index[[3, 5]]) == "pass").all()
+
+
+def test_unknown_orientation_is_refused_where_the_config_says_so(tmp_path: Path) -> None:
+    scans, measures = cohort(tmp_path)
+    measures.loc[3, "orientation_known"] = 0.0
+    measures.loc[5, "orientation_known"] = np.nan
+    qc = judged(tmp_path, scans, measures, unknown_orientation="fail")
+    assert qc["verdict"].value_counts().to_dict() == {"pass": len(qc) - 2, "fail": 2}
+    assert "left and right may be swapped" in qc["reason"].iloc[3]
+    assert "could not be measured: orientation" in qc["reason"].iloc[5]
 
 
 def test_a_measure_that_only_shows_may_be_missing(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from brainage.imaging.reading import ScanFault, read
+from brainage.imaging.faults import ScanFault
+from brainage.imaging.reading import read
 
 SHAPE = (24, 26, 28)
 AFFINE = np.diag([5.0, 5.0, 5.0, 1.0])
@@ -49,6 +50,7 @@ def test_faults_of_content(
     image = nibabel.Nifti1Image(data, None)
     image.header.set_sform(affine, code="scanner")
     image.header["qform_code"] = 0
+    image.header["pixdim"][1:4] = np.diag(affine)[:3]
     path = tmp_path / "head.nii.gz"
     path.write_bytes(gzip.compress(nibabel.Nifti1Image(data, None, image.header).to_bytes()))
     with pytest.raises(ScanFault, match=reason):
@@ -76,12 +78,13 @@ def test_text_and_missing_files(tmp_path: Path) -> None:
 def test_a_fault_of_the_machine_is_passed_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_path: Path) -> None:
+    def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(nibabel, "load", broken)
+    path = save(tmp_path / "head.nii", picture())
+    monkeypatch.setattr(Path, "open", broken)
     with pytest.raises(OSError, match="Input/output"):
-        read(tmp_path / "head.nii")
+        read(path)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +123,15 @@ def test_the_same_image_has_the_same_hash_under_any_name_and_type(tmp_path: Path
     other[0, 0, 0] += 1
     third = read(save(tmp_path / "c.nii", other))
     assert first.voxel_hash == second.voxel_hash != third.voxel_hash
+
+
+def test_without_codes_the_orientation_is_unknown(tmp_path: Path) -> None:
+    known = read(save(tmp_path / "a.nii.gz", picture()))
+    content = bytearray(nibabel.Nifti1Image(picture(), AFFINE).to_bytes())
+    content[252:256] = bytes(4)  # codes of qform and sform
+    path = tmp_path / "b.nii"
+    path.write_bytes(content)
+    unknown = read(path)
+    assert known.orientation_known and not unknown.orientation_known
+    # The same voxels, mirrored: nobody can tell which it is.
+    assert np.array_equal(unknown.data, known.data[::-1])

@@ -8,7 +8,7 @@ from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from brainage.imaging import geometry
-from brainage.imaging.reading import ScanFault
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.refine import BRAIN_ONLY, refine_affine
 from brainage.imaging.template import Template
 from tests.imaging.conftest import pose

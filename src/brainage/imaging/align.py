@@ -8,8 +8,8 @@ import numpy as np
 
 from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants, raise_if_out_of_memory
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.pose import Images, best_pose
-from brainage.imaging.reading import ScanFault
 
 # Mattes mutual information (blind to gain and contrast) on a regular quarter of the voxels.
 METRIC = "MI[{fixed},{moving},1,32,Regular,0.25]"

@@ -10,8 +10,9 @@ from scipy import ndimage
 
 from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants, raise_if_out_of_memory
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.nifti import read_derivative, write_image
-from brainage.imaging.reading import Head, ScanFault
+from brainage.imaging.reading import Head
 
 # The bias of a coil is smooth: 12 mm voxels see it all (white matter as even as from 8 mm, in a
 # quarter of the time).

@@ -2,6 +2,8 @@
 
 ANTs leaves temporary files behind and its memory grows over a loop; a child's end gives both
 back. A fault of the machine (a child killed, no memory, a full disk) stops all and names the scan.
+A scan that takes more CPU time than any scan needs, or at which native code crashes twice, is set
+aside.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -18,11 +21,15 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from brainage.core.contracts.imaging import UNEXPECTED
 from brainage.core.derivatives import derivative
 from brainage.imaging import one_scan
-from brainage.imaging.one_scan import Job, Recipe
+from brainage.imaging.one_scan import Job, Outcome, Recipe
 
 DIED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
+# What native code dies of by its own input. SIGBUS may be a mount that went away, SIGILL another
+# processor, SIGKILL a lack of memory.
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE)
 
 
 class ScanJobError(RuntimeError):
@@ -43,8 +50,9 @@ def run_all(jobs: Sequence[Job], recipe: Recipe, processes: int) -> None:
     ScanJobError
         Where the machine failed one. Finished scans stay.
     """
-    running: dict[int, str] = {}
+    running: dict[int, Job] = {}
     waiting = list(reversed(jobs))
+    crashed: set[str] = set()
     done = 0
     with _terminated_as_exit():
         try:
@@ -53,25 +61,40 @@ def run_all(jobs: Sequence[Job], recipe: Recipe, processes: int) -> None:
                     job = waiting.pop()
                     scratch = scratch_of(recipe.folder, job.scan_id)
                     scratch.mkdir(parents=True)
-                    running[_fork(job, recipe, scratch)] = job.scan_id
-                pid, status = os.wait()
+                    running[_fork(job, recipe, scratch)] = job
+                pid, status, usage = os.wait3(0)
                 if pid not in running:
                     continue
-                scan_id = running.pop(pid)
+                job = running.pop(pid)
+                scan_id = job.scan_id
                 scratch = scratch_of(recipe.folder, scan_id)
                 try:
-                    _check_end(scan_id, status, scratch)
+                    outcome = _killed_by_scan(status, usage.ru_utime + usage.ru_stime, recipe)
+                    if outcome is None:
+                        _check_end(scan_id, status, scratch)
+                    elif outcome.limit is None and scan_id not in crashed:
+                        crashed.add(scan_id)
+                        waiting.append(job)
+                        _say(f"{scan_id} {outcome.fault}; it is tried once more")
+                        continue
+                    else:
+                        one_scan.record(outcome, job, recipe, scratch)
+                        _say(f"{scan_id} is set aside: {outcome.fault}")
                 finally:
                     shutil.rmtree(scratch, ignore_errors=True)
                 done += 1
-                print(f"imaging: {done}/{len(jobs)} {scan_id}", file=sys.stderr, flush=True)
+                _say(f"{done}/{len(jobs)} {scan_id}")
         finally:
-            for pid, scan_id in running.items():
+            for pid, job in running.items():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, 0)
-                shutil.rmtree(scratch_of(recipe.folder, scan_id), ignore_errors=True)
+                shutil.rmtree(scratch_of(recipe.folder, job.scan_id), ignore_errors=True)
+
+
+def _say(words: str) -> None:
+    print(f"imaging: {words}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
@@ -102,6 +125,7 @@ def _fork(job: Job, recipe: Recipe, scratch: Path) -> int:
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _die_with(parent)
+        _limit(int(recipe.settings["max_cpu_seconds"]))
         # Everything that libraries write on the way goes into the scan's own folder.
         os.environ["TMPDIR"] = str(scratch)
         tempfile.tempdir = str(scratch)
@@ -126,6 +150,29 @@ def _die_with(parent: int) -> None:
         return
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _limit(cpu_seconds: int) -> None:
+    """Have the kernel end this child after so many CPU seconds, and leave no image of its memory.
+
+    Where the system allows less, its limit stays; whoever exceeds that is the machine's fault.
+    """
+    for what, wanted in ((resource.RLIMIT_CPU, cpu_seconds), (resource.RLIMIT_CORE, 0)):
+        _, hard = resource.getrlimit(what)
+        if hard == resource.RLIM_INFINITY or hard > wanted:
+            resource.setrlimit(what, (wanted, hard))
+
+
+def _killed_by_scan(status: int, cpu_seconds: float, recipe: Recipe) -> Outcome | None:
+    """What is said of a scan at which its job was killed by itself; None for any other end."""
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    limit = recipe.settings["max_cpu_seconds"]
+    if number == signal.SIGXCPU and cpu_seconds > limit - 1:
+        words = f"it takes more than {limit} CPU seconds, the limit of imaging: max_cpu_seconds"
+        return Outcome(fault=words, limit={"max_cpu_seconds": limit})
+    if number in CRASHES:
+        return Outcome(fault=f"{UNEXPECTED} native code crashed ({signal.Signals(number).name})")
+    return None
 
 
 def _check_end(scan_id: str, status: int, scratch: Path) -> None:

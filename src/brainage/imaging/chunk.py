@@ -29,7 +29,9 @@ from brainage.imaging.measure import of_scans
 from brainage.imaging.one_scan import Job, Recipe
 from brainage.imaging.template import load_template, template_hash
 
-NOT_OF_THE_IMAGE = ("chunk_size", "exclude", "template", "template_mask")
+# What crosses a limit has no image; all others have the same whatever the limit is.
+LIMITS = ("max_voxels", "max_unpacked_gib", "max_cpu_seconds")
+NOT_OF_THE_IMAGE = ("chunk_size", "exclude", "template", "template_mask", *LIMITS)
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,10 @@ def preprocess_scans(
     for scan_id, path in wanted:
         # Of a run killed before.
         shutil.rmtree(children.scratch_of(folder, scan_id), ignore_errors=True)
-        raw_hash = _raw_hash(path)
+        raw_hash = _raw_hash(path, settings)
         found = _found(folder, scan_id, {"raw_sha256": raw_hash, **fingerprint}, images)
+        if found is not None and not _same_limit(found, settings):
+            found = None
         # What could not be registered has no measures.
         if found is None or found["measures_code"] not in (measures, None):
             jobs.append(Job(scan_id, path, raw_hash, found))
@@ -153,9 +157,20 @@ def _found(
     return found if all(path.is_file() for path in paths) else None
 
 
-def _raw_hash(path: Path) -> str | None:
-    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan."""
+def _same_limit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether the limit that set a scan aside, if one did, is as it was."""
+    crossed = found["limit"] or {}
+    return all(settings[key] == value for key, value in crossed.items())
+
+
+def _raw_hash(path: Path, settings: Mapping[str, Any]) -> str | None:
+    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan.
+
+    Neither is one read that is larger than it may be unpacked.
+    """
     try:
+        if path.stat().st_size > settings["max_unpacked_gib"] * 2**30:
+            return None
         return sha256(path)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         return None

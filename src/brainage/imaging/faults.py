@@ -21,6 +21,23 @@ MACHINE = {
 }
 
 
+class ScanFault(Exception):
+    """Something is wrong with one scan; the message says what, in plain words.
+
+    Parameters
+    ----------
+    words
+        What is wrong.
+    limit
+        The key of the section ``imaging`` whose limit the scan crosses, if it does: with another
+        limit it is tried again.
+    """
+
+    def __init__(self, words: str, limit: str | None = None) -> None:
+        super().__init__(words)
+        self.limit = limit
+
+
 def is_machine_fault(error: BaseException) -> bool:
     """Tell whether an exception is never a verdict on the scan at hand.
 

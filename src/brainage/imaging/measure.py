@@ -49,9 +49,10 @@ class Limit:
     Attributes
     ----------
     key
-        Its key in the section ``quality``: a number, or two for a range.
+        Its key in the section ``quality``: a number, two for a range, or ``warn`` or ``fail`` for
+        ``yes``.
     bound
-        What the key says.
+        What the key says; with ``yes`` the measure is 1 or 0, and 0 crosses it.
     words
         What it means to cross it; ``{value}`` and ``{limit}``, or ``{low}`` and ``{high}``,
         are filled in.
@@ -60,13 +61,15 @@ class Limit:
     """
 
     key: str
-    bound: Literal["min", "max", "range"]
+    bound: Literal["min", "max", "range", "yes"]
     words: str
     sets_aside: bool = True
 
     def crossed(self, value: float, settings: Mapping[str, Any]) -> str | None:
         """Return what is wrong with a value, in words; None where it is within the limit."""
         limit = settings[self.key]
+        if self.bound == "yes":
+            return self.words if value == 0 else None
         if self.bound == "range":
             low, high = map(float, limit)
             wrong, named = value < low or value > high, {"low": low, "high": high}
@@ -74,6 +77,10 @@ class Limit:
             wrong = value < float(limit) if self.bound == "min" else value > float(limit)
             named = {"limit": float(limit)}
         return self.words.format(value=value, **named) if wrong else None
+
+    def fails(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether to cross it, or to have no value, sets a scan aside."""
+        return self.sets_aside and settings[self.key] != "warn"
 
 
 @dataclass(frozen=True)

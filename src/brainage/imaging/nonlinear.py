@@ -10,8 +10,8 @@ import numpy as np
 from brainage.core.derivatives import GREY_MATTER, REGIONS, WARP
 from brainage.core.files import write_text
 from brainage.imaging import regions
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.nifti import on_template, write_image
-from brainage.imaging.reading import ScanFault
 from brainage.imaging.registered import RegisteredScan
 from brainage.imaging.template import Template
 from brainage.imaging.warp import Warp, find_warp

@@ -14,8 +14,9 @@ from typing import Any
 from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
 from brainage.core.files import InputError, write_json
 from brainage.imaging import measure, registration
-from brainage.imaging.faults import is_machine_fault, unexpected
-from brainage.imaging.reading import Head, ScanFault, read
+from brainage.imaging.faults import ScanFault, is_machine_fault, unexpected
+from brainage.imaging.raw_file import Limits
+from brainage.imaging.reading import Head, read
 from brainage.imaging.registered import RegisteredScan, read_registered
 from brainage.imaging.template import Template
 
@@ -82,12 +83,16 @@ class Outcome:
         By name.
     fault
         In words.
+    limit
+        The config's key whose limit the scan crossed, if it did, and its value: with another the
+        scan is tried again.
     """
 
     voxels_sha256: str | None = None
     registered: bool = False
     measures: dict[str, float | None] = field(default_factory=dict)
     fault: str | None = None
+    limit: dict[str, float] | None = None
 
 
 def process(job: Job, recipe: Recipe, scratch: Path) -> None:
@@ -106,13 +111,18 @@ def process(job: Job, recipe: Recipe, scratch: Path) -> None:
     if job.kept is None:
         # While images are replaced there is no quality file that vouches for them.
         derivative(recipe.folder, job.scan_id, QUALITY).unlink(missing_ok=True)
-    outcome = attempt(job, recipe, scratch)
+    record(attempt(job, recipe, scratch), job, recipe, scratch)
+
+
+def record(outcome: Outcome, job: Job, recipe: Recipe, scratch: Path) -> None:
+    """Put what came out of a scan in its place: its files, and then its quality file."""
     if job.kept is None or not outcome.registered:
         _put_in_place(job.scan_id, recipe, scratch, outcome.registered)
     versions = {name: version(name).partition("+")[0] for name in LIBRARIES}
     content = {
         "scan_id": job.scan_id,
         "fault": outcome.fault,
+        "limit": outcome.limit,
         "measures": dict(sorted(outcome.measures.items())),
         "measures_code": dict(sorted(recipe.measures.items())) if outcome.registered else None,
         "measures_versions": versions if outcome.registered else None,
@@ -135,13 +145,15 @@ def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
     """
     outcome = Outcome()
     try:
-        head = read(job.path)
+        head = read(job.path, Limits.of(recipe.settings))
         outcome.voxels_sha256 = head.voxel_hash
         scan = _registered(head, job, recipe, scratch)
         outcome.registered = True
         outcome.measures = _measured(scan, job, recipe)
     except ScanFault as fault:
         outcome.fault = str(fault)
+        if fault.limit is not None:
+            outcome.limit = {fault.limit: recipe.settings[fault.limit]}
     except Exception as error:
         if is_machine_fault(error):
             raise
@@ -165,7 +177,7 @@ def _registered(head: Head, job: Job, recipe: Recipe, scratch: Path) -> Register
 def _is_whole(job: Job, recipe: Recipe) -> bool:
     """Whether what an earlier registration left can be read."""
     try:
-        _registered(read(job.path), job, recipe, recipe.folder)
+        _registered(read(job.path, Limits.of(recipe.settings)), job, recipe, recipe.folder)
     except ScanFault:
         return True  # of the raw head, which is told as one
     except Exception as error:

@@ -156,10 +156,11 @@ def _check_limits(
             continue
         values = frame.get(name, pd.Series(np.nan, frame.index)).to_numpy(dtype=float)
         # Too few brains for a comparison are no fault of any one scan.
-        needed = limit.sets_aside and (measure.of_cohort is None or np.isfinite(values).any())
+        serious = limit.fails(settings)
+        needed = serious and (measure.of_cohort is None or np.isfinite(values).any())
         for row, value in enumerate(values.tolist()):
             words = limit.crossed(value, settings)
             if words is not None:
-                (fails if limit.sets_aside else warns)[row].append(words)
+                (fails if serious else warns)[row].append(words)
             elif needed and has_brain[row] and not np.isfinite(value):
                 fails[row].append(f"could not be measured: {measure.label} ({name})")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,19 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from brainage.imaging import geometry
-from brainage.imaging.geometry import spacing
-from brainage.imaging.nifti import read_image
+from brainage.imaging.faults import ScanFault
+from brainage.imaging.intensity import on_one_scale
+from brainage.imaging.raw_affine import read_affine
+from brainage.imaging.raw_file import Limits, read_header
 
-# Smaller or larger voxels than any T1w scan of a person has: the header is wrong (often metres
-# or micrometres taken for millimetres).
-VOXEL_LIMITS = (0.2, 8.0)
-EXTENT_LIMITS = (80.0, 600.0)  # mm of the field of view along an axis
-MIN_SHAPE = 16
 COARSE = 4.0  # mm: where the whole head is registered, N4 runs and the air is looked at
-
-
-class ScanFault(Exception):
-    """Something is wrong with one scan; the message says what, in plain words."""
+NO_LIMITS = Limits()
 
 
 @dataclass
@@ -35,17 +27,19 @@ class Head:
     ----------
     data
         float32 voxels, three axes, as close to right, anterior, superior as flips and swaps
-        of axes get them.
+        of axes get them; on one scale (:func:`brainage.imaging.intensity.on_one_scale`).
     affine
         4 x 4, index to world in mm.
     original_shape, original_affine
-        As in the file.
+        As in the file, in mm.
     orientation
         How the file's axes were turned (nibabel's orientation array).
     header
         The file's header, for images made on the same grid.
     voxel_hash
-        SHA-256 of the values and shape as stored: equal for the same image under two names.
+        SHA-256 of the scaled values and the shape: equal for the same image under two names.
+    orientation_known
+        Whether the header says which axis is which; else left and right are a guess.
     """
 
     data: np.ndarray
@@ -55,6 +49,7 @@ class Head:
     orientation: np.ndarray
     header: object
     voxel_hash: str
+    orientation_known: bool = True
 
     @cached_property
     def coarse(self) -> tuple[np.ndarray, np.ndarray]:
@@ -75,13 +70,15 @@ class Head:
         return nibabel.orientations.apply_orientation(data, back)
 
 
-def read(path: Path) -> Head:
-    """Read and check one NIfTI image.
+def read(path: Path, limits: Limits = NO_LIMITS) -> Head:
+    """Read and check one NIfTI image: its header first, and then its voxels.
 
     Parameters
     ----------
     path
         The image.
+    limits
+        How large it may be; by default as large as it is.
 
     Returns
     -------
@@ -90,70 +87,37 @@ def read(path: Path) -> Head:
     Raises
     ------
     ScanFault
-        The file is missing, cut short or no NIfTI image, has not three axes, a header that
-        cannot be true, or voxels that hold no picture.
+        The file is missing, cut short or no NIfTI image, has not three axes, is too large, has a
+        header that cannot be true, or voxels that hold no picture.
     OSError, MemoryError
         A fault of the machine, passed on.
     """
     import nibabel
 
     try:
-        image = read_image(path)
-        values = np.asanyarray(image.dataobj)
+        raw = read_header(path, limits)
+        affine, orientation_known = read_affine(raw.header, raw.shape)
+        values = on_one_scale(raw.voxels())
     except FileNotFoundError:
-        raise ScanFault("there is no such file") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ScanFault(f"the file is cut short or damaged ({_brief(error)})") from None
-    except OSError as error:
-        if error.errno is not None:  # the machine's fault: disk, permission, network
-            raise
-        raise ScanFault(f"the file is cut short or damaged ({_brief(error)})") from None
-    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:
-        raise ScanFault(f"not a NIfTI image that can be read ({_brief(error)})") from None
-    except ValueError as error:
-        raise ScanFault(f"the header or the voxels cannot be read ({_brief(error)})") from None
-
-    _check_header(image)
-    if values.ndim == 4 and values.shape[3] == 1:
-        values = values[..., 0]
-    if values.ndim != 3:
-        raise ScanFault(
-            f"the image has {values.ndim} axes ({' x '.join(map(str, values.shape))}); "
-            "one volume with three axes is needed"
-        )
-    if min(values.shape) < MIN_SHAPE:
-        raise ScanFault(
-            f"the image has only {' x '.join(map(str, values.shape))} voxels; a T1w scan has more"
-        )
-    affine = np.asarray(image.affine, dtype=np.float64)
-    _check_affine(affine, values.shape)
-    if values.dtype.kind not in "iuf":
-        raise ScanFault(f"the voxels are of kind {values.dtype}, not numbers of grey")
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        share = 100 * float(1 - np.isfinite(values).mean())
-        raise ScanFault(f"{share:.2g} % of the voxels are not a number or infinite")
-    if values.min() == values.max():
-        kind = "zero" if values.flat[0] == 0 else f"the same value ({values.flat[0]:g})"
-        raise ScanFault(f"the volume is empty: all voxels are {kind}")
-
+        raise ScanFault(_missing(path)) from None
     orientation = nibabel.orientations.io_orientation(affine)
-    data = nibabel.orientations.apply_orientation(values, orientation).astype(np.float32)
     turned = affine @ nibabel.orientations.inv_ornt_aff(orientation, values.shape)
     return Head(
-        data=np.ascontiguousarray(data),
+        data=np.ascontiguousarray(nibabel.orientations.apply_orientation(values, orientation)),
         affine=turned,
-        original_shape=tuple(int(n) for n in values.shape),
+        original_shape=raw.shape,
         original_affine=affine,
         orientation=orientation,
-        header=image.header,
+        header=raw.header,
         voxel_hash=_voxel_hash(values),
+        orientation_known=orientation_known,
     )
 
 
-def _brief(error: Exception) -> str:
-    # Messages of libraries name the path and run over lines; the reason stands in a table.
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 and "/" not in text else type(error).__name__
+def _missing(path: Path) -> str:
+    if path.is_symlink() and "/annex/objects/" in path.readlink().as_posix():
+        return "the image is not here, only its link of git-annex; fetch it with `git annex get`"
+    return "there is no such file"
 
 
 def _voxel_hash(values: np.ndarray) -> str:
@@ -161,46 +125,3 @@ def _voxel_hash(values: np.ndarray) -> str:
     digest = hashlib.sha256(repr(tuple(int(n) for n in values.shape)).encode())
     digest.update(np.ascontiguousarray(values, dtype="<f4").tobytes())
     return digest.hexdigest()
-
-
-def _check_header(image: object) -> None:
-    header = image.header  # type: ignore[attr-defined]  # nibabel types it as the base class
-    if "sform_code" not in header or "qform_code" not in header:
-        return
-    if int(header["sform_code"]) == 0 or int(header["qform_code"]) == 0:
-        return
-    try:
-        sform, qform = header.get_sform(), header.get_qform()
-    except (ValueError, ZeroDivisionError, FloatingPointError):
-        return  # a broken quaternion beside a good sform is common and harmless
-    if not (np.isfinite(sform).all() and np.isfinite(qform).all()):
-        return
-    if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
-        raise ScanFault(
-            "the header contradicts itself: sform and qform disagree about left and right"
-        )
-    # Differing positions are common (an aligned sform over the scanner's qform); differing
-    # voxel sizes mean that one of the two is wrong, and nobody can tell which.
-    ratio = spacing(sform) / np.maximum(spacing(qform), 1e-9)
-    if np.any(ratio > 1.1) or np.any(ratio < 1 / 1.1):
-        raise ScanFault("the header contradicts itself: sform and qform disagree on voxel sizes")
-
-
-def _check_affine(affine: np.ndarray, shape: tuple[int, ...]) -> None:
-    if not np.isfinite(affine).all():
-        raise ScanFault("the header's affine has values that are not numbers")
-    edges = spacing(affine)
-    if np.any(edges == 0) or abs(np.linalg.det(affine[:3, :3] / np.maximum(edges, 1e-12))) < 1e-3:
-        raise ScanFault("the header's affine is zero or singular: voxels have no position")
-    low, high = VOXEL_LIMITS
-    if np.any(edges < low) or np.any(edges > high):
-        sizes = " x ".join(f"{edge:.3g}" for edge in edges)
-        raise ScanFault(
-            f"the header gives voxels of {sizes} mm, which is impossible for a T1w scan of a head"
-        )
-    extent = edges * np.array(shape)
-    if np.any(extent < EXTENT_LIMITS[0]) or np.any(extent > EXTENT_LIMITS[1]):
-        sizes = " x ".join(f"{length:.0f}" for length in extent)
-        raise ScanFault(
-            f"according to its header the image covers {sizes} mm, which does not fit a head"
-        )

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.imaging import geometry
-from brainage.imaging.reading import ScanFault
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.template import Template
 
 MAX_STEPS = 30

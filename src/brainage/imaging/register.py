@@ -9,7 +9,8 @@ import numpy as np
 
 from brainage.imaging import align, geometry, strip, tissue
 from brainage.imaging.bias import BiasField, find_bias
-from brainage.imaging.reading import Head, ScanFault
+from brainage.imaging.faults import ScanFault
+from brainage.imaging.reading import Head
 from brainage.imaging.refine import BRAIN_INTERIOR, BRAIN_ONLY, refine_affine
 from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template

@@ -9,7 +9,8 @@ import numpy as np
 
 from brainage.core.derivatives import ALIGNED_MASK, BIAS_FIELD, BRAIN, MASK, PICTURE, TRANSFORM
 from brainage.imaging import geometry, nifti, nonlinear, picture, strip, tissue
-from brainage.imaging.reading import Head, ScanFault
+from brainage.imaging.faults import ScanFault
+from brainage.imaging.reading import Head
 from brainage.imaging.register import on_template, register_head
 from brainage.imaging.registered import AlignedHead, RegisteredScan, write_registered
 from brainage.imaging.template import Template
@@ -62,14 +63,16 @@ def register_scan(
         mask = _on_grid(own_mask, head.affine, template, aligned.template_to_head)
     else:
         mask, own_mask = stripped(aligned)
-    if not mask.any():
-        raise ScanFault("no brain was found: its mask misses the template")
+    if not (mask.any() and (own_mask > 0.5).any()):
+        raise ScanFault("no brain was found: its mask misses the template or the image")
     scan = RegisteredScan(aligned, mask)
     if settings["registration"] == "syn":
         scan.warp = _warp(scan, folder)
         nonlinear.write_volumes(scan, settings, folder)
-    write_registered(scan, folder)
     brain = np.where(scan.brain_mask, scan.image, 0)[template.box]
+    if not np.isfinite(brain).all() or brain.max() < STEP:
+        raise ScanFault("no brain was found: there is no signal in its mask")
+    write_registered(scan, folder)
     _write_brain(folder / BRAIN, brain, template.box_affine)
     _write_mask(folder / MASK, own_mask > 0.5, head)
     picture.draw(

@@ -9,8 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from brainage.core.files import InputError
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.nifti import read_derivative
-from brainage.imaging.reading import Head, ScanFault
+from brainage.imaging.reading import Head
 from brainage.imaging.tissue import Tissues, normalised
 
 # Intensities (on the scale of tissue.TARGETS) of brain: above CSF and bone, below fat ...

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from brainage.imaging import geometry
 from brainage.imaging.ants_setup import import_ants, raise_if_out_of_memory
+from brainage.imaging.faults import ScanFault
 from brainage.imaging.nifti import on_template, read_derivative, write_image
-from brainage.imaging.reading import ScanFault
 
 # Squared cross-correlation in cubes of 3 voxels: it follows folds that mutual information of the
 # whole brain leaves apart.

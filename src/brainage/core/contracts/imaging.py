@@ -18,7 +18,7 @@ MEASURES = Table(
         Column(
             "voxels_sha256",
             "text",
-            "SHA-256 of values and shape: equal for duplicate images",
+            "SHA-256 of scaled values and shape: equal for duplicate images",
             required=False,
         ),
     ),
