@@ -3,9 +3,11 @@ import math
 
 import pytest
 
+from brainage.core.config import complete
 from brainage.core.demographics import parse_age, parse_sex
 from brainage.core.files import InputError
 from brainage.datasets.readers.bids import find_images, read_people
+from brainage.datasets.scans import read_dataset
 
 SETTINGS = {"columns": {}, "sex_map": {}}
 
@@ -21,6 +23,15 @@ def make(folder, *images):
     return folder
 
 
+def read_folder(folder, run="first", **settings):
+    """Scans of a folder by scan_id, and the remarks on it."""
+    data = {"kind": "bids", "path": str(folder), **settings}
+    rows, remarks = read_dataset(
+        "mine", complete({"datasets": {"mine": data}})["datasets"]["mine"], run
+    )
+    return {row["scan_id"]: row for row in rows}, " | ".join(remarks)
+
+
 def test_images_of_sessions_and_runs_are_found_and_derivatives_are_not(tmp_path):
     make(
         tmp_path,
@@ -32,17 +43,11 @@ def test_images_of_sessions_and_runs_are_found_and_derivatives_are_not(tmp_path)
         "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz",
     )
     images = find_images(tmp_path, "test")
-    assert images == [
-        ("sub-01", None, None, "sub-01/anat/sub-01_T1w.nii.gz"),
-        ("sub-02", "ses-a", "run-01", "sub-02/ses-a/anat/sub-02_ses-a_run-01_T1w.nii.gz"),
-        ("sub-02", "ses-a", "run-02", "sub-02/ses-a/anat/sub-02_ses-a_run-02_T1w.nii"),
+    assert [(*image[:4], image.set_aside) for image in images] == [
+        ("sub-01", None, None, "sub-01/anat/sub-01_T1w.nii.gz", None),
+        ("sub-02", "ses-a", "run-01", "sub-02/ses-a/anat/sub-02_ses-a_run-01_T1w.nii.gz", None),
+        ("sub-02", "ses-a", "run-02", "sub-02/ses-a/anat/sub-02_ses-a_run-02_T1w.nii", None),
     ]
-
-
-def test_an_image_in_another_persons_folder_is_named(tmp_path):
-    make(tmp_path, "sub-01/anat/sub-02_T1w.nii.gz")
-    with pytest.raises(InputError, match=r"sub-01/anat/sub-02_T1w\.nii\.gz: .*different people"):
-        find_images(tmp_path, "test")
 
 
 def test_a_folder_that_is_not_there_or_has_no_image_is_named(tmp_path):
@@ -83,8 +88,11 @@ def test_columns_by_another_name_and_a_misspelt_one(tmp_path):
     (tmp_path / "participants.tsv").write_text("participant_id\tAgeAtScan\nsub-1\t33.5\n")
     people = read_people(tmp_path, {"columns": {"age": "AgeAtScan"}})
     assert people["sub-1"]["age"] == "33.5"
-    with pytest.raises(InputError, match=r"column 'AgeAtScna' is missing \(columns.age"):
-        read_people(tmp_path, {"columns": {"age": "AgeAtScna"}})
+    make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz")
+    with pytest.raises(
+        InputError, match=r"'AgeAtScna' is missing \(columns.age.* participant_id, AgeAtScan"
+    ):
+        read_folder(tmp_path, columns={"age": "AgeAtScna"})
 
 
 def test_ages():
