@@ -87,10 +87,11 @@ def read(
 def tables(folder: Path, participants: list[str]) -> list[Path]:
     """Return the files that are read beside the images."""
     found = [folder / name for name in ("participants.json", "sessions.json", BIDSIGNORE)]
-    for person in participants:
-        sessions = sessions_path(folder, person)
-        found += [sessions, sessions.with_suffix(".json")]
-    return [folder / "participants.tsv", *(path for path in found if path.is_file())]
+    sessions = [sessions_path(folder, person) for person in participants]
+    sessions = [path for path in sessions if path.is_file()]
+    found += [path.with_suffix(".json") for path in sessions]
+    there = [path for path in found if path.is_file()]
+    return [folder / "participants.tsv", *sessions, *there]
 
 
 def _one_a_scan(images: list[Image]) -> list[Image]:
