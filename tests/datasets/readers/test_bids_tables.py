@@ -157,6 +157,15 @@ def test_a_gender_in_unknown_codes_is_not_read_but_said(tmp_path):
     assert scans["mine_sub-1"]["sex"] == "F"
 
 
+def test_of_two_columns_that_could_be_the_site_none_is_read(tmp_path):
+    one_scan_each(tmp_path, "participant_id\tage\tcenter\tsite_id\nsub-1\t20\tA\t7\n", "sub-1")
+    scans, remarks = read_folder(tmp_path)
+    assert scans["mine_sub-1"]["site"] is None
+    assert "column 'center' is not read, as 'site_id' could be meant too" in remarks
+    scans, remarks = read_folder(tmp_path, columns={"site": "site_id"})
+    assert (scans["mine_sub-1"]["site"], remarks) == ("mine/7", "")
+
+
 def test_patients_in_a_column_group_do_not_count_as_healthy(tmp_path):
     table = "participant_id\tage\tgroup\nsub-1\t20\tcontrol\nsub-2\t30\tpatient\n"
     one_scan_each(tmp_path, table, "sub-1", "sub-2")

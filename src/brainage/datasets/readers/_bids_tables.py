@@ -147,32 +147,36 @@ def _columns(
     found = {DATE: DATE} if DATE in table.header else {}
     for ours in COLUMNS:
         given = settings["columns"].get(ours)
-        theirs = given or _one_of(table, ours, [ours]) or _one_of(table, ours, _SYNONYMS[ours])
-        if theirs not in table.header:
+        if given:
+            found |= {ours: given} if given in table.header else {}
             continue
-        if ours == "sex" and _plain(theirs) == "gender" and not given:
-            doubt = _unknown_sex(theirs, rows, settings)
-            if doubt:
-                table.doubtful[ours] = (theirs, doubt)
-                continue
-        found[ours] = theirs
-        if theirs not in (ours, given):
-            table.taken[ours] = theirs
-    group = None if "diagnosis" in found else _one_of(table, "diagnosis", _GROUPS)
-    if group and group not in found.values():
-        found["group"] = table.group = group
+        own, others = _called(table, [ours]), _called(table, _SYNONYMS[ours])
+        if len(own) > 1:
+            raise InputError(
+                f"{table.path}: columns {own[0]!r} and {own[1]!r} could both be the {ours}; say "
+                f"which in the config (datasets.X.columns: {{{ours}: {own[0]}}}), or remove one"
+            )
+        meant = own or others
+        if not meant:
+            continue
+        doubt = f"{others[1]!r} could be meant too" if not own and len(others) > 1 else None
+        if ours == "sex" and not own and not doubt:
+            doubt = _unknown_sex(others[0], rows, settings)
+        if doubt:
+            table.doubtful[ours] = (meant[0], doubt)
+            continue
+        found[ours] = meant[0]
+        if meant[0] != ours:
+            table.taken[ours] = meant[0]
+    groups = _called(table, _GROUPS)
+    if groups and "diagnosis" not in {*found, *settings["columns"]}:
+        found["group"] = table.group = groups[0]
     return found
 
 
-def _one_of(table: Rows, ours: str, names: Iterable[str]) -> str | None:
-    """Return the one column whose name is one of some, but for what is no letter in it."""
-    meant = [name for name in table.header if _plain(name) in names]
-    if len(meant) > 1:
-        raise InputError(
-            f"{table.path}: columns {meant[0]!r} and {meant[1]!r} could both be the {ours}; say "
-            f"which in the config (datasets.X.columns: {{{ours}: {meant[0]}}}), or remove one"
-        )
-    return meant[0] if meant else None
+def _called(table: Rows, names: Iterable[str]) -> list[str]:
+    """Return the columns whose name is one of some, but for case and what is no letter in it."""
+    return [name for name in table.header if _plain(name) in names]
 
 
 @cache
@@ -275,7 +279,7 @@ def remarks_on_columns(tables: Iterable[Rows], dataset: str) -> list[str]:
         for ours, (theirs, doubt) in table.doubtful.items():
             line = f"datasets.{dataset}.columns: {{{ours}: {theirs}}}"
             said[
-                f"{name}: column {theirs!r} is not read; {doubt}; if it is the {ours}, write "
+                f"{name}: column {theirs!r} is not read, as {doubt}; if it is the {ours}, write "
                 f"{line} into the config"
             ] = None
         if table.unit != "years":
