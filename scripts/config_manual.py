@@ -51,7 +51,11 @@ def _table(properties: dict[str, Any]) -> list[str]:
         )
         allowed = ""
         if "enum" in part:
-            allowed = " One of " + ", ".join(f"`{value}`" for value in part["enum"]) + "."
+            allowed = (
+                " One of "
+                + ", ".join("`null`" if value is None else f"`{value}`" for value in part["enum"])
+                + "."
+            )
         if "of" in part:
             allowed += " For " + ", ".join(f"`{name}`" for name in part["of"]) + "."
         about = part.get("description", "").replace("|", "\\|")

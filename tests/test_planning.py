@@ -99,6 +99,32 @@ def test_codes_of_sex_may_be_numbers(tmp_path):
     assert "\tF\t" in files.file("dataset_scans", dataset="one").read_text()
 
 
+def test_the_files_that_change_what_is_read_are_inputs(tmp_path):
+    own = data_set(tmp_path / "one", ["A"])
+    more = ["participants.json", ".bidsignore", "sessions.json", "sub-1/sub-1_sessions.json"]
+    for name in more:
+        (tmp_path / "one" / name).write_text("" if name == ".bidsignore" else "{}")
+    (tmp_path / "one" / "sub-1" / "sub-1_sessions.tsv").write_text("session_id\tage\n")
+    tables = planning.plan(complete({"datasets": {"one": own}}))["tables"]["one"]
+    expected = ["participants.tsv", "sub-1/sub-1_sessions.tsv", *more]
+    assert sorted(tables) == sorted(str(tmp_path / "one" / name) for name in expected)
+
+
+def test_a_scan_that_cannot_be_used_is_in_the_table_of_scans_with_its_reason(tmp_path):
+    own = data_set(tmp_path / "one", ["A", "A"])
+    make(tmp_path / "one", "sub-2/anat/sub-2_acq-fast_T1w.nii.gz")
+    (tmp_path / "exclude.tsv").write_text("scan_id\treason\none_sub-1\tno consent\n")
+    exclude = {"exclude": str(tmp_path / "exclude.tsv")}
+    config = complete({"datasets": {"one": own}, "imaging": exclude})
+    reasons = planning.plan(config)["exclude"]
+    assert reasons["one_sub-1"] == "excluded by the user: no consent"
+    files = Layout(tmp_path / "results")
+    write_dataset(files, "one", {"dataset": config["datasets"]["one"], "run": "first"})
+    assert reasons["one_sub-2"] in files.file("dataset_scans", dataset="one").read_text()
+    remarks = json.loads(files.file("dataset_remarks", dataset="one").read_text())
+    assert "2 images are set aside (several T1w images of one session)" in remarks[0]
+
+
 def test_a_new_person_leaves_everybody_elses_chunk_alone(tmp_path):
     own = data_set(tmp_path / "one", ["A"] * 8)
     config = complete({"datasets": {"one": own}, "imaging": {"chunk_size": 2}})

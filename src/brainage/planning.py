@@ -37,7 +37,7 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         that its reader reads. ``listing``: by data set, a hash of its scan_ids and paths.
         ``remarks``: what should be said. ``groups``: diagnoses that are compared.
         ``external_sites`` and ``test_sites``: those of the config as ``dataset/site``.
-        ``exclude``: scans that are never read, with the reason or None.
+        ``exclude``: scans that are never read, with the reason.
 
     Raises
     ------
@@ -81,7 +81,9 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         found[key] = find_sites(config["splits"][key], sites, f"splits.{key}")
     # The scans of a simulated data set are not known by now.
     simulated = any(data["kind"] == "simulated" for data in config["datasets"].values())
-    found["exclude"] = _tables_of_people(config, None if simulated else scan_ids)
+    by_user = _tables_of_people(config, None if simulated else scan_ids)
+    never = {row["scan_id"]: row["set_aside"] for row in rows if row.get("never_read")}
+    found["exclude"] = never | by_user
     return found
 
 
@@ -99,7 +101,7 @@ def _listing(rows: list[index.Row]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _tables_of_people(config: dict[str, Any], scan_ids: set[str] | None) -> dict[str, str | None]:
+def _tables_of_people(config: dict[str, Any], scan_ids: set[str] | None) -> dict[str, str]:
     """Read what a person wrote and a later step will need; return the scans that are excluded."""
     if config["quality"]["decisions"] is not None:
         read_decisions(config["quality"]["decisions"], scan_ids)
@@ -107,4 +109,8 @@ def _tables_of_people(config: dict[str, Any], scan_ids: set[str] | None) -> dict
         read_checked(Path(config["probing"]["regions"]), REGIONS)
     if config["imaging"]["exclude"] is None:
         return {}
-    return read_exclusions(config["imaging"]["exclude"], scan_ids)
+    excluded = read_exclusions(config["imaging"]["exclude"], scan_ids)
+    return {
+        scan: "excluded by the user" + (f": {reason}" if reason else "")
+        for scan, reason in excluded.items()
+    }

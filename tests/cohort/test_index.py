@@ -130,10 +130,11 @@ def test_diagnoses_are_mapped_and_the_original_kept(folder):
     assert (row["diagnosis"], row["diagnosis_original"]) == ("dementia", "AD")
 
 
-def test_two_images_of_one_scan_are_refused(folder):
+def test_two_images_of_one_scan_set_aside_that_scan_alone(folder):
     (folder / "sub-3" / "anat" / "sub-3_acq-x_T1w.nii.gz").write_bytes(b"")
-    with pytest.raises(InputError, match="two images of the same scan"):
-        index(config(folder, statistics=GROUPS))
+    scans, _ = index(config(folder, statistics=GROUPS))
+    assert "sub-3_T1w.nii.gz" in scans["mine_sub-3"]["set_aside"]
+    assert scans["mine_sub-1_ses-1"]["set_aside"] is None
 
 
 def test_an_unsafe_name_is_refused(folder):

@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -45,6 +47,8 @@ def test_any_text_stays_in_its_cell(tmp_path_factory, text, number):
     back = read_table(path, QC)
     assert len(back) == 1
     assert back["measure"].iloc[0] == pytest.approx(number, rel=1e-7)
+    as_written = re.sub(r"[\t\r\n]+", " ", text)
+    assert back["reason"].iloc[0] == (None if as_written == "n/a" else as_written)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +89,19 @@ def test_an_empty_table_keeps_its_columns(tmp_path):
     path = tmp_path / "splits.tsv"
     write_table(pd.DataFrame(columns=list(SPLITS.names)), path, SPLITS)
     assert read_table(path, SPLITS).empty
+
+
+def test_a_row_is_a_line_whatever_marks_are_in_it(tmp_path):
+    path = tmp_path / "index.tsv"
+    path.write_text('scan_id\trow\n"a\t0\n"b ""c"""\t1\nd"\t2\n')
+    assert read_table(path, INDEX)["scan_id"].to_list() == ['"a', 'b "c"', 'd"']
+
+
+def test_the_two_rows_of_one_key_are_named_by_their_lines(tmp_path):
+    path = tmp_path / "index.tsv"
+    path.write_text("scan_id\trow\na\t0\nb\t1\n\nb\t2\na\t3\n")
+    with pytest.raises(InputError, match=r"rows 3 and 5 have the same key \(scan_id=b\)"):
+        read_table(path, INDEX)
 
 
 def test_windows_line_ends_and_byte_order_marks_do_no_harm(tmp_path):

@@ -81,7 +81,7 @@ def test_the_table_of_people_goes_before_the_headers(clinic, tmp_path):
         ("id\tage\n1\t4\n", "column 'participant_id' is missing"),
         ("participant_id\tAge\n1\t4\n", "column 'Age' is not known"),
         ("participant_id\tage\n01\t4\t5\n", "row 2 has 3 values, the header 2"),
-        ("participant_id\tage\n01\t4\nsub-01\t5\n", "row 3: duplicate row for sub-01"),
+        ("participant_id\tage\n01\t4\nsub-01\t5\n", "rows 2 and 3 are both for sub-01"),
         ("participant_id\tage\n01\t700\n", "row 2: age 700 is not between"),
         ("participant_id\tsex\n01\twoman\n", "row 2: sex 'woman' is not known"),
         ("participant_id\tage\n02\t41\n", "one age for sub-02, who has 2 sessions"),

@@ -45,7 +45,7 @@ def test_a_chunk_and_its_verdicts(
         "scans": None if simulated else [[SCAN_ID, "anat/a.nii.gz"], ["demo_sub-B", "b.nii.gz"]],
         "folder": str(folder),
         "code": {"registration": CODE.registration, "measures": dict(CODE.measures)},
-        "exclude": {} if simulated else {"demo_sub-B": "no consent"},
+        "exclude": {} if simulated else {"demo_sub-B": "excluded by the user: no consent"},
     }
     run(commands.preprocess, tmp_path, "demo_3", "--processes", "2", settings=own)
     measures = read_table(files.file("measures", dataset="demo", chunk=3), MEASURES)

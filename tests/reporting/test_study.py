@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from brainage.core.files import InputError
+from brainage.reporting import pages
 from brainage.reporting import study as page_module
 from brainage.reporting.person_choice import chosen_people
 from brainage.reporting.quality_page import write_quality_page
@@ -64,6 +65,31 @@ def test_every_table_can_be_downloaded(page, study):
             assert f"tables/{name}.tsv" in (root / "index.html").read_text()
             assert (root / "tables" / f"{name}.tsv").is_file()
     assert (root / "tables" / "gaps.tsv").read_bytes() == study["gaps"].read_bytes()
+
+
+def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(tmp_path):
+    rows = "scan_id\tsite\tscanner\tgap\n"
+    rows += 'a\t=HYPERLINK(A1)\t"=a&""b"""\t-1.5\nb\t@SUM(A1)\t-Skyra\t+3\nc\tn/a\tx=1\t1e-05\n'
+    (tmp_path / "scans.tsv").write_text(rows)
+    pages.copy_table(tmp_path / "scans.tsv", tmp_path / "copy.tsv")
+    copied = (tmp_path / "copy.tsv").read_text()
+    assert copied == (
+        "scan_id\tsite\tscanner\tgap\n"
+        'a\t\'=HYPERLINK(A1)\t"\'=a&""b"""\t-1.5\nb\t\'@SUM(A1)\t\'-Skyra\t+3\n'
+        "c\tn/a\tx=1\t1e-05\n"
+    )
+
+
+def test_the_downloads_of_the_page_hold_no_formula(study, tmp_path):
+    from tests.reporting.fake_results import SETTINGS
+
+    scans = pd.read_csv(study["scans"], sep="\t", dtype=str, keep_default_na=False)
+    scans["scanner"] = "=1+1"
+    scans.to_csv(tmp_path / "scans.tsv", sep="\t", index=False)
+    root = tmp_path / "report"
+    write_study_page({**study, "scans": tmp_path / "scans.tsv"}, root, SETTINGS)
+    assert "\t'=1+1\t" in (root / "tables" / "scans.tsv").read_text()
+    assert "\t=1+1\t" not in (root / "tables" / "scans.tsv").read_text()
 
 
 def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from brainage.core.files import InputError
-from brainage.core.subjects import find_sites, healthy_at_visits
+from brainage.core.subjects import find_sites, healthy_at_visits, label_order
 
 Row = dict[str, Any]
 
@@ -89,10 +88,8 @@ def _in_order_of_time(scans: list[Row]) -> list[Row]:
     ages = all(row["age"] is not None for row in scans)
 
     def visit(row: Row) -> tuple[Any, ...]:
-        # Numbers in labels count as numbers: ses-2 is before ses-10.
         label = f"{row['session_id'] or ''} {row['run'] or ''}"
-        parts = [(text.zfill(12) if text.isdigit() else text) for text in re.split(r"(\d+)", label)]
-        return (row["age"] if ages else 0.0, parts)
+        return (row["age"] if ages else 0.0, label_order(label))
 
     return sorted(scans, key=visit)
 
@@ -173,7 +170,8 @@ def check_words(diagnoses: Collection[str], sites: Collection[str], config: dict
             if diagnosis not in diagnoses:
                 raise InputError(
                     f"config: {key} names {diagnosis!r}, which is in no row; the tables have: "
-                    f"{', '.join(sorted(diagnoses))}"
+                    f"{', '.join(sorted(diagnoses))}; write their words there, or map them "
+                    "(datasets.X.diagnosis_map)"
                 )
     for key in ("external_sites", "test_sites"):
         find_sites(config["splits"][key], sites, f"splits.{key}")

@@ -53,7 +53,7 @@ def message(error: Any, config: dict[str, Any], sources: list[str | Path], path:
         path.append(lost)
         what = "this key is required"
     elif error.validator == "enum":
-        allowed = ", ".join(str(v) for v in error.validator_value)
+        allowed = ", ".join("null" if v is None else str(v) for v in error.validator_value)
         near = difflib.get_close_matches(str(error.instance), map(str, error.validator_value), n=1)
         near = [RENAMED[str(error.instance)]] if str(error.instance) in RENAMED else near
         hint = f"; did you mean {near[0]!r}?" if near else ""

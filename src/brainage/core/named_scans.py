@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -40,14 +39,8 @@ def read_decisions(
     """
     advice = "put the qc_decisions.tsv that the quality page saves there, or leave the key empty"
     found: dict[str, Decision] = {}
-    for row, scan_id, values in _rows(path, QC_DECISIONS, scan_ids, "quality.decisions", advice):
-        comment = values["comment"]
-        if comment is not None and re.search(r"[\t\r\n]", comment):
-            raise InputError(
-                f"{path}: row {row}: a quotation mark is not closed, so the comment runs into the "
-                "next rows; close it or remove it"
-            )
-        found[scan_id] = (str(values["decision"]), comment)
+    for scan_id, values in _rows(path, QC_DECISIONS, scan_ids, "quality.decisions", advice):
+        found[scan_id] = (str(values["decision"]), values["comment"])
     return found
 
 
@@ -59,7 +52,7 @@ def read_exclusions(
     As :func:`read_decisions`, of :data:`EXCLUSIONS`; returns the reason or None by scan_id.
     """
     rows = _rows(path, EXCLUSIONS, scan_ids, "imaging.exclude", "correct it or leave it empty")
-    return {scan_id: values["reason"] for _, scan_id, values in rows}
+    return {scan_id: values["reason"] for scan_id, values in rows}
 
 
 def _rows(
@@ -68,17 +61,17 @@ def _rows(
     scan_ids: Collection[str] | None,
     key: str,
     advice: str,
-) -> Iterator[tuple[int, str, dict[str, str | None]]]:
-    """Yield row, scan_id and values of a table, each on a scan of the study."""
+) -> Iterator[tuple[str, dict[str, str | None]]]:
+    """Yield scan_id and values of each row of a table, each on a scan of the study."""
     if not Path(path).is_file():
         raise InputError(f"{key}: there is no file {path}; {advice}")
-    for row, values in enumerate(read_checked(Path(path), table), start=2):
+    for line, values in read_checked(Path(path), table):
         scan_id = str(values["scan_id"])
         if scan_ids is not None and scan_id not in scan_ids:
             near = difflib.get_close_matches(scan_id, sorted(scan_ids), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise InputError(
-                f"{path}: row {row}: there is no scan {scan_id!r}{hint}; correct the scan_id or "
+                f"{path}: row {line}: there is no scan {scan_id!r}{hint}; correct the scan_id or "
                 "remove the row"
             )
-        yield row, scan_id, values
+        yield scan_id, values

@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,11 @@ UNKNOWN_SITE = "(unknown)"
 def visit_order(scans: pd.DataFrame) -> pd.DataFrame:
     """Sort scans by person, then by time (years since the first scan, else age), then by name."""
     return scans.sort_values([*PERSON, "years_since_first", "age", "scan_id"], kind="stable")
+
+
+def label_order(label: str) -> list[str]:
+    """Return a key that sorts labels with numbers in them as numbers: ses-2 before ses-10."""
+    return [part.zfill(12) if part.isdigit() else part for part in re.split(r"(\d+)", label)]
 
 
 def first_scans(scans: pd.DataFrame) -> pd.DataFrame:

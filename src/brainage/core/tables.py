@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from brainage.core.contract import Column, Table
 from brainage.core.files import InputError, atomic_write
-from brainage.core.tsv import check_columns
+from brainage.core.tsv import check_columns, read_rows
 
 
 def read_table(path: str | os.PathLike[str], table: Table) -> pd.DataFrame:
@@ -37,26 +39,24 @@ def read_table(path: str | os.PathLike[str], table: Table) -> pd.DataFrame:
     InputError
         Naming the file, the row (line number in the file) and the column.
     """
-    try:
-        frame = pd.read_csv(
-            path,
-            sep="\t",
-            dtype=str,
-            keep_default_na=False,
-            na_values=["n/a"],
-            encoding="utf-8-sig",
-        )
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file ({table.description})") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a tab-separated table: {error}") from None
-    return check_table(frame, table, str(path))
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file ({table.description})")
+    # Not by pandas: to it a quotation mark that is left open swallows the rows that follow.
+    header, rows = read_rows(path)
+    places, cells = [], []
+    for line, row in rows:
+        places.append(line - 2)
+        cells.append([None if cell == "n/a" else cell for cell in row])
+    frame = pd.DataFrame(cells, index=places, columns=header, dtype=object)
+    return check_table(frame, table, str(path)).reset_index(drop=True)
 
 
 def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
     """Return `frame` with the columns typed as `table` says; raise InputError where it breaks it.
 
-    `where` names the file in messages; rows are counted as lines of that file (header = 1).
+    `where` names the file in messages; a row is named by its line there, two more than its label
+    in the index.
     """
     check_columns(list(frame.columns), table, where)
     lacking = [name for name in table.names if name not in frame.columns]
@@ -71,19 +71,24 @@ def check_table(frame: pd.DataFrame, table: Table, where: str) -> pd.DataFrame:
         is_number = bool((numbers.notna() == text.notna()).all())
         typed[name] = numbers.astype(float) if is_number else text.astype(object)
     result = pd.DataFrame(typed, index=frame.index)
-    double = result.duplicated(subset=list(table.key), keep=False)
-    if bool(double.any()):
-        rows = [position + 2 for position, is_double in enumerate(double) if is_double][:2]
-        values = ", ".join(f"{k}={result[k].iloc[rows[0] - 2]}" for k in table.key)
+    keys = result[list(table.key)]
+    double = keys.duplicated().to_numpy()
+    if double.any():
+        second = keys.iloc[int(double.argmax())]
+        same = [keys[name].isin([second[name]]) for name in table.key]
+        lines = [place + 2 for place in keys.index[np.logical_and.reduce(same)][:2]]
+        values = ", ".join(f"{name}={second[name]}" for name in table.key)
         raise InputError(
-            f"{where}: rows {rows[0]} and {rows[1]} have the same key ({values}); keep one"
+            f"{where}: rows {lines[0]} and {lines[1]} have the same key ({values}); keep one"
         )
     return result
 
 
 def _typed(values: pd.Series, column: Column, where: str) -> pd.Series:
     def fail(position: int, what: str) -> InputError:
-        return InputError(f"{where}: row {position + 2}, column {column.name!r}: {what}")
+        return InputError(
+            f"{where}: row {values.index[position] + 2}, column {column.name!r}: {what}"
+        )
 
     present = values.notna().to_numpy()
     if column.required and not present.all():

@@ -1,14 +1,21 @@
-"""Rows of a tab-separated table as text, without a library that takes long to load."""
+"""Rows of a tab-separated table as text, without a library that takes long to load.
+
+A row is a line, whatever quotation marks are in it. Cells that a program wrote whole in quotation
+marks, as R does by default and a spreadsheet where a cell holds one, are read without them; any
+other mark is text.
+"""
 
 from __future__ import annotations
 
-import csv
 import difflib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from brainage.core.contract import Table
 from brainage.core.files import InputError
+
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
@@ -29,35 +36,57 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     Raises
     ------
     InputError
-        There is no such file, or it is no table in UTF-8; while the rows are gone through: one
-        has another number of values than the header.
+        There is no such file, it is no table in UTF-8, or two columns have one name; while the
+        rows are gone through: one has another number of values than the header.
     """
     try:
-        # utf-8-sig takes a byte-order mark away, universal newlines Windows line ends. The csv
-        # module, because a table for each person is read: pandas takes 2 ms for every one.
-        with path.open(encoding="utf-8-sig") as lines:
-            header, *rows = list(csv.reader(lines, delimiter="\t"))
+        # utf-8-sig takes a byte-order mark away, universal newlines Windows line ends. Not with
+        # pandas, which takes 2 ms for a table, and there is one for each person.
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save it as UTF-8") from None
-    except (csv.Error, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a tab-separated table: {error}") from None
-    return header, _whole_rows(path, header, rows)
+    first, *lines = text.split("\n")
+    header = [name.strip() for name in _cells(first)]
+    if not any(header):
+        raise InputError(
+            f"{path}: cannot be read as a tab-separated table: its first line must name the columns"
+        )
+    _refuse_two_of_a_name(path, header)
+    return header, _whole_rows(path, header, lines)
 
 
-def _whole_rows(
-    path: Path, header: list[str], rows: list[list[str]]
-) -> Iterator[tuple[int, list[str]]]:
-    for line, row in enumerate(rows, start=2):
+def _cells(line: str) -> list[str]:
+    cells = line.split("\t")
+    if '"' not in line:
+        return cells
+    return [cell[1:-1].replace('""', '"') if _QUOTED.fullmatch(cell) else cell for cell in cells]
+
+
+def _refuse_two_of_a_name(path: Path, header: list[str]) -> None:
+    first: dict[str, int] = {}
+    for number, name in enumerate(header, start=1):
+        other = first.setdefault(name, number)
+        # Nameless columns are what a spreadsheet leaves behind the last one.
+        if other != number and name:
+            raise InputError(
+                f"{path}: columns {other} and {number} are both named {name!r}; rename or remove "
+                "one of them"
+            )
+
+
+def _whole_rows(path: Path, header: list[str], lines: list[str]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(lines, start=2):
+        row = _cells(line)
         if not any(row):
             continue
         if len(row) != len(header):
             raise InputError(
-                f"{path}: row {line} has {len(row)} values, the header {len(header)}; "
-                "correct the row (values are separated by tabs)"
+                f"{path}: row {number} has {len(row)} values, the header {len(header)}; "
+                "correct the row (values are separated by tabs, and a line is a row)"
             )
-        yield line, row
+        yield number, row
 
 
 def check_columns(header: Sequence[str], table: Table, where: str) -> None:
@@ -79,7 +108,7 @@ def check_columns(header: Sequence[str], table: Table, where: str) -> None:
         raise InputError(f"{where}: unknown column {extra[0]!r}; known: {', '.join(table.names)}")
 
 
-def read_checked(path: Path, table: Table) -> list[dict[str, str | None]]:
+def read_checked(path: Path, table: Table) -> list[tuple[int, dict[str, str | None]]]:
     """Read a small table as text and check it against its contract.
 
     Parameters
@@ -91,8 +120,8 @@ def read_checked(path: Path, table: Table) -> list[dict[str, str | None]]:
 
     Returns
     -------
-    list of dict
-        One a row, in the file's order; ``None`` for n/a.
+    list of (int, dict)
+        Line and values of each row, in the file's order; ``None`` for n/a.
 
     Raises
     ------
@@ -121,5 +150,5 @@ def read_checked(path: Path, table: Table) -> list[dict[str, str | None]]:
                 f"{path}: rows {lines[key]} and {line} have the same key ({named}); keep one"
             )
         lines[key] = line
-        found.append(values)
+        found.append((line, values))
     return found

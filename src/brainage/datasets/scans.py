@@ -81,9 +81,13 @@ def scan_id(dataset: str, participant_id: str, session_id: str | None, run: str 
 
 def _keep_one_run(rows: list[dict[str, Any]], which: str) -> None:
     """Keep one run of each session, the first or the last; the others are set aside."""
+    # By number: run-2 is before run-10, and an image without a run before both.
+    by_run = sorted(rows, key=lambda row: int((row["run"] or "run--1").removeprefix("run-")))
     kept: set[tuple[str, str | None]] = set()
-    for row in rows if which == "first" else reversed(rows):
+    for row in by_run if which == "first" else reversed(by_run):
         session = (row["participant_id"], row["session_id"])
-        if session in kept and row["set_aside"] is None:
+        if row["set_aside"] is not None:
+            continue  # the session's next run takes its place
+        if session in kept:
             row["set_aside"] = f"another run of the session is used (the {which})"
         kept.add(session)

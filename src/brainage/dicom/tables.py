@@ -94,6 +94,7 @@ def read_people_table(path: Path) -> Given:
                 f"{', '.join(known)}"
             )
     table: Given = {}
+    lines: dict[tuple[str, str | None], int] = {}
     for line, row in rows:
         where = f"{path}: row {line}"
         values: dict[str, str | None] = {
@@ -108,7 +109,11 @@ def read_people_table(path: Path) -> Given:
             None if session is None else f"ses-{session.removeprefix('ses-')}",
         )
         if key in table:
-            raise InputError(f"{where}: duplicate row for {' '.join(filter(None, key))}; keep one")
+            raise InputError(
+                f"{path}: rows {lines[key]} and {line} are both for "
+                f"{' '.join(filter(None, key))}; keep one"
+            )
+        lines[key] = line
         parse_age(values.get("age"), where)
         values["sex"] = parse_sex(values.get("sex"), {}, where)
         table[key] = values

@@ -64,7 +64,7 @@ def preprocess_scans(
     settings: dict[str, Any],
     code: Code,
     processes: int = 1,
-    exclude: Mapping[str, str | None] | None = None,
+    exclude: Mapping[str, str] | None = None,
 ) -> None:
     """Process a chunk of scans and write its table.
 
@@ -87,7 +87,8 @@ def preprocess_scans(
     processes
         How many scans at a time.
     exclude
-        Scans that are never read (``imaging.exclude``), with the reason or None.
+        Scans that are never read (``imaging.exclude``, and what is no plain T1w image), with the
+        reason.
 
     Raises
     ------
@@ -205,7 +206,6 @@ def _row(scan_id: str, folder: Path) -> dict[str, Any]:
     return known | found["measures"]
 
 
-def _excluded(scan_id: str, reason: str | None) -> dict[str, Any]:
+def _excluded(scan_id: str, reason: str) -> dict[str, Any]:
     """What the table says of a scan that is not read. What was made of it before stays."""
-    because = f": {reason}" if reason else ""
-    return {"scan_id": scan_id, "fault": f"excluded by the user{because}", "voxels_sha256": None}
+    return {"scan_id": scan_id, "fault": reason, "voxels_sha256": None}

@@ -66,3 +66,26 @@ def copy_file(source: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
+
+
+def copy_table(source: Path, target: Path) -> None:
+    """Copy a table beside a page, so that a spreadsheet takes no text in it for a formula.
+
+    Text that begins with ``=``, ``+``, ``-`` or ``@`` gets an apostrophe before it; numbers stay.
+    """
+    text = source.read_text(encoding="utf-8")
+    lines = ["\t".join(map(_no_formula, line.split("\t"))) for line in text.split("\n")]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text("\n".join(lines), encoding="utf-8", newline="\n")
+
+
+def _no_formula(cell: str) -> str:
+    quote = cell[:1] if cell.startswith('"') else ""
+    text = cell.removeprefix(quote)
+    if not text.startswith(("=", "+", "-", "@")):
+        return cell
+    try:
+        float(text)
+    except ValueError:
+        return f"{quote}'{text}"
+    return cell

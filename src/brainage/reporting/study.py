@@ -197,12 +197,13 @@ def _tables(tables: Tables, folder: Path, settings: Settings) -> list[str]:
     copied = []
     for name, contract in tb.CONTRACTS.items():
         paths = tables.paths(name)
-        if len(paths) == 1:
-            pages.copy_file(paths[0], folder / f"{name}.tsv")
-        elif paths:
-            write_table(tables[name], folder / f"{name}.tsv", contract)
-        if paths:
-            copied.append(name)
+        if not paths:
+            continue
+        target = folder / f"{name}.tsv"
+        if len(paths) > 1:
+            write_table(tables[name], target, contract)
+        pages.copy_table(paths[0] if len(paths) == 1 else target, target)
+        copied.append(name)
     if len(tables["truth"]):
         name = "truth_recovery"
         write_table(recover(tables, settings), folder / f"{name}.tsv", TRUTH_RECOVERY)
