@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,11 @@ def _texts(value: Any, path: list[str]) -> Iterator[tuple[list[str], str]]:
     """Yield every key and text of a config, with its path."""
     if isinstance(value, str):
         yield path, value
-    pairs = value.items() if isinstance(value, dict) else ()
-    pairs = enumerate(value) if isinstance(value, list) else pairs
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, dict):
+        pairs = value.items()
+    elif isinstance(value, list):
+        pairs = enumerate(value)
     for key, sub in pairs:
         if isinstance(key, str):
             yield [*path, key], key
@@ -75,7 +78,7 @@ def _fault(results: str) -> str | None:
         return "it is empty; give a folder, such as results"
     if results[0] in "-~":
         why = "which commands take for an option" if results[0] == "-" else "which is not expanded"
-        return f"{results!r} begins with {results[0]!r}, {why}; write another name or the whole path"
+        return f"{results!r} begins with {results[0]!r}, {why}; give another, or the whole path"
     if set(results) & set("{}"):
         return f"{results!r} has braces, which Snakemake takes for a wildcard; give another folder"
     place = Path(results).resolve()
