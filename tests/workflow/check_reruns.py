@@ -328,18 +328,17 @@ def test_a_quality_measure_added(study):
 
 
 def test_a_library_upgraded(study):
-    lock = (study.tree / "requirements/workflow.lock").read_text()
-
-    def upgraded(name):
-        version = re.search(rf"^{name}==([^\s;]+)", lock, flags=re.MULTILINE)
+    def upgraded(name, lock):
+        text = (study.tree / lock).read_text()
+        version = re.search(rf"^{name}==([^\s;]+)", text, flags=re.MULTILINE)
         assert version
         pin = f"{name}=={version[1]}"
-        return lambda: study.edit("tree/requirements/workflow.lock", pin, f"{pin}.post1")
+        return lambda: study.edit(f"tree/{lock}", pin, f"{pin}.post1")
 
     # Training uses torch, imaging does not; ANTs the other way round.
-    torch = changed_code(study, upgraded("torch"))
+    torch = changed_code(study, upgraded("torch", "requirements/torch.lock"))
     assert torch.work == {**NOTHING, "epochs": EPOCHS, "embedded": study.scans}
-    ants = changed_code(study, upgraded("antspyx"))
+    ants = changed_code(study, upgraded("antspyx", "requirements/workflow.lock"))
     assert ants.work["registered"] == study.scans
     # The same heads give the same brains, of which everything is known.
     assert (ants.work["epochs"], ants.work["embedded"]) == (0, 0)
