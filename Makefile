@@ -10,6 +10,11 @@ SHELL := /bin/bash
 CORES ?= $(shell nproc)
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
 BIN := .venv/bin
+# What is given on the command line reaches the shell as a variable, never as a part of its text;
+# programs are modules of Python, since the first line of a script can't hold every path.
+export BIDS CORES PYTHON
+ENTER := PATH="$$PWD/$(BIN):$$PATH"
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast lint check-lock lock manual clean
 
@@ -20,70 +25,72 @@ environment: .venv/workflow.done
 test-environment: .venv/test.done
 
 .venv/bin/python:
-	@[ -n "$(PYTHON)" ] || { echo "brainage needs Python 3.11, 3.12 or 3.13: there is no python3 here"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
-	  || { echo "brainage needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) -V)"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	@[ -n "$$PYTHON" ] || { echo "brainage needs Python 3.11, 3.12 or 3.13: there is no python3 here"; exit 1; }
+	@"$$PYTHON" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	  || { echo "brainage needs Python 3.11, 3.12 or 3.13; $$PYTHON is $$("$$PYTHON" -V)"; exit 1; }
+	@"$$PYTHON" -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "Python's venv package is missing: sudo apt install python3-venv"; exit 1; }
 	rm -rf .venv
-	$(PYTHON) -m venv .venv
+	"$$PYTHON" -m venv .venv
 
-.venv/workflow.done: requirements/workflow.lock | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/workflow.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+# torch comes last and alone: pip checks the hashes of all packages or of none.
+.venv/workflow.done: requirements/workflow.lock requirements/torch.lock | .venv/bin/python
+	$(PIP) --no-deps --require-hashes -r requirements/workflow.lock
+	$(PIP) --constraint requirements/torch.lock torch
+	$(PIP) --no-deps --editable .
 	touch $@
 
 .venv/test.done: requirements/test.lock .venv/workflow.done
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/test.lock
+	$(PIP) --no-deps --require-hashes -r requirements/test.lock
 	touch $@
 
 demo: environment
-	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/demo.sh $(CORES)
+	@$(ENTER) scripts/demo.sh "$$CORES"
 
 # Finished cells stay: an interrupted run goes on, and ixi-grid-table prints what there is so far.
 BIDS ?= ../shared/data/ixi
+override BIDS := $(value BIDS)
 ixi-grid: environment
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --keep-going --rerun-incomplete \
-	  --configfile config/ixi-grid.yaml --config bids=$(BIDS)
+	$(ENTER) python -m snakemake --cores "$$CORES" --keep-going --rerun-incomplete \
+	  --configfile config/ixi-grid.yaml --config "bids=$$BIDS"
 	$(MAKE) ixi-grid-table
 
 ixi-grid-table: environment
 	$(BIN)/python scripts/finished_cells.py config/ixi-grid.yaml results/ixi-grid
 
 lint: test-environment
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/snakefmt --check Snakefile workflow
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
-	$(BIN)/lint-imports
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m snakefmt --check Snakefile workflow
+	$(ENTER) python -m snakemake --lint
+	$(BIN)/python -c 'from importlinter.cli import lint_imports_command as c; c()'
+	$(BIN)/python -m mypy
 
 # The demo comes before the tests: some of them look at what came out of it.
 test: lint demo
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(ENTER) python -m pytest -n 2 --dist loadfile
 
 # Without the demo, without running the workflow and without what takes seconds (marked slow).
 test-fast: test-environment
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" \
+	$(ENTER) python -m pytest -n 2 --dist loadfile -m "not slow" \
 	  --ignore tests/workflow
 
-# The CUDA packages are torch's own business: it pins them, and a build without CUDA wants none.
-CUDA := ^(nvidia-|cuda-|triton==)
-
+# Pins stay, but for what pyproject.toml adds or takes away; UPGRADE=--upgrade renews all of them.
+RESOLVE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
+  --generate-hashes --extra workflow pyproject.toml
 lock: .venv/bin/python
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-	  --extra workflow pyproject.toml | grep -vE '$(CUDA)' > requirements/workflow.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-	  --extra workflow --extra test pyproject.toml -c requirements/workflow.lock \
-	  | grep -vE '$(CUDA)' > requirements/test.lock
+	$(PIP) uv
+	$(RESOLVE) $(if $(UPGRADE),--upgrade,-c requirements/torch.lock) -o requirements/workflow.lock
+	$(RESOLVE) $(if $(UPGRADE),--upgrade) --extra test -c requirements/workflow.lock \
+	  -o requirements/test.lock
 	$(BIN)/python scripts/environments.py
 
-# Whether the lock file also resolves for the Pythons that it was not run on.
+# Whether the lock files also resolve for the Pythons that they were not run on.
 check-lock: test-environment
 	for v in 3.12 3.13; do \
-	  $(BIN)/uv pip compile --quiet --python-version $$v requirements/test.lock > /dev/null \
-	    && echo "the lock file resolves for Python $$v"; done
+	  cat requirements/*.lock | grep -v '^ ' | tr -d '\\' \
+	    | $(BIN)/python -m uv pip compile --quiet --python-version $$v - > /dev/null \
+	    && echo "the lock files resolve for Python $$v"; done
 
 # config/README.md from the schema of the config.
 manual: environment

@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
 # Runs the demo and says where to look. Goes on where an interrupted run stopped.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd -P -- "$(dirname -- "$0")/.."
 cores=${1:-$(nproc)}
+
+# Snakemake keeps a cache in the home, which cannot be written everywhere.
+cache=${XDG_CACHE_HOME:-${HOME:-}/.cache}
+if ! mkdir -p -- "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
+    export XDG_CACHE_HOME="$PWD/.snakemake/cache"
+fi
 
 # Snakemake leaves its lock behind when it is killed. Take it away only where no live process
 # works in this folder.
@@ -15,10 +21,10 @@ if [ -n "$(ls .snakemake/locks 2>/dev/null)" ]; then
         fi
     done
     echo "A run was interrupted here; it goes on where it stopped."
-    snakemake --unlock
+    python -m snakemake --unlock
 fi
-snakemake --cores "$cores" --rerun-incomplete
-snakemake --report results/report.html
+python -m snakemake --cores "$cores" --rerun-incomplete
+python -m snakemake --report results/report.html
 echo
 echo "Done. Open in a browser:"
 echo "  results/report/index.html         the study"

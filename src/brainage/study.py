@@ -53,10 +53,12 @@ class Study:
     Raises
     ------
     InputError
-        A fault of the config or of a table, or a folder of results that cannot be written.
+        A fault of the config or of a table, a folder of results that cannot be written, or a clone
+        in a folder with braces.
     """
 
     def __init__(self, config: dict[str, Any], sources: Sequence[Any], reuse: bool = False) -> None:
+        _require_no_braces(Path(__file__).parents[2])
         self.config = complete(config, sources)
         self.results: str = self.config["results"]
         self.layout = Layout(Path(self.results))
@@ -197,6 +199,14 @@ def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:
     plan = planning.plan(config)
     write_text(saved, json.dumps(plan))
     return plan
+
+
+def _require_no_braces(clone: Path) -> None:
+    if set(str(clone)) & set("{}"):
+        raise InputError(
+            f"{clone}: the path of this clone has braces, which Snakemake takes for a wildcard; "
+            "move it"
+        )
 
 
 def _require_writable(results: Path) -> None:

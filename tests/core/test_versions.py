@@ -60,7 +60,7 @@ def package(tmp_path, monkeypatch):
     root = tmp_path / "src" / "brainage"
     lock = tmp_path / "workflow.lock"
     monkeypatch.setattr(versions, "PACKAGE", root)
-    monkeypatch.setattr(versions, "LOCK", lock)
+    monkeypatch.setattr(versions, "REQUIREMENTS", tmp_path)
     caches = [found for found in vars(versions).values() if hasattr(found, "cache_clear")]
 
     def write(**others):

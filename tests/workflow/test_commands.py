@@ -116,3 +116,32 @@ def test_commands_find_the_package_where_conda_drops_pythonpath(tmp_path, monkey
     snakemake(tmp_path, config, "--cores", "1", "results/simulated/mini_truth.tsv")
     for rule in (ROOT / "workflow" / "rules").glob("*.smk"):
         assert "export PYTHONPATH" not in rule.read_text()
+
+
+APPTAINER = """#!/bin/sh
+[ "$1" != --version ] || { echo apptainer version 1.4.0; exit; }
+printf '%s\\n' "$*" >>"$RECORD"
+while [ "$1" != -c ]; do shift; done
+exec bash -c "$2"
+"""
+
+
+def test_a_container_is_used_where_one_is_given_and_asked_for(tmp_path, monkeypatch):
+    """By a stand-in of apptainer, which runs the command where it is."""
+    programs, record = tmp_path / "programs", tmp_path / "record"
+    programs.mkdir()
+    for name in ("apptainer", "singularity"):
+        (programs / name).write_text(APPTAINER)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    monkeypatch.setenv("RECORD", str(record))
+    (tmp_path / "brainage.sif").touch()
+    config = ROOT / "tests" / "workflow" / "mini.yaml"
+    truth = "results/simulated/mini_truth.tsv"
+    asked = ("--sdm", "apptainer", "--cores", "1", truth)
+    snakemake(tmp_path, config, *asked)
+    assert not record.exists()  # no default
+    (tmp_path / truth).unlink()
+    snakemake(tmp_path, config, *asked, "--config", "container=brainage.sif")
+    assert "brainage.sif" in record.read_text()
+    assert (tmp_path / truth).is_file()

@@ -1,14 +1,22 @@
-"""envs/ agrees with the lock file, and each environment holds what its rooms import."""
+"""envs/ and the Dockerfile agree with the locks, and hold what their steps import and need."""
 
 import importlib.util
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib import metadata
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from brainage.core.choices import modules
 from brainage.core.versions import step_libraries
-from tests.conftest import ROOT
+from tests.conftest import ROOT, lacking
 
 IMPORT_NAME = {
     "antspyx": "ants",
@@ -27,10 +35,110 @@ def script(name):
     return module
 
 
+def requirements(lines):
+    """The requirements of an environment that hold for this Python, each with its hashes."""
+    found = {}
+    for line in lines:
+        text, *hashes = re.split(r"\s+(?:\\\s+)?--hash=", line.strip())
+        requirement = Requirement(text)
+        if requirement.marker is None or requirement.marker.evaluate():
+            found[canonicalize_name(requirement.name)] = (requirement, hashes)
+    return found
+
+
+def lock(name):
+    text = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
+    text = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
+    return requirements(text.splitlines())
+
+
+def installed(name):
+    """What an environment installs: what conda gives to pip, then what its script does."""
+    environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text(encoding="utf-8"))
+    hashed = requirements(environment["dependencies"][-1]["pip"])
+    script = ROOT / "envs" / f"{name}.post-deploy.sh"
+    if not script.is_file():
+        return hashed, {}
+    first, second = re.findall("<<'END'\n(.*?)END\n", script.read_text(), flags=re.DOTALL)
+    hashed |= requirements(first.replace("\\\n", "").splitlines())
+    return hashed, requirements(second.splitlines())
+
+
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_environments_are_made_from_the_lock_file(name):
-    written = (ROOT / "envs" / f"{name}.yaml").read_text(encoding="utf-8")
-    assert written == script("environments").environment(name), "run: make lock"
+def test_environments_are_made_from_the_locks(name):
+    for file, text in script("environments").environment(name).items():
+        written = (ROOT / "envs" / file).read_text(encoding="utf-8")
+        assert written == text, "run: make lock"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_an_environment_pins_all_that_its_packages_need_with_hashes(name):
+    """By what the packages that are installed here say that they need."""
+    hashed, torch = installed(name)
+    assert not set(hashed) & set(torch)
+    for package, (pin, hashes) in hashed.items():
+        assert hashes, package
+        assert str(pin.specifier) == f"=={metadata.version(package)}", "other packages are here"
+        for text in metadata.requires(package) or ():
+            needed = Requirement(text)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert canonicalize_name(needed.name) in {*hashed, *torch}, f"{package}: {text}"
+
+
+def test_locks_name_no_index_and_all_but_torch_have_hashes():
+    whole = {**lock("workflow"), **lock("test")}
+    assert len(whole) > 100
+    assert [name for name, (_, hashes) in whole.items() if not hashes] == []
+    torch = lock("torch")
+    assert "torch" in torch and not set(torch) & set(whole)
+    assert {name.partition("-")[0] for name in torch} <= {"torch", "triton", "nvidia", "cuda"}
+    for path in (ROOT / "requirements").iterdir():
+        option = re.search(r"^-|^\s*--(?!hash=)|://", path.read_text(), flags=re.MULTILINE)
+        assert option is None, f"{path.name}: {option}"
+
+
+def docker(word):
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    return re.findall(rf"^{word} (.+)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.workflow
+def test_the_steps_of_the_dockerfile_install_what_the_locks_pin(tmp_path):
+    """In a folder that holds what is copied and nothing else, by a Python that holds pip alone."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "python"], check=True)
+    root = tmp_path / "root"
+    root.mkdir()
+    for line in docker("COPY"):
+        *sources, target = shlex.split(line)
+        assert target == "./"
+        for source in sources:
+            shutil.copy(ROOT / source, root)
+    bare = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "REQUESTS_"))}
+    environment = {
+        **{**bare, "PATH": f"{tmp_path}/python/bin:/usr/bin:/bin", "HOME": os.environ["HOME"]},
+        "PIP_NO_COMPILE": "1",  # bytecode is half of the time
+    }
+
+    def step(command):
+        return subprocess.run(
+            ["sh", "-c", command],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for command in docker("RUN"):
+        done = step(command)
+        if "Connection" in done.stderr or "Temporary failure in name" in done.stderr:
+            lacking("a package index")
+        assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    frozen = requirements(step("python -m pip freeze --all").stdout.splitlines())
+    for name, (pin, _) in {**lock("workflow"), "torch": lock("torch")["torch"]}.items():
+        assert str(frozen[name][0].specifier).partition("+")[0] == str(pin.specifier)
+    for program in ("snakemake --version", "python -c 'import ants, monai, statsmodels, torch'"):
+        assert step(program).returncode == 0
 
 
 def rules_by_environment():
@@ -58,9 +166,8 @@ def test_every_rule_has_an_environment_and_its_code():
 
 @pytest.mark.parametrize(("name", "step"), rules_by_environment())
 def test_each_environment_holds_what_its_steps_import(name, step):
-    environment = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text(encoding="utf-8"))
-    pins = environment["dependencies"][-1]["pip"]
-    has = {IMPORT_NAME.get(pin.split("==")[0], pin.split("==")[0]) for pin in pins}
+    hashed, torch = installed(name)
+    has = {IMPORT_NAME.get(package, package) for package in {*hashed, *torch}}
     choices = []
     if name == "learning":
         choices = [*modules("brainage.learning.losses").values()]

@@ -1,7 +1,6 @@
 """The worked examples of docs/extending.md: each is one file, seen in schema, run and report."""
 
 import re
-import shutil
 import subprocess
 import sys
 
@@ -9,9 +8,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
+from tests.workflow.surroundings import copy_tree
 
 pytestmark = pytest.mark.workflow
-TREE = ("Snakefile", "workflow", "src", "config", "envs", "requirements", "profiles")
 EXAMPLE = re.compile(r"^`(src/\S+\.py)`\n\n```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 CONFIG = """
 datasets:
@@ -40,16 +39,7 @@ def git(tree, *words):
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """A copy of the tree under version control, with all examples in it."""
-    folder = tmp_path_factory.mktemp("extended") / "tree"
-    folder.mkdir()
-    for name in TREE:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(
-                source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-            )
-        else:
-            shutil.copy(source, folder / name)
+    folder = copy_tree(tmp_path_factory.mktemp("extended") / "tree")
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "before")

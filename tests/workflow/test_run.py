@@ -1,5 +1,6 @@
 """The workflow itself, whole, on a small simulated cohort: the same bytes however it went."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from brainage.core.contracts.imaging import QC
 from brainage.core.files import sha256
 from brainage.core.tables import read_table
 from tests.conftest import ROOT
+from tests.workflow.surroundings import NAME, confined, copy_tree
 
 pytestmark = pytest.mark.workflow
 CONFIG = ROOT / "tests" / "workflow" / "mini.yaml"
@@ -20,24 +22,25 @@ CONFIG = ROOT / "tests" / "workflow" / "mini.yaml"
 NOT_RESULTS = ("logs", "benchmarks")
 
 
-def command(folder, cores, *more):
+def command(folder, cores, *more, tree=ROOT, config=CONFIG):
     return [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-        *("--directory", str(folder), "--configfile", str(CONFIG), "--cores", str(cores), *more),
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(tree / "Snakefile")),
+        *("--directory", str(folder), "--configfile", str(config), "--cores", str(cores), *more),
     ]
 
 
 def run(folder, cores, *more):
     folder.mkdir(exist_ok=True)
-    done = subprocess.run(
-        command(folder, cores, *more), capture_output=True, text=True, check=False
-    )
+    return finish(command(folder, cores, *more))
+
+
+def finish(command, environment=None):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
-def files(folder):
-    results = folder / "results"
+def files(results):
     return {
         str(path.relative_to(results)): sha256(path)
         for path in sorted(results.rglob("*"))
@@ -57,7 +60,7 @@ def finished(tmp_path_factory):
 
 
 def test_everything_that_rule_all_promises_is_there(finished):
-    made = files(finished)
+    made = files(finished / "results")
     for path in ("report/index.html", "report/qc/index.html", "report/people/index.html"):
         assert path in made
     assert not [path for path in made if path.rsplit("/", 1)[-1].startswith(".")]
@@ -70,25 +73,36 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in run(finished, 2, "-n")
 
 
-def test_killed_in_the_middle_and_on_one_core_it_ends_with_the_same_bytes(finished, tmp_path):
-    folder = tmp_path / "killed"
+def test_killed_in_the_middle_and_elsewhere_it_ends_with_the_same_bytes(finished, tmp_path):
+    """Killed while it trains and finished on one core; in folders whose names mean something to a
+    shell, without a network or a home that can be written, with other threads, locale and umask.
+    """
+    tree, folder = copy_tree(tmp_path / f"clone {NAME}"), tmp_path / f"run {NAME}"
     folder.mkdir()
-    log = (tmp_path / "log").open("w")
-    process = subprocess.Popen(
-        command(folder, 2), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    config = tmp_path / "mini.yaml"
+    results = folder / f"results {NAME}"
+    config.write_text(f"{CONFIG.read_text()}\nresults: {json.dumps(results.name)}\n")
+
+    def elsewhere(cores, *more):
+        return command(folder, cores, *more, tree=tree, config=config)
+
+    begun, environment = confined(elsewhere(2), tmp_path)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            begun, stdout=log, stderr=log, start_new_session=True, env=environment
+        )
     # Killed while an encoder is trained, after at least one checkpoint was written.
     deadline = time.monotonic() + 600
-    while not list(folder.glob("results/checkpoints/*.pt")):
+    while not list((results / "checkpoints").glob("*.pt")):
         assert process.poll() is None, (tmp_path / "log").read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    run(folder, 1, "--unlock")
+    finish(elsewhere(1, "--unlock"))
     # That finished epochs are not repeated is shown in tests/learning/test_pretrain.py.
-    run(folder, 1, "--rerun-incomplete")
-    assert files(folder) == files(finished)
+    finish(*confined(elsewhere(1, "--rerun-incomplete"), tmp_path))
+    assert files(results) == files(finished / "results")
 
 
 def test_a_corrected_age_runs_nobodys_imaging(finished):

@@ -15,18 +15,18 @@ from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
 from brainage.study import SAVED, Study
 
-# One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
-shell.prefix(
-    f"set -euo pipefail; brainage() {{{{ PYTHONPATH={shlex.quote(sys.path[0])} "
-    'python -m brainage "$@"; }}; '
-)
-
 try:
     STUDY = Study(config, workflow.configfiles, reuse=not workflow.is_main_process)
 except InputError as error:
     # The one message that says what to do, not a stack of Snakemake's.
     print(f"brainage: {error}", file=sys.stderr)
     os._exit(2)
+
+# One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
+shell.prefix(
+    f"set -euo pipefail; brainage() {{{{ PYTHONPATH={shlex.quote(sys.path[0])} "
+    'python -m brainage "$@"; }}; '
+)
 
 config = STUDY.config
 files, trainings, RESULTS = STUDY.files, STUDY.trainings, STUDY.results

@@ -12,6 +12,7 @@ import yaml
 
 from brainage.core.choices import choices
 from brainage.core.config_messages import deepest, line_of, message
+from brainage.core.config_paths import refuse_control_characters, results_folder
 from brainage.core.files import InputError
 
 Sources = list[str | Path]
@@ -95,12 +96,14 @@ def complete(config: dict[str, Any], sources: Iterable[str | Path] = ()) -> dict
     import jsonschema
 
     config, sources = _text_keys(config), list(sources)
+    refuse_control_characters(config, sources)
     validator = jsonschema.Draft202012Validator(schema())
     errors = sorted(validator.iter_errors(config), key=lambda e: [str(p) for p in e.absolute_path])
     if errors:
         raise InputError(message(deepest(errors[0]), config, sources))
     filled = _filled(config, schema())
     _name_folders(filled, sources)
+    filled["results"] = results_folder(filled, sources)
     _merge_experiments(filled, config, sources)
     _add_cells(filled, sources)
     _refuse_contradictions(filled, sources)

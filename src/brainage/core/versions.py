@@ -20,7 +20,7 @@ from pathlib import Path
 from brainage.core.syntax import Text, serialise, without_type_checking
 
 PACKAGE = Path(__file__).parents[1]
-LOCK = PACKAGE.parents[1] / "requirements" / "workflow.lock"  # of a clone; a wheel has none
+REQUIREMENTS = PACKAGE.parents[1] / "requirements"  # of a clone; a wheel has none
 # What a config says reaches the rules as parameters, and where a file lies as inputs and outputs;
 # how commands are declared, or what is said of the code, changes no result.
 NOT_FOLLOWED = tuple(
@@ -181,14 +181,16 @@ def _definitions(statements: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.stmt
 
 @cache
 def locked_versions() -> dict[str, str]:
-    """Return the versions that the lock file pins, by distribution; empty where there is none.
+    """Return the versions that the lock files pin, by distribution; empty where there are none.
 
-    Of a version only the public part is given, before a ``+``. Where the lock file pins one for
+    Of a version only the public part is given, before a ``+``. Where a lock file pins one for
     some Pythons and another for others, all are given, parted by `` or ``.
     """
     pins: dict[str, list[str]] = {}
-    if LOCK.is_file():
-        for name, version in _PIN.findall(LOCK.read_text(encoding="utf-8")):
+    for lock in ("workflow", "torch"):
+        path = REQUIREMENTS / f"{lock}.lock"
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for name, version in _PIN.findall(text):
             pins.setdefault(name, []).append(version)
     return {name: " or ".join(sorted(set(versions))) for name, versions in pins.items()}
 
