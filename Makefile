@@ -1,6 +1,7 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
 # make test-fast   the unit tests alone
+# make test-slurm   the workflow on a Slurm cluster of this machine alone; as root
 # make check-reruns   what a change makes new, row by row
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
@@ -12,10 +13,10 @@ CORES ?= $(shell nproc)
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast check-reruns lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast test-slurm check-reruns lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -29,8 +30,12 @@ test-environment: .venv/test.done
 	rm -rf .venv
 	$(PYTHON) -m venv .venv
 
-.venv/workflow.done: requirements/workflow.lock | .venv/bin/python
+# Without what it requires: Slurm's plugin asks for numpy 2.4.5 and antspyx for less than 2.4. With
+# the numpy of the lock the plugin works (make test-slurm).
+.venv/workflow.done: requirements/workflow.lock requirements/slurm.lock | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/workflow.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r requirements/slurm.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
@@ -67,6 +72,10 @@ test: lint demo
 test-fast: test-environment
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" \
 	  --ignore tests/workflow
+
+# Needs Debian's slurm-wlm and munge; starts the daemons itself and ends them.
+test-slurm: test-environment
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/workflow/check_slurm.py
 
 # docs/reruns.md, row by row.
 check-reruns: test-environment

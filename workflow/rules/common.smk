@@ -88,14 +88,14 @@ def minutes(wildcards, attempt, rulename):
 
 def of_profile(name):
     """What the profile says for every job under a name, or None."""
-    given = workflow.resource_settings.default_resources
-    return given[name].raw or None if given and name in given else None
+    given = (workflow.resource_settings.default_resources or {}).get(name)
+    return str(given.raw).strip("'\"") if given else None
 
 
 def gpus(wildcards):
     """GPUs of a training: where there are none, as many may run at once as there are cores."""
     own = STUDY.learning(wildcards.training)
-    some = shutil.which("nvidia-smi") if workflow.local_exec else of_profile("gpu_partition")
+    some = of_profile("gpu_partition") or workflow.local_exec and shutil.which("nvidia-smi")
     return 0 if own["device"] == "cpu" or own["device"] == "auto" and not some else own["devices"]
 
 
