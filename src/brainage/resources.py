@@ -6,6 +6,7 @@ the benchmarks of finished runs. Planning reads it with Snakemake's own librarie
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,48 @@ def read(path: Path) -> Measured:
     return measured
 
 
+class Needs:
+    """What jobs ask for; its methods are functions that rules give as resources.
+
+    Parameters
+    ----------
+    study
+        Whose jobs they are.
+    workflow
+        Snakemake's, for the table in its folder and for what its profile says.
+    """
+
+    def __init__(self, study: Study, workflow: Any) -> None:
+        self._study, self._workflow = study, workflow
+        self._measured = read(Path(workflow.basedir) / "workflow" / "resources.yaml")
+
+    def memory(self, wildcards: Any, attempt: int, rulename: str) -> int:
+        """Megabytes of a job, twice as many with every attempt."""
+        job = terms(self._study, rulename, dict(wildcards.items()))
+        return needed(self._measured[rulename]["mem_mb"], job, attempt)
+
+    def minutes(self, wildcards: Any, attempt: int, rulename: str) -> int:
+        """Minutes of a job, twice as many with every attempt, up to a limit."""
+        job = terms(self._study, rulename, dict(wildcards.items()))
+        return min(needed(self._measured[rulename]["minutes"], job, attempt), MAX_MINUTES)
+
+    def gpus(self, wildcards: Any) -> int:
+        """GPUs of a training; none where there is none, so that as many run as there are cores."""
+        own = self._study.learning(wildcards.training)
+        here = self._workflow.local_exec and shutil.which("nvidia-smi")
+        none = own["device"] == "auto" and not (here or self._of_profile("gpu_partition"))
+        return 0 if none or own["device"] == "cpu" else int(own["devices"])
+
+    def partition(self, wildcards: Any) -> str | None:
+        """Slurm's partition of a training: the profile's own for those on a GPU."""
+        return self._of_profile("gpu_partition" if self.gpus(wildcards) else "slurm_partition")
+
+    def _of_profile(self, name: str) -> str | None:
+        """Return what the profile says for every job under a name."""
+        given = (self._workflow.resource_settings.default_resources or {}).get(name)
+        return str(given.raw).strip("'\"") if given else None
+
+
 def terms(study: Study, rule: str, wildcards: Mapping[str, str]) -> dict[str, float]:
     """Return what the needs of a job are made of.
 
@@ -52,7 +95,8 @@ def terms(study: Study, rule: str, wildcards: Mapping[str, str]) -> dict[str, fl
     if "dataset" in wildcards:
         chunks = {wildcards["dataset"]: chunks[wildcards["dataset"]]}
     if "chunk" in wildcards:
-        chunks = {name: {wildcards["chunk"]: own[wildcards["chunk"]]} for name, own in chunks.items()}
+        number = wildcards["chunk"]
+        chunks = {name: {number: own[number]} for name, own in chunks.items()}
     scans = float(sum(_scans(study, name, own) for name, own in chunks.items()))
     side = study.config["imaging"]["voxel_size"]
     if rule == "simulate_images":

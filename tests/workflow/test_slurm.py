@@ -137,9 +137,7 @@ def test_two_trainings_ran_at_once_each_on_a_card_of_its_own(runs):
     assert runs.seen.cards == {"0", "1"}
     on_gpus = {job.rule for job in runs.seen.jobs.values() if job.partition == "gpu"}
     assert {re.search(r"rule_([a-z]+)_", rule)[1] for rule in on_gpus} == {"pretrain", "embed"}
-    assert all(
-        (job.partition == "gpu") == (job.gpus != "N/A") for job in runs.seen.jobs.values()
-    )
+    assert all((job.partition == "gpu") == (job.gpus != "N/A") for job in runs.seen.jobs.values())
 
 
 def test_a_cancelled_training_was_submitted_again(runs):

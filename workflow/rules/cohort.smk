@@ -13,8 +13,8 @@ rule index:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=minutes,
+        mem_mb=NEEDS.memory,
+        runtime=NEEDS.minutes,
     params:
         **line("index"),
         settings=settings(

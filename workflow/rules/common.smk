@@ -2,9 +2,7 @@
 
 import os
 import shlex
-import shutil
 import sys
-from pathlib import Path
 
 sys.path.insert(0, f"{workflow.basedir}/src")
 sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
@@ -14,7 +12,7 @@ from brainage.core.files import InputError
 from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
-from brainage.resources import MAX_MINUTES, needed, read, terms
+from brainage.resources import Needs
 from brainage.study import SAVED, Study
 
 # One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
@@ -33,7 +31,7 @@ except InputError as error:
 config = STUDY.config
 files, trainings, RESULTS = STUDY.files, STUDY.trainings, STUDY.results
 THREADS = config["threads"]
-MEASURED = read(Path(workflow.basedir) / "workflow" / "resources.yaml")
+NEEDS = Needs(STUDY, workflow)
 MAIN = config["report"]["main_experiment"]
 if workflow.is_main_process:
     write_captions(SAVED / "captions")
@@ -72,36 +70,6 @@ def choice_modules(package):
 def experiment(wildcards):
     """The experiment or cell that a training is of."""
     return wildcards.training.partition("/")[0]
-
-
-def memory(wildcards, attempt, rulename):
-    """Megabytes of a job, as its rule was measured, twice as many with every attempt."""
-    job = terms(STUDY, rulename, dict(wildcards.items()))
-    return needed(MEASURED[rulename]["mem_mb"], job, attempt)
-
-
-def minutes(wildcards, attempt, rulename):
-    """Minutes of a job, as its rule was measured, twice as many with every attempt."""
-    job = terms(STUDY, rulename, dict(wildcards.items()))
-    return min(needed(MEASURED[rulename]["minutes"], job, attempt), MAX_MINUTES)
-
-
-def of_profile(name):
-    """What the profile says for every job under a name, or None."""
-    given = (workflow.resource_settings.default_resources or {}).get(name)
-    return str(given.raw).strip("'\"") if given else None
-
-
-def gpus(wildcards):
-    """GPUs of a training: where there are none, as many may run at once as there are cores."""
-    own = STUDY.learning(wildcards.training)
-    some = of_profile("gpu_partition") or workflow.local_exec and shutil.which("nvidia-smi")
-    return 0 if own["device"] == "cpu" or own["device"] == "auto" and not some else own["devices"]
-
-
-def partition(wildcards):
-    """Slurm's partition of a training, the profile's own for those on a GPU."""
-    return of_profile("gpu_partition") if gpus(wildcards) else of_profile("slurm_partition")
 
 
 def dataset(wildcards):

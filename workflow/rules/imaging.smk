@@ -56,8 +56,8 @@ rule regions:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=minutes,
+        mem_mb=NEEDS.memory,
+        runtime=NEEDS.minutes,
     params:
         **line("regions"),
         code=step_hash("imaging.regions"),

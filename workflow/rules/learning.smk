@@ -28,10 +28,10 @@ use rule store as pretrain with:
     retries: 1
     threads: THREADS
     resources:
-        mem_mb=memory,
-        runtime=minutes,
-        gpu=gpus,
-        slurm_partition=partition,
+        mem_mb=NEEDS.memory,
+        runtime=NEEDS.minutes,
+        gpu=NEEDS.gpus,
+        slurm_partition=NEEDS.partition,
     params:
         **line("pretrain", "{training}", THREADS),
         settings=lambda w: settings(
