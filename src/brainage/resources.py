@@ -70,8 +70,8 @@ class Needs:
 
     def _of_profile(self, name: str) -> str | None:
         """Return what the profile says for every job under a name."""
-        given = (self._workflow.resource_settings.default_resources or {}).get(name)
-        return str(given.raw).strip("'\"") if given else None
+        given = self._workflow.resource_settings.default_resources or {}
+        return str(given[name].raw).strip("'\"") if name in given else None
 
 
 def terms(study: Study, rule: str, wildcards: Mapping[str, str]) -> dict[str, float]:

@@ -35,9 +35,9 @@ def snakemake(folder, *more):
 def jobs(printed):
     """Of each job that a dry run prints: its rule, benchmark and resources."""
     found = []
-    for block in re.split(r"(?m)^rule ", printed)[1:]:
-        benchmark = re.search(r"(?m)^    benchmark: (\S+)$", block)
-        resources = re.search(r"(?m)^    resources: (.*)$", block)[1]
+    for block in re.split(r"(?m)^ *rule ", printed)[1:]:
+        benchmark = re.search(r"(?m)^ +benchmark: (\S+)$", block)
+        resources = re.search(r"(?m)^ +resources: (.*)$", block)[1]
         asked = dict(each.split("=", 1) for each in resources.split(", "))
         found.append((block.partition(":")[0], benchmark and benchmark[1], asked))
     return found
