@@ -22,7 +22,7 @@ pytestmark = [
 CONFIG = ROOT / "tests" / "workflow" / "slurm.yaml"
 TREE = ("Snakefile", "workflow", "src", "config", "envs", "requirements", "profiles")
 # Embedding needs more, so that Slurm kills its first attempt; the second asks for twice as much.
-TOO_LITTLE_MB = 450
+TOO_LITTLE_MB = 400
 WATCHED = "%i|%T|%P|%b|%m|%k"
 
 
@@ -35,6 +35,7 @@ def command(tree, folder, *more):
 
 def clustered(folder):
     """A copy of the tree: a partition of GPUs, and one rule that asks for too little."""
+    folder.mkdir()
     for name in TREE:
         source = ROOT / name
         copy = shutil.copytree if source.is_dir() else shutil.copy
