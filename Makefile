@@ -1,6 +1,7 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
 # make test-fast   the quick unit tests
+# make test-slurm   the workflow on a Slurm cluster of this machine alone; as root
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
 
@@ -16,10 +17,10 @@ export BIDS CORES PYTHON
 ENTER := PATH="$$PWD/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast test-slurm lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -33,9 +34,12 @@ test-environment: .venv/test.done
 	rm -rf .venv
 	"$$PYTHON" -m venv .venv
 
-# torch comes last and alone: pip checks the hashes of all packages or of none.
-.venv/workflow.done: requirements/workflow.lock requirements/torch.lock | .venv/bin/python
+# torch comes last and alone: pip checks the hashes of all packages or of none. Without what it
+# requires: Slurm's plugin asks for numpy 2.4.5 and antspyx for less than 2.4. With the numpy of the
+# lock the plugin works (make test-slurm).
+.venv/workflow.done: requirements/workflow.lock requirements/slurm.lock requirements/torch.lock | .venv/bin/python
 	$(PIP) --no-deps --require-hashes -r requirements/workflow.lock
+	$(PIP) --no-deps --require-hashes -r requirements/slurm.lock
 	$(PIP) --constraint requirements/torch.lock torch
 	$(PIP) --no-deps --editable .
 	touch $@
@@ -75,6 +79,10 @@ test-fast: test-environment
 	$(ENTER) python -m pytest -n 2 --dist loadfile -m "not slow" \
 	  --ignore tests/workflow
 
+# Needs Debian's slurm-wlm and munge; starts the daemons itself and ends them.
+test-slurm: test-environment
+	$(ENTER) python -m pytest tests/workflow/check_slurm.py
+
 # Pins stay, but for what pyproject.toml adds or takes away; UPGRADE=--upgrade renews all of them.
 RESOLVE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
   --generate-hashes --extra workflow pyproject.toml
@@ -88,7 +96,7 @@ lock: .venv/bin/python
 # Whether the lock files also resolve for the Pythons that they were not run on.
 check-lock: test-environment
 	for v in 3.12 3.13; do \
-	  cat requirements/*.lock | grep -v '^ ' | tr -d '\\' \
+	  cat requirements/{workflow,torch,test}.lock | grep -v '^ ' | tr -d '\\' \
 	    | $(BIN)/python -m uv pip compile --quiet --python-version $$v - > /dev/null \
 	    && echo "the lock files resolve for Python $$v"; done
 

@@ -39,3 +39,10 @@ rule all:
         **files("study_page", "quality_page", "people_page"),
         figures=rules.figures.output,
         truth=STUDY.file("truth_recovery") if STUDY.simulated else [],
+
+
+# Every job is measured, as it has a log: scripts/fit_resources.py makes of it what jobs ask for.
+for own in workflow.rules:
+    for log in own.log:
+        own.benchmark_modifier = own.log_modifier
+        own.benchmark = f"{RESULTS}/benchmarks/{log[len(f'{RESULTS}/logs/'):-4]}.tsv"

@@ -13,8 +13,8 @@ rule index:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=NEEDS.memory,
+        runtime=NEEDS.minutes,
     params:
         **line("index"),
         settings=settings(
@@ -50,8 +50,6 @@ use rule simulate_tables as simulate_images with:
         **files("simulated_images"),
     log:
         log_of("simulate_images/{dataset}_{chunk}"),
-    benchmark:
-        f"{RESULTS}/benchmarks/simulate_images/{{dataset}}_{{chunk}}.tsv"
     # All heads first: chunks of imaging take as long as each other, and then no core is left over.
     priority: 1
     params:

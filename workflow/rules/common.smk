@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import sys
 
 sys.path.insert(0, f"{workflow.basedir}/src")
@@ -13,6 +12,7 @@ from brainage.core.files import InputError
 from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
+from brainage.resources import Needs
 from brainage.study import SAVED, Study
 
 try:
@@ -31,6 +31,7 @@ shell.prefix(
 config = STUDY.config
 files, trainings, RESULTS = STUDY.files, STUDY.trainings, STUDY.results
 THREADS = config["threads"]
+NEEDS = Needs(STUDY, workflow)
 MAIN = config["report"]["main_experiment"]
 if workflow.is_main_process:
     write_captions(SAVED / "captions")
@@ -69,13 +70,6 @@ def choice_modules(package):
 def experiment(wildcards):
     """The experiment or cell that a training is of."""
     return wildcards.training.partition("/")[0]
-
-
-def gpus(wildcards):
-    """GPUs of a training: where there are none, as many may run at once as there are cores."""
-    own = STUDY.learning(wildcards.training)
-    none_here = workflow.local_exec and not shutil.which("nvidia-smi")
-    return 0 if own["device"] == "cpu" or own["device"] == "auto" and none_here else own["devices"]
 
 
 def dataset(wildcards):

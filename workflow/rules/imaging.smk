@@ -16,12 +16,7 @@ use rule index as preprocess with:
         **files("measures"),
     log:
         log_of("preprocess/{dataset}_{chunk}"),
-    benchmark:
-        f"{RESULTS}/benchmarks/preprocess/{{dataset}}_{{chunk}}.tsv"
     retries: 1
-    resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
     params:
         **line("preprocess", "{dataset}_{chunk}"),
         settings=lambda w: settings(
@@ -61,8 +56,8 @@ rule regions:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=NEEDS.memory,
+        runtime=NEEDS.minutes,
     params:
         **line("regions"),
         code=step_hash("imaging.regions"),

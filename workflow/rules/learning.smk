@@ -24,15 +24,14 @@ use rule store as pretrain with:
         **files("encoder", "encoder_description", "training_history"),
     log:
         log_of("pretrain/{training}"),
-    benchmark:
-        f"{RESULTS}/benchmarks/pretrain/{{training}}.tsv"
     priority: 1
     retries: 1
     threads: THREADS
     resources:
-        mem_mb=lambda wildcards, attempt: 8000 * attempt,
-        runtime=lambda wildcards, attempt: 2880 * attempt,
-        gpu=gpus,
+        mem_mb=NEEDS.memory,
+        runtime=NEEDS.minutes,
+        gpu=NEEDS.gpus,
+        slurm_partition=NEEDS.partition,
     params:
         **line("pretrain", "{training}", THREADS),
         settings=lambda w: settings(
@@ -53,8 +52,6 @@ use rule pretrain as embed with:
         **files("embeddings", "embedding_index"),
     log:
         log_of("embed/{training}"),
-    benchmark:
-        f"{RESULTS}/benchmarks/embed/{{training}}.tsv"
     params:
         **line("embed", "{training}", THREADS),
         settings=lambda w: settings(

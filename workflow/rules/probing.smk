@@ -15,9 +15,6 @@ use rule index as probe_age with:
     conda:
         "../../envs/analysis.yaml"
     threads: THREADS
-    resources:
-        mem_mb=8000,
-        runtime=60,
     params:
         **line("probe-age", "{training}", THREADS),
         settings=settings("probe_age", **PROBING),

@@ -1,0 +1,124 @@
+"""What jobs ask for: measured for every rule, more with every attempt, a GPU where there is one."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+import yaml
+
+from brainage.resources import MAX_MINUTES, needed, read, terms
+from brainage.study import Study
+from tests.conftest import ROOT
+
+TABLE = ROOT / "workflow" / "resources.yaml"
+MINI = ROOT / "tests" / "workflow" / "mini.yaml"
+PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
+
+
+def snakemake(folder, *more):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+            *("--directory", str(folder), "--configfile", str(MINI), *more),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def jobs(printed):
+    """Of each job that a dry run prints: its rule, benchmark and resources."""
+    found = []
+    for block in re.split(r"(?m)^ *rule ", printed)[1:]:
+        benchmark = re.search(r"(?m)^ +benchmark: (\S+)$", block)
+        resources = re.search(r"(?m)^ +resources: (.*)$", block)[1]
+        asked = dict(each.split("=", 1) for each in resources.split(", "))
+        found.append((block.partition(":")[0], benchmark and benchmark[1], asked))
+    return found
+
+
+def test_every_rule_was_measured(tmp_path):
+    """A new rule needs a run with it, and then python scripts/fit_resources.py."""
+    rules = set(snakemake(tmp_path, "--list-rules").split())
+    assert "preprocess" in rules
+    table = read(TABLE)
+    assert set(table) == rules - {"all"}
+    for rule, own in table.items():
+        assert set(own) == {"mem_mb", "minutes"}, rule
+        assert all(factor > 0 for terms_of in own.values() for factor in terms_of.values()), rule
+
+
+def test_every_job_has_a_benchmark_of_its_own_and_asks_for_what_the_table_says(tmp_path):
+    planned = jobs(snakemake(tmp_path, "-n"))
+    benchmarks = [benchmark for rule, benchmark, _ in planned if rule != "all"]
+    assert len(benchmarks) > 30 and None not in benchmarks
+    assert len(set(benchmarks)) == len(benchmarks)
+    study = Study(yaml.safe_load(MINI.read_text()), [MINI])
+    table = read(TABLE)["preprocess"]
+    asked = next(asked for rule, _, asked in planned if rule == "preprocess")
+    job = terms(study, "preprocess", {"dataset": "mini", "chunk": "0"})
+    assert int(asked["mem_mb"]) == needed(table["mem_mb"], job)
+    assert int(asked["runtime"]) == needed(table["minutes"], job)
+
+
+@pytest.fixture
+def study():
+    return Study(yaml.safe_load(MINI.read_text()), [MINI])
+
+
+def test_a_job_counts_its_own_scans_and_voxels(study):
+    everything = terms(study, "store", {})
+    # 44 people and 7 troubles; the 6 of the clinical part come twice.
+    assert everything["scan"] == 57
+    chunks = [terms(study, "preprocess", {"dataset": "mini", "chunk": chunk}) for chunk in "01"]
+    assert 0 < chunks[0]["scan"] < 57
+    voxels = 193 * 229 * 193 / 6**3 / 1e6
+    assert everything["megavoxel"] == pytest.approx(voxels)
+    assert everything["scan_megavoxel"] == pytest.approx(57 * voxels)
+    training = {"training": "lexp/fold-0_seed-1"}
+    batch = terms(study, "embed", training)
+    assert batch["megavoxel"] == pytest.approx(32 * 2 * voxels)
+    assert terms(study, "pretrain", training)["scan"] == 10 * batch["scan"]
+
+
+def test_an_attempt_asks_for_twice_what_the_one_before_did():
+    job = {"base": 1, "scan": 10, "megavoxel": 0.5, "scan_megavoxel": 5}
+    measured = {"base": 100, "scan": 2, "megavoxel": 40}
+    assert [needed(measured, job, attempt) for attempt in (1, 2, 3)] == [140, 280, 560]
+
+
+@pytest.mark.skipif(
+    find_spec("snakemake_executor_plugin_slurm") is None and not os.environ.get("CI"),
+    reason="Slurm's plugin is not installed (requirements/slurm.lock)",
+)
+@pytest.mark.parametrize("partition", [None, "cards"])
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_trainings_go_to_the_partition_of_gpus_where_the_profile_names_one(
+    tmp_path, partition, device
+):
+    text = PROFILE.read_text().replace("  # slurm_partition: short", "  slurm_partition: short")
+    if partition:
+        text = text.replace("  # gpu_partition: gpu\n", f"  gpu_partition: {partition}\n")
+        assert "cards" in text
+    (tmp_path / "config.yaml").write_text(text)
+    more = ("-n", "--workflow-profile", str(tmp_path), "--config", f"learning={{device: {device}}}")
+    planned = jobs(snakemake(tmp_path, *more))
+    wanted = ("1", partition) if partition and device == "auto" else ("0", "short")
+    trained = [asked for rule, _, asked in planned if rule in ("pretrain", "embed")]
+    assert {(asked["gpu"], asked["slurm_partition"]) for asked in trained} == {wanted}
+    others = [asked for rule, _, asked in planned if rule in ("store", "preprocess")]
+    assert {(asked.get("gpu"), asked["slurm_partition"]) for asked in others} == {(None, "short")}
+
+
+def test_no_job_asks_for_more_than_two_days(tmp_path):
+    grown = MINI.read_text().replace("epochs: 10", "epochs: 1000000")
+    (tmp_path / "config.yaml").write_text(grown)
+    planned = jobs(snakemake(tmp_path, "-n", "--configfile", str(tmp_path / "config.yaml")))
+    asked = {int(asked["runtime"]) for rule, _, asked in planned if rule == "pretrain"}
+    assert asked == {MAX_MINUTES}
