@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from brainage.core.contracts.imaging import MEASURES
-from brainage.core.derivatives import BRAIN, DERIVATIVES, QUALITY, derivative
+from brainage.core.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
 from brainage.core.tables import read_table
 from tests.imaging.conftest import Scans, run
 from tests.imaging.damages import write_damaged
@@ -52,3 +52,39 @@ def test_fifty_damaged_heads_beside_healthy_ones(
             assert brain.max() > 0 and all(
                 value is None or np.isfinite(value) for value in record["measures"].values()
             )
+
+
+@pytest.mark.slow
+def test_values_of_any_size_give_the_same_brain(
+    done: Path, scans: Scans, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    """Before, 1e-10 times a head had an empty brain, and 1e19 times it never came back."""
+    image = nibabel.load(scans[0][1])
+    values = np.asanyarray(image.dataobj).astype(np.float32)
+    spiked = values.copy()
+    spiked[0, 0, 0] = 3.4e38
+    stored = {
+        "power": values * np.float32(2.0**-33),
+        "small": values * np.float32(1e-10),
+        "large": values * np.float32(1e19),
+        "wide": values.astype(np.float64) * 1e36,
+        "spiked": spiked,
+    }
+    sized = []
+    for name, data in stored.items():
+        path = tmp_path / f"{name}.nii.gz"
+        nibabel.Nifti1Image(data, image.affine).to_filename(path)
+        sized.append((f"demo_sub-{name}", path))
+    run(tmp_path, sized, settings)
+    assert read_table(tmp_path / "chunks/0.tsv", MEASURES)["fault"].isna().all()
+    first = scans[0][0]
+    for ending in (BRAIN, MASK):
+        alone = derivative(done, first, ending).read_bytes()
+        assert derivative(tmp_path, "demo_sub-power", ending).read_bytes() == alone
+    mask = nibabel.load(derivative(done, first, MASK)).get_fdata() > 0
+    brain = nibabel.load(derivative(done, first, BRAIN)).get_fdata()
+    for scan_id, _ in sized:
+        found = nibabel.load(derivative(tmp_path, scan_id, MASK)).get_fdata() > 0
+        assert (found != mask).sum() <= 1e-4 * mask.sum()
+        found = nibabel.load(derivative(tmp_path, scan_id, BRAIN)).get_fdata()
+        assert np.abs(found - brain).max() < 0.02

@@ -20,13 +20,13 @@ import pandas as pd
 
 from brainage.core.contracts.imaging import MEASURES, UNEXPECTED
 from brainage.core.derivatives import QUALITY, derivative
-from brainage.core.files import sha256
 from brainage.core.tables import write_table
 from brainage.core.tsv import read_rows
 from brainage.imaging import children, registration, strip
 from brainage.imaging.ants_setup import import_ants
 from brainage.imaging.measure import of_scans
 from brainage.imaging.one_scan import Job, Recipe
+from brainage.imaging.raw_file import Limits, raw_hash
 from brainage.imaging.template import load_template, template_hash
 
 # What crosses a limit has no image; all others have the same whatever the limit is.
@@ -110,13 +110,13 @@ def preprocess_scans(
     for scan_id, path in wanted:
         # Of a run killed before.
         shutil.rmtree(children.scratch_of(folder, scan_id), ignore_errors=True)
-        raw_hash = _raw_hash(path, settings)
-        found = _found(folder, scan_id, {"raw_sha256": raw_hash, **fingerprint}, images)
+        hashed = _raw_hash(path, Limits.of(settings))
+        found = _found(folder, scan_id, {"raw_sha256": hashed, **fingerprint}, images)
         if found is not None and not _same_limit(found, settings):
             found = None
         # What could not be registered has no measures.
         if found is None or found["measures_code"] not in (measures, None):
-            jobs.append(Job(scan_id, path, raw_hash, found))
+            jobs.append(Job(scan_id, path, hashed, found))
     if jobs:
         # Imported here, once, and not by every child; a chunk with nothing left does without.
         import_ants()
@@ -164,15 +164,10 @@ def _same_limit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     return all(settings[key] == value for key, value in crossed.items())
 
 
-def _raw_hash(path: Path, settings: Mapping[str, Any]) -> str | None:
-    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan.
-
-    Neither is one read that is larger than it may be unpacked.
-    """
+def _raw_hash(path: Path, limits: Limits) -> str | None:
+    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan."""
     try:
-        if path.stat().st_size > settings["max_unpacked_gib"] * 2**30:
-            return None
-        return sha256(path)
+        return raw_hash(path, limits)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
         return None
 

@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from brainage.core.files import sha256
 from brainage.imaging.faults import ScanFault
 
 GZIP = b"\x1f\x8b"
@@ -121,6 +122,22 @@ class RawFile:
             while self.compressed and stream.read(CHUNK):
                 self.limits.check_size(stream.tell())
         return values
+
+
+def raw_hash(path: Path, limits: Limits) -> str:
+    """SHA-256 of a raw file; of one too large to be read, its size in words.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    size = path.stat().st_size
+    try:
+        limits.check_size(size)
+    except ScanFault:
+        return f"larger than the limit: {size} bytes"
+    return sha256(path)
 
 
 def read_header(path: Path, limits: Limits) -> RawFile:

@@ -99,7 +99,7 @@ def read(path: Path, limits: Limits = NO_LIMITS) -> Head:
         affine, orientation_known = read_affine(raw.header, raw.shape)
         values = on_one_scale(raw.voxels())
     except FileNotFoundError:
-        raise ScanFault(_missing(path)) from None
+        raise ScanFault("there is no such file") from None
     orientation = nibabel.orientations.io_orientation(affine)
     turned = affine @ nibabel.orientations.inv_ornt_aff(orientation, values.shape)
     return Head(
@@ -112,12 +112,6 @@ def read(path: Path, limits: Limits = NO_LIMITS) -> Head:
         voxel_hash=_voxel_hash(values),
         orientation_known=orientation_known,
     )
-
-
-def _missing(path: Path) -> str:
-    if path.is_symlink() and "/annex/objects/" in path.readlink().as_posix():
-        return "the image is not here, only its link of git-annex; fetch it with `git annex get`"
-    return "there is no such file"
 
 
 def _voxel_hash(values: np.ndarray) -> str:
