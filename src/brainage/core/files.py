@@ -12,17 +12,29 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # Faults of the disk that a user can mend.
+_AWAY = "the disk or network drive does not answer; run the same command again when it does"
 DISK_FAULTS = {
     errno.ENOSPC: "free some disk space and run the same command again",
     errno.EDQUOT: "your disk quota is exceeded; free some space and run the same command again",
+    errno.EFBIG: "files may not be as large here; raise the limit (ulimit -f) and run it again",
     errno.EROFS: "this folder cannot be written to; choose another with the key results",
     errno.EACCES: "permission to read or write is denied; change it, or the key results",
+    **{
+        getattr(errno, name): _AWAY
+        for name in (
+            *("EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "ENODEV", "ENXIO", "EREMOTEIO"),
+            *("EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "ECONNRESET"),
+        )
+        if hasattr(errno, name)  # not every system has every number
+    },
 }
+_ROOM = 2**20  # bytes: with less left a disk counts as full
 
 
 class InputError(Exception):
@@ -30,6 +42,27 @@ class InputError(Exception):
 
     The message names the file, the row or the key, and says what to do.
     """
+
+
+class MachineFault(Exception):
+    """The machine failed: a disk that went away, a process that was killed.
+
+    Never a verdict on a scan; the same command may succeed later. The message says what to do.
+    """
+
+
+def disk_fault(error: BaseException) -> str | None:
+    """Say in one line which fault of the disk an exception comes from, and what to do.
+
+    Libraries raise their own exceptions while they handle that of the system, so the exceptions
+    before it are looked at too. None where there is no fault of the disk.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in DISK_FAULTS:
+            return f"{cause}; {DISK_FAULTS[cause.errno]}"
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return None
 
 
 @contextlib.contextmanager
@@ -49,19 +82,71 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Path
         A temporary path in the same folder, with the same file ending (libraries choose a
         format by it). On an exception it is deleted and `path` stays as it was.
+
+    Raises
+    ------
+    OSError
+        A fault of the disk, with its number and `path`, also where a library hides it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
     temporary = path.with_name(f".{path.name}.partial{suffix}")
-    temporary.write_bytes(b"")
     try:
-        yield temporary
+        temporary.write_bytes(b"")
+        mode = temporary.stat().st_mode
+        try:
+            yield temporary
+        except Exception as error:
+            _require_room(temporary, error)
+            raise
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        # Some libraries put a file of their own there, which nobody else may read.
+        if temporary.stat().st_mode != mode:
+            temporary.chmod(mode)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, os.fspath(temporary)):
+            error.filename = os.fspath(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it would hide what went wrong
+            temporary.unlink(missing_ok=True)
+
+
+def require_room(folder: Path, size: int = _ROOM) -> None:
+    """Raise OSError where a folder does not take a file of so many bytes."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        reserve(file, size)
+
+
+def reserve(file: IO[bytes], size: int) -> None:
+    """Take `size` bytes of disk for an open file, which is then so long; OSError where it fails.
+
+    Without it a full disk is only met on the way, by memory that is mapped to it as a bus error.
+    """
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+        return
+    except AttributeError:
+        pass  # a system without it
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
+            raise
+    for start in range(0, size, _ROOM):
+        file.write(bytes(min(_ROOM, size - start)))
+    file.flush()
+    file.seek(0)
+
+
+def _require_room(temporary: Path, error: Exception) -> None:
+    """Raise OSError where a disk is full that a library had other words for, or none."""
+    if isinstance(error, InputError) or disk_fault(error) is not None:
+        return
+    # What was written stays meanwhile, or there would be room again.
+    with temporary.open("ab") as file:
+        file.write(bytes(_ROOM))
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
