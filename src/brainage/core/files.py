@@ -66,16 +66,19 @@ def disk_fault(error: BaseException) -> str | None:
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], writer: str = "") -> Iterator[Path]:
     """Give a temporary path beside `path`; rename it to `path` on success.
 
     The temporary name follows from `path`, so what a killed writer left behind is gone when the
-    same file is written again. It also means one writer a file at a time, as in the workflow.
+    same file is written again. It also means one writer a file at a time, as in the workflow, or
+    that each has a name.
 
     Parameters
     ----------
     path
         The final name. Its folder is made where it is missing.
+    writer
+        Who writes, where several may write the same file.
 
     Yields
     ------
@@ -91,7 +94,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     suffix = "".join(path.suffixes[-2:]) if path.name.endswith(".gz") else path.suffix
-    temporary = path.with_name(f".{path.name}.partial{suffix}")
+    temporary = path.with_name(f".{path.name}.{writer}partial{suffix}")
     try:
         temporary.write_bytes(b"")
         mode = temporary.stat().st_mode
@@ -122,9 +125,9 @@ def require_room(folder: Path, size: int = _ROOM) -> None:
 
 
 def reserve(file: IO[bytes], size: int) -> None:
-    """Take `size` bytes of disk for an open file, which is then so long; OSError where it fails.
+    """Make an empty open file `size` bytes long, all on the disk; OSError where it is too small.
 
-    Without it a full disk is only met on the way, by memory that is mapped to it as a bus error.
+    Else a full disk is met half-way, and where the file is mapped to memory by a bus error.
     """
     try:
         os.posix_fallocate(file.fileno(), 0, size)
