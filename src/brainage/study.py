@@ -12,7 +12,7 @@ from typing import Any
 
 from brainage import planning
 from brainage.core.config import complete
-from brainage.core.files import InputError, write_text
+from brainage.core.files import InputError, disk_fault, write_text
 from brainage.core.layout import FILES, Layout
 
 SAVED = Path(".snakemake") / "brainage"
@@ -115,11 +115,12 @@ class Study:
         return own
 
     def images(self, dataset: str, chunk: str) -> list[str]:
-        """Return the raw images of a chunk; of simulated ones the table that lists them."""
+        """Return the raw images of a chunk that are read; of simulated ones the table of them."""
         if dataset in self.simulated:
             return [self.file("simulated_images", dataset=dataset, chunk=chunk)]
         folder = self.config["datasets"][dataset]["path"]
-        return [f"{folder}/{t1w}" for _, t1w in self.plan["chunks"][dataset][chunk]["scans"]]
+        scans = self.plan["chunks"][dataset][chunk]["scans"]
+        return [f"{folder}/{t1w}" for scan, t1w in scans if scan not in self.plan["exclude"]]
 
     def tables_of(self, dataset: str) -> list[str]:
         """Return the tables that a data set's reader reads, of a simulated one its images' too."""
@@ -174,7 +175,12 @@ def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:
     if reuse and saved.is_file():
         plan: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
         return plan
-    plan = planning.plan(config)
+    try:
+        plan = planning.plan(config)
+    except OSError as error:
+        raise InputError(
+            disk_fault(error) or f"{error}; see whether its disk is there and run it again"
+        ) from error
     write_text(saved, json.dumps(plan))
     return plan
 

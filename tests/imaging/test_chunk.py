@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import pytest
 
 from brainage.core.contracts.imaging import MEASURES
 from brainage.core.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
+from brainage.core.files import MachineFault
 from brainage.core.tables import read_table
 from brainage.imaging import children, chunk, geometry, one_scan, registration
 from brainage.imaging.measure import Measure
@@ -197,6 +200,107 @@ def test_no_memory_and_no_space_are_never_a_verdict(
     assert content(tmp_path) == {}
 
 
+@pytest.fixture
+def away(scans: Scans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scans]:
+    """A folder of the scans that goes away when a function is called, and comes back or not."""
+    folder, gone = tmp_path / "drive", tmp_path / "gone"
+    shutil.copytree(scans[0][1].parent, folder)
+
+    def going(module: Any, name: str, path: Path, back: bool) -> Scans:
+        real = getattr(module, name)
+        went = []
+
+        def function(wanted: Path) -> Any:
+            if wanted.name == path.name and not went:
+                went.append(folder.rename(gone))
+            return real(wanted)
+
+        def sleep(_seconds: float) -> None:
+            if back:
+                gone.rename(folder)
+
+        monkeypatch.setattr(module, name, function)
+        monkeypatch.setattr(time, "sleep", sleep)
+        return [(scan_id, folder / path.name) for scan_id, path in scans]
+
+    return going
+
+
+WHERE = pytest.mark.parametrize(
+    ("module", "name"), [(chunk, "sha256"), (one_scan, "read")], ids=["hashed", "read"]
+)
+
+
+@WHERE
+def test_a_folder_that_is_away_for_seconds_is_waited_for(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    away: Callable[..., Scans],
+    module: Any,
+    name: str,
+) -> None:
+    """Before, every scan of that time had the verdict that there is no such file, and kept it."""
+    run(tmp_path / "results", away(module, name, scans[1][1], True), settings)
+    assert content(tmp_path / "results") == content(done)
+
+
+@WHERE
+def test_a_folder_that_stays_away_is_named_and_never_a_verdict(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    away: Callable[..., Scans],
+    module: Any,
+    name: str,
+) -> None:
+    moved = away(module, name, scans[1][1], False)
+    with pytest.raises(MachineFault, match=r"drive/b\.nii\.gz: cannot be read any more"):
+        run(tmp_path / "results", moved, settings)
+    left = content(tmp_path / "results")
+    assert not [path for path in left if "sub-B" in path or "sub-C" in path or "chunks" in path]
+    monkeypatch.undo()
+    (tmp_path / "gone").rename(tmp_path / "drive")
+    run(tmp_path / "results", moved, settings)
+    assert content(tmp_path / "results") == content(done)
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_damaged_scan(
+    scans: Scans, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(scans[0][1].read_bytes())
+    real = one_scan.read
+
+    def cut(wanted: Path) -> Head:
+        wanted.write_bytes(wanted.read_bytes()[:1000])
+        return real(wanted)
+
+    monkeypatch.setattr(one_scan, "read", cut)
+    with pytest.raises(MachineFault, match=r"a\.nii\.gz: changed while it was read"):
+        run(tmp_path / "results", [(scans[0][0], path)], settings)
+    assert content(tmp_path / "results") == {}
+
+
+def test_a_full_disk_behind_other_words_is_never_a_verdict(
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    small_disk: Path,
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("ITK: could not write the transform")
+
+    monkeypatch.setattr(registration, "register_head", fails)
+    with pytest.raises(children.ScanJobError, match="sub-A_ses-1.*No space left.*free some disk"):
+        run(small_disk, scans[:1], settings)
+    assert content(small_disk) == {}
+
+
 def test_what_nobody_foresaw_sets_one_scan_aside(
     done: Path,
     scans: Scans,
@@ -261,11 +365,11 @@ def test_excluded_scans_are_never_read(
 ) -> None:
     shutil.copytree(done, tmp_path, dirs_exist_ok=True)
     nowhere = [(scan_id, Path("/dev/null/nowhere")) for scan_id, _ in scans[:2]]
-    why = {scans[0][0]: "no consent", scans[1][0]: None}
+    why = {scans[0][0]: "excluded by the user", scans[1][0]: "the image is a loop"}
     table = tmp_path / "chunks/0.tsv"
     chunk.preprocess_scans([*nowhere, scans[2]], tmp_path, table, settings, CODE, exclude=why)
     faults = read_table(table, MEASURES)["fault"].tolist()
-    assert faults[:2] == ["excluded by the user: no consent", "excluded by the user"]
+    assert faults[:2] == list(why.values())
     assert "cut short" in faults[2]
     # Taken back, nothing is done anew.
     run(tmp_path, scans, settings)

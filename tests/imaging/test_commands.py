@@ -44,7 +44,7 @@ def test_a_chunk_and_its_verdicts(
         "scans": None if simulated else [[SCAN_ID, "anat/a.nii.gz"], ["demo_sub-B", "b.nii.gz"]],
         "folder": str(folder),
         "code": {"registration": CODE.registration, "measures": dict(CODE.measures)},
-        "exclude": {} if simulated else {"demo_sub-B": "no consent"},
+        "exclude": {} if simulated else {"demo_sub-B": "excluded by the user"},
     }
     run(commands.preprocess, tmp_path, "demo_3", "--processes", "2", settings=own)
     measures = read_table(files.file("measures", dataset="demo", chunk=3), MEASURES)
@@ -61,4 +61,4 @@ def test_a_chunk_and_its_verdicts(
     verdicts = read_table(files.file("qc"), QC).set_index("scan_id")
     assert verdicts.loc[SCAN_ID, "verdict"] == "pass"
     if not simulated:
-        assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user: no consent"
+        assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user"

@@ -12,10 +12,14 @@ import errno
 import hashlib
 import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
 
 # Faults of the disk that a user can mend.
 _AWAY = "the disk or network drive does not answer; run the same command again when it does"
@@ -34,6 +38,7 @@ DISK_FAULTS = {
         if hasattr(errno, name)  # not every system has every number
     },
 }
+WAITS = (1, 4, 15)  # seconds: a network drive is often back after some
 _ROOM = 2**20  # bytes: with less left a disk counts as full
 
 
@@ -49,6 +54,46 @@ class MachineFault(Exception):
 
     Never a verdict on a scan; the same command may succeed later. The message says what to do.
     """
+
+
+def is_away(error: OSError) -> bool:
+    """Tell whether a file that is known cannot be reached now, whatever is in it."""
+    # nibabel raises the first without its number.
+    kinds = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+    return isinstance(error, kinds) or error.errno in {*DISK_FAULTS, errno.ELOOP}
+
+
+def patiently(read: Callable[[], T], path: str | os.PathLike[str]) -> T:
+    """Read what was there when the run was planned; wait and try again while it is not.
+
+    Parameters
+    ----------
+    read
+        Reads it.
+    path
+        The file or folder, for messages.
+
+    Raises
+    ------
+    MachineFault
+        Where it stays away.
+    """
+    for seconds in (*WAITS, None):
+        try:
+            return read()
+        except OSError as error:
+            if not is_away(error):
+                raise
+            why = error.strerror or type(error).__name__
+            if seconds is None:
+                raise MachineFault(
+                    f"{path}: cannot be read any more ({why}), and was there when the run was "
+                    "planned; see whether its disk or network drive is there and run the same "
+                    "command again"
+                ) from error
+            print(f"{path}: {why}; trying again in {seconds} s", file=sys.stderr, flush=True)
+            time.sleep(seconds)
+    raise AssertionError  # the last attempt returns or raises
 
 
 def disk_fault(error: BaseException) -> str | None:

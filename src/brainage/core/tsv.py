@@ -38,7 +38,10 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
         with path.open(encoding="utf-8-sig") as lines:
             header, *rows = list(csv.reader(lines, delimiter="\t"))
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        hint = "; the link to it has no content (with DataLad: datalad get)"
+        raise InputError(
+            f"{path}: there is no such file{hint if path.is_symlink() else ''}"
+        ) from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     except (csv.Error, ValueError) as error:

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import pandas as pd
 
 from brainage.core.contracts.imaging import MEASURES, UNEXPECTED
 from brainage.core.derivatives import QUALITY, derivative
-from brainage.core.files import sha256
+from brainage.core.files import patiently, sha256
 from brainage.core.tables import write_table
 from brainage.core.tsv import read_rows
 from brainage.imaging import children, registration, strip
@@ -62,7 +63,7 @@ def preprocess_scans(
     settings: dict[str, Any],
     code: Code,
     processes: int = 1,
-    exclude: Mapping[str, str | None] | None = None,
+    exclude: Mapping[str, str] | None = None,
 ) -> None:
     """Process a chunk of scans and write its table.
 
@@ -85,12 +86,14 @@ def preprocess_scans(
     processes
         How many scans at a time.
     exclude
-        Scans that are never read (``imaging.exclude``), with the reason or None.
+        Scans that are not read, with what the table says of them. What was made of them before
+        stays.
 
     Raises
     ------
-    ScanJobError
-        Where the machine failed a scan. Finished scans stay, and the table isn't written.
+    MachineFault
+        Where the machine failed a scan, or a raw file is not there any more, also after some
+        waiting. Finished scans stay, and the table isn't written.
     InputError
         Where the template or deepbet is missing.
     """
@@ -107,7 +110,7 @@ def preprocess_scans(
     for scan_id, path in wanted:
         # Of a run killed before.
         shutil.rmtree(children.scratch_of(folder, scan_id), ignore_errors=True)
-        raw_hash = _raw_hash(path)
+        raw_hash = patiently(partial(sha256, path), path)
         found = _found(folder, scan_id, {"raw_sha256": raw_hash, **fingerprint}, images)
         # What could not be registered has no measures.
         if found is None or found["measures_code"] not in (measures, None):
@@ -121,7 +124,9 @@ def preprocess_scans(
         children.run_all(jobs, recipe, max(1, processes))
     _log_work(jobs, len(wanted), len(scans))
     rows = [
-        _excluded(scan_id, exclude[scan_id]) if scan_id in exclude else _row(scan_id, folder)
+        {"scan_id": scan_id, "fault": exclude[scan_id], "voxels_sha256": None}
+        if scan_id in exclude
+        else _row(scan_id, folder)
         for scan_id, _ in scans
     ]
     _log_unexpected(rows)
@@ -153,18 +158,10 @@ def _found(
     return found if all(path.is_file() for path in paths) else None
 
 
-def _raw_hash(path: Path) -> str | None:
-    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan."""
-    try:
-        return sha256(path)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
-        return None
-
-
 def _log_work(jobs: Sequence[Job], wanted: int, scans: int) -> None:
     """Say how many scans were registered (and measured), only measured, and done before."""
     registered = sum(job.kept is None for job in jobs)
-    excluded = f", {scans - wanted} excluded" if scans > wanted else ""
+    excluded = f", {scans - wanted} not read" if scans > wanted else ""
     print(
         f"imaging: registered {registered}, measured {len(jobs) - registered}, "
         f"found {wanted - len(jobs)} of {scans} scans{excluded}",
@@ -188,9 +185,3 @@ def _row(scan_id: str, folder: Path) -> dict[str, Any]:
     found = json.loads(derivative(folder, scan_id, QUALITY).read_text(encoding="utf-8"))
     known = {name: found[name] for name in ("scan_id", "fault", "voxels_sha256")}
     return known | found["measures"]
-
-
-def _excluded(scan_id: str, reason: str | None) -> dict[str, Any]:
-    """What the table says of a scan that is not read. What was made of it before stays."""
-    because = f": {reason}" if reason else ""
-    return {"scan_id": scan_id, "fault": f"excluded by the user{because}", "voxels_sha256": None}

@@ -90,22 +90,21 @@ def read(path: Path) -> Head:
     Raises
     ------
     ScanFault
-        The file is missing, cut short or no NIfTI image, has not three axes, a header that
+        The file is cut short or no NIfTI image, has not three axes, a header that
         cannot be true, or voxels that hold no picture.
     OSError, MemoryError
-        A fault of the machine, passed on.
+        A fault of the machine, passed on; so is a file that is not there any more.
     """
     import nibabel
 
     try:
         image = read_image(path)
         values = np.asanyarray(image.dataobj)
-    except FileNotFoundError:
-        raise ScanFault("there is no such file") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise ScanFault(f"the file is cut short or damaged ({_brief(error)})") from None
     except OSError as error:
-        if error.errno is not None:  # the machine's fault: disk, permission, network
+        # The machine's fault: disk, permission, network; nibabel leaves one number out.
+        if error.errno is not None or isinstance(error, FileNotFoundError):
             raise
         raise ScanFault(f"the file is cut short or damaged ({_brief(error)})") from None
     except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError) as error:

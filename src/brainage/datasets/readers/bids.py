@@ -5,6 +5,7 @@ Nothing but the standard library is used, so that planning a run can read a fold
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import Counter
@@ -84,7 +85,16 @@ def _images(folder: Path) -> Iterator[Image]:
 
 def _folders(place: Path, prefix: str) -> list[os.DirEntry[str]]:
     with os.scandir(place) as entries:
-        return [entry for entry in entries if entry.name.startswith(prefix) and entry.is_dir()]
+        return [entry for entry in entries if entry.name.startswith(prefix) and _is_folder(entry)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False  # a link that leads back to itself
 
 
 def _anatomical(folder: Path, person: str, session: str | None) -> Iterator[Image]:
@@ -92,7 +102,9 @@ def _anatomical(folder: Path, person: str, session: str | None) -> Iterator[Imag
     try:
         with os.scandir(folder / place) as entries:
             names = [entry.name for entry in entries]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
         return
     for name in names:
         match = _NAME.fullmatch(name)
@@ -144,7 +156,9 @@ def read_people(folder: Path, settings: dict[str, Any]) -> dict[str, Row]:
 def read_sessions(folder: Path, participant_id: str, settings: dict[str, Any]) -> dict[str, Row]:
     """Read a person's sessions.tsv by session_id, like :func:`read_people`; empty without one."""
     path = folder / participant_id / f"{participant_id}_sessions.tsv"
-    return _read(path, "session_id", "ses-", settings) if path.is_file() else {}
+    # A link to content that is not there (DataLad) is an error, as the ages may be in it.
+    there = path.is_file() or path.is_symlink()
+    return _read(path, "session_id", "ses-", settings) if there else {}
 
 
 def _read(path: Path, key: str, prefix: str, settings: dict[str, Any]) -> dict[str, Row]:
