@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import time
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from safetensors.numpy import save_file
 
 from brainage.core.files import (
     InputError,
+    MachineFault,
     atomic_write,
     disk_fault,
+    patiently,
     read_json,
     require_room,
     reserve,
@@ -105,9 +108,9 @@ WRITERS = [written_by_torch, written_by_numpy]
 @pytest.mark.parametrize("write", WRITERS)
 def test_libraries_hide_a_full_disk_and_atomic_write_does_not(small_disk, write):
     path = small_disk / "folder" / "state"
-    with pytest.raises(OSError, match="No space left on device: .*/folder/state'") as caught:
-        with atomic_write(path) as beside:
-            write(beside)
+    full = "No space left on device: .*/folder/state'"
+    with pytest.raises(OSError, match=full) as caught, atomic_write(path) as beside:
+        write(beside)
     assert "free some disk space" in disk_fault(caught.value)
     assert list(path.parent.iterdir()) == []
 
@@ -115,9 +118,13 @@ def test_libraries_hide_a_full_disk_and_atomic_write_does_not(small_disk, write)
 @pytest.mark.parametrize("write", WRITERS)
 def test_so_it_does_where_files_must_be_small(tmp_path, write):
     """As a full disk, and possible everywhere: the limit on the size of a file."""
-    with limited_files(2**20), pytest.raises(OSError, match="File too large: .*/state'") as caught:
-        with atomic_write(tmp_path / "state") as beside:
-            write(beside)
+    large = "File too large: .*/state'"
+    with (
+        limited_files(2**20),
+        pytest.raises(OSError, match=large) as caught,
+        atomic_write(tmp_path / "state") as beside,
+    ):
+        write(beside)
     assert "ulimit -f" in disk_fault(caught.value)
     assert list(tmp_path.iterdir()) == []
 
@@ -152,3 +159,34 @@ def test_a_fault_of_the_disk_is_found_behind_what_a_library_made_of_it():
         assert disk_fault(error).startswith("[Errno 28] No space left on device; free some")
     assert disk_fault(OSError("no number")) is None
     assert disk_fault(ValueError()) is None
+
+
+def test_what_is_away_is_waited_for(monkeypatch, capsys):
+    slept, errors = [], [FileNotFoundError("of nibabel"), OSError(errno.ESTALE, "Stale file")]
+    monkeypatch.setattr(time, "sleep", slept.append)
+
+    def read():
+        if errors:
+            raise errors.pop(0)
+        return "content"
+
+    assert patiently(read, "drive/a") == "content"
+    assert slept == [1, 4]
+    assert "drive/a: Stale file; trying again in 4 s" in capsys.readouterr().err
+
+
+def test_what_stays_away_is_the_machines_fault_and_another_error_what_it_was(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    calls = []
+
+    def read(error):
+        calls.append(error)
+        raise error
+
+    with pytest.raises(MachineFault, match="drive/a: cannot be read any more .Stale file"):
+        patiently(lambda: read(OSError(errno.ESTALE, "Stale file")), "drive/a")
+    assert len(calls) == 4
+    # Of a header that cannot be true: the same however often it is read.
+    with pytest.raises(OSError, match="Invalid argument"):
+        patiently(lambda: read(OSError(errno.EINVAL, "Invalid argument")), "drive/a")
+    assert len(calls) == 5

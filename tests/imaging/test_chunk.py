@@ -227,7 +227,10 @@ def away(scans: Scans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 
 
 WHERE = pytest.mark.parametrize(
-    ("module", "name"), [(chunk, "sha256"), (one_scan, "read")], ids=["hashed", "read"]
+    # From which scan on, as one that is cut short need not be registered.
+    ("module", "name", "first"),
+    [(chunk, "sha256", 2), (one_scan, "read", 1)],
+    ids=["hashed", "read"],
 )
 
 
@@ -240,10 +243,14 @@ def test_a_folder_that_is_away_for_seconds_is_waited_for(
     away: Callable[..., Scans],
     module: Any,
     name: str,
+    first: int,
 ) -> None:
     """Before, every scan of that time had the verdict that there is no such file, and kept it."""
-    run(tmp_path / "results", away(module, name, scans[1][1], True), settings)
-    assert content(tmp_path / "results") == content(done)
+    moved = away(module, name, scans[first][1], True)
+    run(tmp_path / "results", moved[first:], settings)
+    made, whole = content(tmp_path / "results"), content(done)
+    assert len([path for path in made if path.endswith(QUALITY)]) == 3 - first
+    assert {path: whole[path] for path in made if "chunks" not in path}.items() <= made.items()
 
 
 @WHERE
@@ -256,16 +263,18 @@ def test_a_folder_that_stays_away_is_named_and_never_a_verdict(
     away: Callable[..., Scans],
     module: Any,
     name: str,
+    first: int,
 ) -> None:
-    moved = away(module, name, scans[1][1], False)
-    with pytest.raises(MachineFault, match=r"drive/b\.nii\.gz: cannot be read any more"):
-        run(tmp_path / "results", moved, settings)
-    left = content(tmp_path / "results")
-    assert not [path for path in left if "sub-B" in path or "sub-C" in path or "chunks" in path]
+    moved = away(module, name, scans[first][1], False)
+    file = f"drive/{scans[first][1].name}"
+    with pytest.raises(MachineFault, match=f"{file}: cannot be read any more"):
+        run(tmp_path / "results", moved[first:], settings)
+    assert content(tmp_path / "results") == {}
     monkeypatch.undo()
     (tmp_path / "gone").rename(tmp_path / "drive")
-    run(tmp_path / "results", moved, settings)
-    assert content(tmp_path / "results") == content(done)
+    run(tmp_path / "results", moved[2:], settings)
+    quality = derivative(Path(), scans[2][0], QUALITY)
+    assert (tmp_path / "results" / quality).read_bytes() == (done / quality).read_bytes()
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_damaged_scan(
