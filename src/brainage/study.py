@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +16,7 @@ from brainage import planning
 from brainage.core.config import complete
 from brainage.core.files import InputError, disk_fault, write_text
 from brainage.core.layout import FILES, Layout
+from brainage.core.locks import only_writer
 
 SAVED = Path(".snakemake") / "brainage"
 
@@ -160,6 +163,20 @@ class Study:
         path = f"{self.results}/config/{step}-{digest}.json"
         self._unwritten[path] = text
         return path
+
+    def start(self) -> None:
+        """Begin to work: keep other runs off these results until this process ends.
+
+        Raises
+        ------
+        MachineFault
+            Where another run is at work on them.
+        """
+        held = contextlib.ExitStack()
+        lock = self.layout.folder("locks") / "run.lock"
+        held.enter_context(only_writer(lock, f"results: {self.results}"))
+        atexit.register(held.close)
+        self.write_settings()
 
     def write_settings(self) -> None:
         """Write the settings that were asked for since, but for those that are there."""

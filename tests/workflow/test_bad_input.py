@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from brainage.core.locks import only_writer
 from tests.conftest import ROOT
 from tests.datasets.readers.test_bids import make
 
@@ -204,3 +205,26 @@ def test_a_home_folder_that_cannot_be_written_is_not_needed(folder):
     nowhere.pop("XDG_CACHE_HOME", None)
     done = plan(folder, CONFIG, env=nowhere)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_second_run_into_the_same_results_is_refused(folder):
+    """From another folder, where Snakemake's own lock does not hold."""
+    results = folder / "results"
+    (folder / "elsewhere").mkdir()
+    command = [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores"),
+        *("1", "--directory", str(folder / "elsewhere"), "--configfile"),
+        *(str(ROOT / "tests" / "workflow" / "mini.yaml"), "--config", f"results={results}", "--"),
+        str(results / "simulated" / "mini" / "participants.tsv"),
+    ]
+    with only_writer(results / "logs" / "locks" / "run.lock", "x"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"brainage: results: {results}: process {os.getpid()} on " in said
+    assert "Traceback" not in said
+    assert not (results / "simulated").exists()
+    # Nothing is left that keeps the next one off.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list((results / "logs" / "locks").iterdir())

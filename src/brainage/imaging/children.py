@@ -114,7 +114,7 @@ def _fork(job: Job, recipe: Recipe, scratch: Path) -> int:
             if said is None:
                 traceback.print_exc()
         # On a full disk the number of the fault is all that can be left.
-        if isinstance(error, OSError) and error.errno in DISK_FAULTS:
+        if isinstance(error, OSError) and error.errno and error.errno in DISK_FAULTS:
             code = error.errno
         with contextlib.suppress(OSError):
             text = said or traceback.format_exc()
