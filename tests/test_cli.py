@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from brainage import cli
+from brainage.core.locks import only_writer
 from tests.conftest import ROOT
 
 HEAVY = ("numpy", "pandas", "torch", "ants", "scipy", "matplotlib", "pydicom", "yaml")
@@ -109,6 +110,19 @@ def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path, capsys, monkeypa
     assert "splits.tsv" in said
     assert "free some disk space" in said
     assert said.count("\n") == 1
+
+
+def test_a_step_that_runs_already_is_refused_in_one_line(tmp_path, capsys):
+    settings = tmp_path / "pretrain.json"
+    settings.write_text("{}")
+    lock = tmp_path / "logs" / "locks" / "pretrain_lexp_fold-0_seed-1.lock"
+    command = ["pretrain", str(tmp_path), "lexp/fold-0_seed-1", "--settings", str(settings)]
+    with only_writer(lock, "x"):
+        assert cli.main(command) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{tmp_path}: pretrain lexp/fold-0_seed-1: process {os.getpid()} on " in said
+    assert not list(lock.parent.iterdir())
 
 
 def test_an_unknown_command_is_refused(capsys):

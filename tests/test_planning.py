@@ -2,12 +2,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from brainage import planning
 from brainage.core.config import complete
-from brainage.core.files import InputError
+from brainage.core.files import InputError, MachineFault
 from brainage.core.layout import Layout
 from brainage.datasets.table import write_dataset
 from brainage.simulation import names
@@ -123,6 +124,63 @@ def test_a_scan_that_cannot_be_used_is_in_the_table_of_scans_with_its_reason(tmp
     assert reasons["one_sub-2"] in files.file("dataset_scans", dataset="one").read_text()
     remarks = json.loads(files.file("dataset_remarks", dataset="one").read_text())
     assert "2 images are set aside (several T1w images of one session)" in remarks[0]
+
+
+def locked(folder):
+    """A folder with five images, of which two are links without content and one is a loop."""
+    own = data_set(folder, ["A"] * 5)
+    for number, target in ((1, "../annex/x"), (2, "../annex/y"), (3, "sub-3_T1w.nii.gz")):
+        image = folder / f"sub-{number}/anat/sub-{number}_T1w.nii.gz"
+        image.unlink()
+        image.symlink_to(target)
+    return own
+
+
+def test_images_that_cannot_be_opened_are_set_aside_and_said(tmp_path, monkeypatch):
+    own = locked(tmp_path / "one")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda p, m: "sub-4" not in str(p) and access(p, m))
+    (tmp_path / "exclude.tsv").write_text("scan_id\treason\none_sub-1\tno consent\n")
+    imaging = {"exclude": str(tmp_path / "exclude.tsv")}
+    found = planning.plan(complete({"datasets": {"one": own}, "imaging": imaging}))
+    assert found["exclude"] == {
+        "one_sub-1": "excluded by the user: no consent",
+        "one_sub-2": "the image is a link to content that is not there (with DataLad: datalad get)",
+        "one_sub-3": "the image is a link that leads back to itself",
+        "one_sub-4": "the image is a file that may not be read (permission denied)",
+    }
+    assert (
+        "one: 2 scans are set aside, as the image of each is a link to content that is not there "
+        "(with DataLad: datalad get): one_sub-1, one_sub-2"
+    ) in found["remarks"]
+
+
+def test_a_data_set_without_any_image_that_can_be_opened_stops_planning(tmp_path):
+    own = data_set(tmp_path / "one", ["A"])
+    image = tmp_path / "one/sub-1/anat/sub-1_T1w.nii.gz"
+    image.unlink()
+    image.symlink_to("nowhere")
+    with pytest.raises(InputError, match="none of its 1 images .*one_sub-1 is a link to content"):
+        planning.plan(complete({"datasets": {"one": own}}))
+
+
+def test_a_folder_that_goes_away_before_its_table_is_made_is_waited_for(tmp_path, monkeypatch):
+    """Else fewer scans, or an error that reads like one of the user."""
+    own = data_set(tmp_path / "one", ["A", "B"])
+    config = complete({"datasets": {"one": own}})
+    settings = {
+        "dataset": config["datasets"]["one"],
+        "run": "first",
+        "listing": planning.plan(config)["listing"]["one"],
+    }
+    results, gone = Layout(tmp_path / "results"), tmp_path / "gone"
+    for place in (tmp_path / "one", tmp_path / "one" / "sub-2"):
+        place.rename(gone)
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+        with pytest.raises(MachineFault, match="one: cannot be read any more"):
+            write_dataset(results, "one", settings)
+        monkeypatch.setattr(time, "sleep", lambda _, back=place: gone.rename(back))
+        write_dataset(results, "one", settings)
 
 
 def test_a_new_person_leaves_everybody_elses_chunk_alone(tmp_path):

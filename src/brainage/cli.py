@@ -6,6 +6,8 @@ for by name, so that ``brainage --help`` answers at once.
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import click
 
 from brainage import __version__
 from brainage.core.command import commands_of
-from brainage.core.files import DISK_FAULTS, InputError
+from brainage.core.files import InputError, MachineFault, disk_fault
 
 # In the order in which the workflow comes to them.
 PACKAGES = (
@@ -58,7 +60,9 @@ for _package in PACKAGES:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status (0 done, 1 the disk, 2 the input is wrong)."""
+    """Run one command; returns the exit status (0 done, 1 the machine, 2 the input is wrong)."""
+    with contextlib.suppress(OSError, ValueError):  # without a stderr of the system
+        faulthandler.enable()  # a bus error or the like leaves a line in the log
     try:
         brainage.main(arguments, standalone_mode=False)
     except click.ClickException as error:
@@ -69,10 +73,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"brainage: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        if error.errno not in DISK_FAULTS:
+    except MachineFault as error:
+        print(f"brainage: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        said = disk_fault(error)
+        if said is None:
             raise
         # Nothing half-written is left: what was being written lay beside its name and is gone.
-        print(f"brainage: {error}; {DISK_FAULTS[error.errno]}", file=sys.stderr)
+        print(f"brainage: {said}", file=sys.stderr)
         return 1
     return 0

@@ -6,7 +6,6 @@ Nothing but the standard library is used beyond the config's own check, so that
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from brainage.core.contracts.imaging import REGIONS
 from brainage.core.named_scans import read_decisions, read_exclusions
 from brainage.core.subjects import find_sites, site_key
 from brainage.core.tsv import read_checked
-from brainage.datasets.scans import read_dataset
+from brainage.datasets.readers._bids_tables import few
+from brainage.datasets.scans import listing, read_dataset, unreadable
 from brainage.simulation import names
 
 
@@ -37,14 +37,18 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         that its reader reads. ``listing``: by data set, a hash of its scan_ids and paths.
         ``remarks``: what should be said. ``groups``: diagnoses that are compared.
         ``external_sites`` and ``test_sites``: those of the config as ``dataset/site``.
-        ``exclude``: scans that are never read, with the reason.
+        ``exclude``: scans that are not read, with what their table says of them: those that the
+        user excluded, those whose image is no plain T1w image, and those whose cannot be opened.
 
     Raises
     ------
     InputError
         What is wrong in a file is said before any work, not after hours of imaging.
+    OSError
+        A fault of the machine.
     """
     found: dict[str, Any] = {"chunks": {}, "tables": {}, "listing": {}, "remarks": []}
+    found["exclude"] = {}
     rows: list[index.Row] = []
     scan_ids: set[str] = set()
     diagnoses: dict[str, set[str]] = {}
@@ -72,7 +76,11 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         reader = module("brainage.datasets.readers", settings["kind"])
         tables = reader.tables(Path(settings["path"]), list(people))
         found["tables"][name] = [str(path) for path in tables]
-        found["listing"][name] = _listing(read)
+        found["listing"][name] = listing(read)
+        wanted = [row for row in read if not row.get("never_read")]
+        closed = unreadable(name, Path(settings["path"]), wanted)
+        found["exclude"] |= {scan: f"the image is {why}" for scan, why in closed.items()}
+        found["remarks"] += _remarks(name, closed)
     known = set().union(*diagnoses.values())
     index.check_words(known, sites, config)
     index.controls_only(with_diagnoses, config["datasets"])
@@ -81,9 +89,8 @@ def plan(config: dict[str, Any]) -> dict[str, Any]:
         found[key] = find_sites(config["splits"][key], sites, f"splits.{key}")
     # The scans of a simulated data set are not known by now.
     simulated = any(data["kind"] == "simulated" for data in config["datasets"].values())
-    by_user = _tables_of_people(config, None if simulated else scan_ids)
     never = {row["scan_id"]: row["set_aside"] for row in rows if row.get("never_read")}
-    found["exclude"] = never | by_user
+    found["exclude"] |= never | _tables_of_people(config, None if simulated else scan_ids)
     return found
 
 
@@ -96,9 +103,13 @@ def _chunks(rows: list[index.Row], split: dict[str, list[str]]) -> dict[str, Any
     return found
 
 
-def _listing(rows: list[index.Row]) -> str:
-    text = "".join(f"{row['scan_id']}\t{row['t1w']}\n" for row in rows)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _remarks(dataset: str, closed: dict[str, str]) -> list[str]:
+    """Say how many images cannot be opened, by the reason."""
+    return [
+        f"{dataset}: {len(names)} scans are set aside, as the image of each is {why}: {few(names)}"
+        for why in dict.fromkeys(closed.values())
+        for names in [[name for name, its in closed.items() if its == why]]
+    ]
 
 
 def _tables_of_people(config: dict[str, Any], scan_ids: set[str] | None) -> dict[str, str]:
@@ -110,7 +121,5 @@ def _tables_of_people(config: dict[str, Any], scan_ids: set[str] | None) -> dict
     if config["imaging"]["exclude"] is None:
         return {}
     excluded = read_exclusions(config["imaging"]["exclude"], scan_ids)
-    return {
-        scan: "excluded by the user" + (f": {reason}" if reason else "")
-        for scan, reason in excluded.items()
-    }
+    words = "excluded by the user"
+    return {scan: f"{words}: {why}" if why else words for scan, why in excluded.items()}

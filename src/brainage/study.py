@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -12,8 +14,9 @@ from typing import Any
 
 from brainage import planning
 from brainage.core.config import complete
-from brainage.core.files import InputError, write_text
+from brainage.core.files import InputError, disk_fault, write_text
 from brainage.core.layout import FILES, Layout
+from brainage.core.locks import only_writer
 
 SAVED = Path(".snakemake") / "brainage"
 
@@ -121,11 +124,12 @@ class Study:
         return own
 
     def images(self, dataset: str, chunk: str) -> list[str]:
-        """Return the raw images of a chunk; of simulated ones the table that lists them."""
+        """Return the raw images of a chunk that are read; of simulated ones the table of them."""
         if dataset in self.simulated:
             return [self.file("simulated_images", dataset=dataset, chunk=chunk)]
         folder = self.config["datasets"][dataset]["path"]
-        return [f"{folder}/{t1w}" for _, t1w in self.plan["chunks"][dataset][chunk]["scans"]]
+        scans = self.plan["chunks"][dataset][chunk]["scans"]
+        return [f"{folder}/{t1w}" for scan, t1w in scans if scan not in self.plan["exclude"]]
 
     def imaging(self, dataset: str, chunk: str) -> dict[str, Any]:
         """Return the settings of imaging, with the scans of a chunk and those excluded of them."""
@@ -182,6 +186,20 @@ class Study:
         self._unwritten[path] = text
         return path
 
+    def start(self) -> None:
+        """Begin to work: keep other runs off these results until this process ends.
+
+        Raises
+        ------
+        MachineFault
+            Where another run is at work on them.
+        """
+        held = contextlib.ExitStack()
+        lock = self.layout.folder("locks") / "run.lock"
+        held.enter_context(only_writer(lock, f"results: {self.results}"))
+        atexit.register(held.close)
+        self.write_settings()
+
     def write_settings(self) -> None:
         """Write the settings that were asked for since, but for those that are there."""
         while self._unwritten:
@@ -196,7 +214,12 @@ def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:
     if reuse and saved.is_file():
         plan: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
         return plan
-    plan = planning.plan(config)
+    try:
+        plan = planning.plan(config)
+    except OSError as error:
+        raise InputError(
+            disk_fault(error) or f"{error}; see whether its disk is there and run it again"
+        ) from error
     write_text(saved, json.dumps(plan))
     return plan
 

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 
 from brainage.core.contracts.imaging import MEASURES
 from brainage.core.derivatives import BRAIN, DERIVATIVES, MASK, QUALITY, derivative
+from brainage.core.files import MachineFault
 from brainage.core.tables import read_table
 from brainage.imaging import children, chunk, geometry, one_scan, registration
 from brainage.imaging.measure import Measure
@@ -260,6 +263,116 @@ def test_no_memory_and_no_space_are_never_a_verdict(
     with pytest.raises(children.ScanJobError, match=r"demo_sub-A_ses-1.*No|no memory"):
         run(tmp_path, scans[:1], settings)
     assert content(tmp_path) == {}
+
+
+@pytest.fixture
+def away(scans: Scans, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scans]:
+    """A folder of the scans that goes away when a function is called, and comes back or not."""
+    folder, gone = tmp_path / "drive", tmp_path / "gone"
+    shutil.copytree(scans[0][1].parent, folder)
+
+    def going(module: Any, name: str, path: Path, back: bool) -> Scans:
+        real = getattr(module, name)
+        went = []
+
+        def function(wanted: Path, *more: Any) -> Any:
+            if wanted.name == path.name and not went:
+                went.append(folder.rename(gone))
+            return real(wanted, *more)
+
+        def sleep(_seconds: float) -> None:
+            if back:
+                gone.rename(folder)
+
+        monkeypatch.setattr(module, name, function)
+        monkeypatch.setattr(time, "sleep", sleep)
+        return [(scan_id, folder / path.name) for scan_id, path in scans]
+
+    return going
+
+
+WHERE = pytest.mark.parametrize(
+    # From which scan on, as one that is cut short need not be registered.
+    ("module", "name", "first"),
+    [(chunk, "raw_hash", 2), (one_scan, "read", 1)],
+    ids=["hashed", "read"],
+)
+
+
+@WHERE
+def test_a_folder_that_is_away_for_seconds_is_waited_for(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    away: Callable[..., Scans],
+    module: Any,
+    name: str,
+    first: int,
+) -> None:
+    """Before, every scan of that time had the verdict that there is no such file, and kept it."""
+    moved = away(module, name, scans[first][1], True)
+    run(tmp_path / "results", moved[first:], settings)
+    made, whole = content(tmp_path / "results"), content(done)
+    assert len([path for path in made if path.endswith(QUALITY)]) == 3 - first
+    assert {path: whole[path] for path in made if "chunks" not in path}.items() <= made.items()
+
+
+@WHERE
+def test_a_folder_that_stays_away_is_named_and_never_a_verdict(
+    done: Path,
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    away: Callable[..., Scans],
+    module: Any,
+    name: str,
+    first: int,
+) -> None:
+    moved = away(module, name, scans[first][1], False)
+    file = f"drive/{scans[first][1].name}"
+    with pytest.raises(MachineFault, match=f"{file}: cannot be read any more"):
+        run(tmp_path / "results", moved[first:], settings)
+    assert content(tmp_path / "results") == {}
+    monkeypatch.undo()
+    (tmp_path / "gone").rename(tmp_path / "drive")
+    run(tmp_path / "results", moved[2:], settings)
+    quality = derivative(Path(), scans[2][0], QUALITY)
+    assert (tmp_path / "results" / quality).read_bytes() == (done / quality).read_bytes()
+
+
+def test_a_file_that_changes_while_it_is_read_is_no_damaged_scan(
+    scans: Scans, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.nii.gz"
+    path.write_bytes(scans[0][1].read_bytes())
+    real = one_scan.read
+
+    def cut(wanted: Path, *more: Any) -> Head:
+        wanted.write_bytes(wanted.read_bytes()[:1000])
+        return real(wanted, *more)
+
+    monkeypatch.setattr(one_scan, "read", cut)
+    with pytest.raises(MachineFault, match=r"a\.nii\.gz: changed while it was read"):
+        run(tmp_path / "results", [(scans[0][0], path)], settings)
+    assert content(tmp_path / "results") == {}
+
+
+def test_a_full_disk_behind_other_words_is_never_a_verdict(
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    small_disk: Path,
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("ITK: could not write the transform")
+
+    monkeypatch.setattr(registration, "register_head", fails)
+    with pytest.raises(children.ScanJobError, match="sub-A_ses-1.*No space left.*free some disk"):
+        run(small_disk, scans[:1], settings)
+    assert content(small_disk) == {}
 
 
 @pytest.mark.slow

@@ -62,4 +62,4 @@ def test_a_chunk_and_its_verdicts(
     verdicts = read_table(files.file("qc"), QC).set_index("scan_id")
     assert verdicts.loc[SCAN_ID, "verdict"] == "pass"
     if not simulated:
-        assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user: no consent"
+        assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user"

@@ -1,3 +1,4 @@
+import errno
 import json
 import re
 import shutil
@@ -14,6 +15,7 @@ from brainage.core.software import versions_of
 from brainage.core.store import open_store
 from brainage.core.tables import read_table, write_table
 from brainage.learning import embed, pretrain, store
+from tests.conftest import limited_files
 from tests.learning.toys import write_grey
 from tests.learning.trainings import TOY, results
 
@@ -168,3 +170,31 @@ def test_other_weights_or_code_find_nothing(copied, capsys):
     run(copied)
     embed.embed(copied, TOY, device="cpu", threads=1, code="d")
     assert capsys.readouterr().err.endswith("embed: 17 brains embedded, 0 found\n")
+
+
+def test_a_full_disk_is_told_by_its_number_and_leaves_nothing(encoder, copied, monkeypatch):
+    wide = np.zeros((1, 100_000), np.float32)
+    monkeypatch.setattr(embed.finished.Embeddings, "of", lambda *_: wide)
+    with limited_files(100_000), pytest.raises(OSError, match="File too large: .*embeddings.npy"):
+        run(copied)
+    made = copied.folder("training", training=TOY).iterdir()
+    assert not [path.name for path in made if "embeddings" in path.name]
+
+
+def test_kept_embeddings_that_cannot_be_read_now_are_not_lost(encoder, copied, monkeypatch):
+    run(copied)
+    (kept,) = (copied.folder("finished") / "embeddings").iterdir()
+    before = kept.read_bytes()
+
+    load = np.load
+
+    def away(path, **more):
+        if path == kept:
+            raise OSError(errno.EIO, "Input/output error", str(kept))
+        return load(path, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "load", away)
+        with pytest.raises(OSError, match="Input/output error"):
+            run(copied)
+    assert kept.read_bytes() == before

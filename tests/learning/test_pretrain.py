@@ -1,6 +1,7 @@
 """Training end to end on toy brains: bytes, resume, roles."""
 
 import dataclasses
+import errno
 import functools
 import json
 import os
@@ -20,10 +21,11 @@ from brainage.core.files import InputError, write_text
 from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
 from brainage.core.training import Training
-from brainage.learning import augment, people, pretrain
+from brainage.learning import augment, checkpoint, people, pretrain
 from brainage.learning.encoders import small
 from brainage.learning.losses import exp
 from brainage.learning.run import Run
+from tests.conftest import limited_files
 from tests.learning.trainings import SMALL, output, read_history, results, run
 
 
@@ -161,6 +163,33 @@ def test_half_a_checkpoint_is_not_used(toy, tmp_path, plain, capsys):
     path.write_bytes(b"half a checkp")
     assert run(toy, tmp_path) == plain
     assert "unreadable checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_on_a_full_disk_is_told_by_its_number_and_the_old_one_stays(tmp_path):
+    path = tmp_path / "state.pt"
+    checkpoint.save(path, {"epoch": 1}, {})
+    with limited_files(1_000_000), pytest.raises(OSError, match="File too large: .*state.pt"):
+        checkpoint.save(path, {"weights": torch.zeros(1_000_000)}, {})
+    assert checkpoint.load(path, {}) == {"epoch": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+
+
+def test_a_checkpoint_that_cannot_be_read_now_is_not_lost(tmp_path, monkeypatch):
+    path = tmp_path / "state.pt"
+    checkpoint.save(path, {"epoch": 1}, {})
+
+    def away(*_, **__):
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr(torch, "load", away)
+    with pytest.raises(OSError, match="Stale"):
+        checkpoint.load(path, {})
+
+
+def test_an_encoder_is_as_readable_as_any_other_file(toy, tmp_path, plain):
+    run(toy, tmp_path)
+    for path in (output(tmp_path, "encoder"), *(tmp_path / "finished").rglob("*.safetensors")):
+        assert path.stat().st_mode == output(tmp_path, "training_history").stat().st_mode
 
 
 def test_test_people_change_nothing(toy, tmp_path, plain):

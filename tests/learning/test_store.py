@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -6,6 +10,7 @@ from brainage.core.files import InputError, write_text
 from brainage.core.layout import Layout
 from brainage.core.store import open_store
 from brainage.learning import store
+from tests.conftest import ROOT, limited_files
 from tests.learning.toys import brain, scan_row, write_brain, write_grey, write_tables
 
 
@@ -122,3 +127,35 @@ def test_a_missing_map_is_named(tmp_path):
     with pytest.raises(InputError, match="toy_sub-0.*label-GM.*missing"):
         build(tmp_path, ["grey_matter"])
     assert not Layout(tmp_path).file("store_info").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(small_disk, tmp_path):
+    """In a process of its own, as memory mapped to a full disk ended it by a bus error."""
+    count = 600  # brains of 5 kB: more than the disk has
+    rows = [scan_row(f"sub-{i}", 30.0) for i in range(count)]
+    volume = brain(30.0, 0)
+    for row in rows:
+        write_brain(tmp_path / "imaging", row["scan_id"], volume)
+    write_tables(Layout(tmp_path), rows, {})
+    (tmp_path / "learning").symlink_to(small_disk)
+    settings = tmp_path / "store.json"
+    settings.write_text('{"channels": ["brain"]}')
+    done = subprocess.run(
+        [sys.executable, "-m", "brainage", "store", str(tmp_path), "--settings", str(settings)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "No space left on device" in done.stderr and "store/brains.npy" in done.stderr
+    assert "free some disk space" in done.stderr
+    assert not list((small_disk / "store").iterdir())
+
+
+def test_a_disk_that_is_too_small_is_met_before_any_brain_is_read(tmp_path, monkeypatch):
+    cohort(tmp_path)
+    monkeypatch.setattr(store, "_compact", None)
+    with limited_files(10_000), pytest.raises(OSError, match="File too large: .*brains.npy"):
+        build(tmp_path)

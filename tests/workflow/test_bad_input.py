@@ -1,16 +1,18 @@
 """What a user gives wrongly ends before any work, with one message that says what to do."""
 
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from brainage.core.locks import only_writer
 from tests.conftest import ROOT
 from tests.datasets.readers.test_bids import make
 
 
-def plan(folder, config, *more):
+def plan(folder, config, *more, env=None):
     path = folder / "my.yaml"
     path.write_text(config)
     return subprocess.run(
@@ -21,6 +23,7 @@ def plan(folder, config, *more):
         capture_output=True,
         text=True,
         check=False,
+        env=env,
     )
 
 
@@ -184,3 +187,44 @@ def test_trainings_ask_for_a_gpu_where_they_will_use_one(folder, monkeypatch, de
     plans = done.stdout.split("\nrule ")
     asked = {f"gpu={wanted}" in rule for rule in plans if rule.startswith(("pretrain:", "embed:"))}
     assert asked == {True}
+
+
+def test_links_without_content_are_counted_and_do_not_stop_the_run(folder):
+    image = folder / "data/sub-2/anat/sub-2_T1w.nii.gz"
+    image.unlink()
+    image.symlink_to("../../.git/annex/objects/x")
+    done = plan(folder, CONFIG)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 scans are set aside" in done.stderr and "datalad get" in done.stderr
+    assert "input: data/sub-1/anat/sub-1_T1w.nii.gz\n" in done.stdout + done.stderr
+
+
+def test_a_home_folder_that_cannot_be_written_is_not_needed(folder):
+    """Snakemake would end in a traceback for want of a place for its cache."""
+    nowhere = {**os.environ, "HOME": "/dev/null/home"}
+    nowhere.pop("XDG_CACHE_HOME", None)
+    done = plan(folder, CONFIG, env=nowhere)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_second_run_into_the_same_results_is_refused(folder):
+    """From another folder, where Snakemake's own lock does not hold."""
+    results = folder / "results"
+    (folder / "elsewhere").mkdir()
+    command = [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores"),
+        *("1", "--directory", str(folder / "elsewhere"), "--configfile"),
+        *(str(ROOT / "tests" / "workflow" / "mini.yaml"), "--config", f"results={results}", "--"),
+        str(results / "simulated" / "mini" / "participants.tsv"),
+    ]
+    with only_writer(results / "logs" / "locks" / "run.lock", "x"):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"brainage: results: {results}: process {os.getpid()} on " in said
+    assert "Traceback" not in said
+    assert not (results / "simulated").exists()
+    # Nothing is left that keeps the next one off.
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list((results / "logs" / "locks").iterdir())

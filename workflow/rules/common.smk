@@ -8,7 +8,7 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
 from brainage.core.choices import modules
-from brainage.core.files import InputError
+from brainage.core.files import InputError, MachineFault
 from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
@@ -59,7 +59,10 @@ def settings(step, *sections, **more):
 
 
 onstart:
-    STUDY.write_settings()
+    try:
+        STUDY.start() if workflow.is_main_process else STUDY.write_settings()
+    except MachineFault as error:
+        raise WorkflowError(f"brainage: {error}")
 
 
 def choice_modules(package):

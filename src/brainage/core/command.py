@@ -18,6 +18,7 @@ import click
 
 from brainage.core.files import InputError, read_json
 from brainage.core.layout import Layout
+from brainage.core.locks import only_writer
 from brainage.core.training import Training
 
 Function = Callable[..., None]
@@ -52,7 +53,8 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
     -------
     callable
         A decorator. The function is called with the :class:`~brainage.core.layout.Layout` of the
-        results as ``files``, with what it works on, and with ``settings``, as keywords.
+        results as ``files``, with what it works on, and with ``settings``, as keywords. Meanwhile
+        no other process does the same on the same results.
     """
 
     def decorated(function: Function) -> click.Command:
@@ -62,8 +64,13 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
                 given[of] = Training.parse(given[of])
             if settings:
                 given["settings"] = Settings(read_json(given["settings"]), given["settings"])
-            function(files=Layout(results), **given)
+            files = Layout(results)
+            task = " ".join([name, *([str(given[of])] if of else [])])
+            lock = files.folder("locks") / f"{task.replace('/', '_').replace(' ', '_')}.lock"
+            with only_writer(lock, f"{results}: {task}"):
+                function(files=files, **given)
 
+        name = function.__name__.replace("_", "-")
         path = click.Path(path_type=Path)
         parameters: list[click.Parameter] = [click.Argument(["results"], type=path)]
         if of is not None:
@@ -72,7 +79,6 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
             about = "Settings of this step (JSON), written by the workflow from the config."
             parameters.append(click.Option(["--settings"], type=path, required=True, help=about))
         parameters += getattr(function, "__click_params__", [])
-        name = function.__name__.replace("_", "-")
         return click.Command(name, callback=run, params=parameters, help=function.__doc__)
 
     return decorated

@@ -60,6 +60,7 @@ FOLDERS = {
     "checkpoints": "checkpoints",
     "finished": "finished",
     "figures": "figures",
+    "locks": "logs/locks",
 }
 
 

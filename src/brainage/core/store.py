@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from brainage.core.contracts.learning import INDEX
-from brainage.core.files import InputError, read_json
+from brainage.core.files import InputError, disk_fault, read_json
 from brainage.core.layout import FILES
 from brainage.core.tables import read_table
 
@@ -99,5 +99,7 @@ def _open(path: Path) -> np.ndarray:
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
+        if disk_fault(error) is not None:
+            raise
         raise InputError(f"{path}: cannot be read: {error}") from None
     return array

@@ -44,7 +44,10 @@ def read_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
         # pandas, which takes 2 ms for a table, and there is one for each person.
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
+        hint = "; the link to it has no content (with DataLad: datalad get)"
+        raise InputError(
+            f"{path}: there is no such file{hint if path.is_symlink() else ''}"
+        ) from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save it as UTF-8") from None
     first, *lines = text.split("\n")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from brainage.core.derivatives import SCAN_ID_PATTERN
 from brainage.core.files import InputError
 from brainage.core.subjects import site_key
 
+_DENIED = "a file that may not be read (permission denied)"
 _LABEL = re.compile(r"[A-Za-z0-9+-]+")
 
 
@@ -57,6 +62,64 @@ def read_dataset(
                 f"({row['scan_id']}); keep one, or distinguish them by run-"
             )
     return sorted(rows, key=lambda row: row["scan_id"]), remarks
+
+
+def listing(rows: list[dict[str, Any]]) -> str:
+    """Return a hash of the names and paths of scans."""
+    text = "".join(f"{row['scan_id']}\t{row['t1w']}\n" for row in rows)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def unreadable(dataset: str, folder: Path, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Find the scans whose images cannot be opened, though they are listed.
+
+    Parameters
+    ----------
+    dataset
+        Its name in the config.
+    folder
+        The data set's folder.
+    rows
+        As :func:`read_dataset`.
+
+    Returns
+    -------
+    dict
+        What the image is instead, by scan_id.
+
+    Raises
+    ------
+    InputError
+        Where none can be opened.
+    OSError
+        A fault of the machine: an image is not there any more, or the disk does not answer.
+    """
+    found = {row["scan_id"]: _closed(folder / row["t1w"]) for row in rows}
+    closed = {name: why for name, why in found.items() if why is not None}
+    if closed and len(closed) == len(rows):
+        name, why = next(iter(closed.items()))
+        raise InputError(
+            f"data set {dataset!r}: none of its {len(rows)} images can be opened; that of {name} "
+            f"is {why}"
+        )
+    return closed
+
+
+def _closed(path: Path) -> str | None:
+    """Return what stands in the place of an image that cannot be opened, else None."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a link that leads back to itself"
+        if error.errno == errno.EACCES:
+            return _DENIED
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR) or not path.is_symlink():
+            raise
+        return "a link to content that is not there (with DataLad: datalad get)"
+    if not stat.S_ISREG(mode):
+        return "no file"  # a folder, or a device that would never end
+    return None if os.access(path, os.R_OK) else _DENIED
 
 
 def scan_id(dataset: str, participant_id: str, session_id: str | None, run: str | None) -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from brainage.core.contracts.imaging import UNEXPECTED
 from brainage.core.derivatives import derivative
+from brainage.core.files import DISK_FAULTS, MachineFault, disk_fault
 from brainage.imaging import one_scan
 from brainage.imaging.one_scan import Job, Outcome, Recipe
 
@@ -32,7 +33,7 @@ DIED_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE)
 
 
-class ScanJobError(RuntimeError):
+class ScanJobError(MachineFault):
     """The machine failed one scan's job (killed, out of memory, disk full): run it again."""
 
 
@@ -131,11 +132,17 @@ def _fork(job: Job, recipe: Recipe, scratch: Path) -> int:
         tempfile.tempdir = str(scratch)
         one_scan.process(job, recipe, scratch)
         code = 0
-    except BaseException:
-        with contextlib.suppress(OSError):
-            (scratch / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    except BaseException as error:
+        said = str(error) if isinstance(error, MachineFault) else disk_fault(error)
         with contextlib.suppress(OSError, ValueError):
-            traceback.print_exc()
+            if said is None:
+                traceback.print_exc()
+        # On a full disk the number of the fault is all that can be left.
+        if isinstance(error, OSError) and error.errno and error.errno in DISK_FAULTS:
+            code = error.errno
+        with contextlib.suppress(OSError):
+            text = said or traceback.format_exc()
+            (scratch / "error.txt").write_text(text, encoding="utf-8")
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.flush()
@@ -185,4 +192,7 @@ def _check_end(scan_id: str, status: int, scratch: Path) -> None:
         with contextlib.suppress(OSError):
             lines = (scratch / "error.txt").read_text(encoding="utf-8").strip().splitlines()
             raise ScanJobError(f"{scan_id}: its job failed: {lines[-1]}")
-        raise ScanJobError(f"{scan_id}: its job failed and could not say why (disk full?)")
+        number = os.WEXITSTATUS(status)
+        known = number in DISK_FAULTS
+        why = f"{os.strerror(number)}; {DISK_FAULTS[number]}" if known else "it could not say why"
+        raise ScanJobError(f"{scan_id}: its job failed: {why}")

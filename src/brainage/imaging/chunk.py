@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pandas as pd
 
 from brainage.core.contracts.imaging import MEASURES, UNEXPECTED
 from brainage.core.derivatives import QUALITY, derivative
+from brainage.core.files import patiently
 from brainage.core.tables import write_table
 from brainage.core.tsv import read_rows
 from brainage.imaging import children, registration, strip
@@ -87,13 +89,14 @@ def preprocess_scans(
     processes
         How many scans at a time.
     exclude
-        Scans that are never read (``imaging.exclude``, and what is no plain T1w image), with the
-        reason.
+        Scans that are not read, with what the table says of them. What was made of them before
+        stays.
 
     Raises
     ------
-    ScanJobError
-        Where the machine failed a scan. Finished scans stay, and the table isn't written.
+    MachineFault
+        Where the machine failed a scan, or a raw file is not there any more, also after some
+        waiting. Finished scans stay, and the table isn't written.
     InputError
         Where the template or deepbet is missing.
     """
@@ -110,7 +113,7 @@ def preprocess_scans(
     for scan_id, path in wanted:
         # Of a run killed before.
         shutil.rmtree(children.scratch_of(folder, scan_id), ignore_errors=True)
-        hashed = _raw_hash(path, Limits.of(settings))
+        hashed = patiently(partial(raw_hash, path, Limits.of(settings)), path)
         found = _found(folder, scan_id, {"raw_sha256": hashed, **fingerprint}, images)
         if found is not None and not _same_limit(found, settings):
             found = None
@@ -126,7 +129,9 @@ def preprocess_scans(
         children.run_all(jobs, recipe, max(1, processes))
     _log_work(jobs, len(wanted), len(scans))
     rows = [
-        _excluded(scan_id, exclude[scan_id]) if scan_id in exclude else _row(scan_id, folder)
+        {"scan_id": scan_id, "fault": exclude[scan_id], "voxels_sha256": None}
+        if scan_id in exclude
+        else _row(scan_id, folder)
         for scan_id, _ in scans
     ]
     _log_unexpected(rows)
@@ -164,18 +169,10 @@ def _same_limit(found: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
     return all(settings[key] == value for key, value in crossed.items())
 
 
-def _raw_hash(path: Path, limits: Limits) -> str | None:
-    """Hash of a raw file; None where there is none or it may not be read, a fault of the scan."""
-    try:
-        return raw_hash(path, limits)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
-        return None
-
-
 def _log_work(jobs: Sequence[Job], wanted: int, scans: int) -> None:
     """Say how many scans were registered (and measured), only measured, and done before."""
     registered = sum(job.kept is None for job in jobs)
-    excluded = f", {scans - wanted} excluded" if scans > wanted else ""
+    excluded = f", {scans - wanted} not read" if scans > wanted else ""
     print(
         f"imaging: registered {registered}, measured {len(jobs) - registered}, "
         f"found {wanted - len(jobs)} of {scans} scans{excluded}",
@@ -199,8 +196,3 @@ def _row(scan_id: str, folder: Path) -> dict[str, Any]:
     found = json.loads(derivative(folder, scan_id, QUALITY).read_text(encoding="utf-8"))
     known = {name: found[name] for name in ("scan_id", "fault", "voxels_sha256")}
     return known | found["measures"]
-
-
-def _excluded(scan_id: str, reason: str) -> dict[str, Any]:
-    """What the table says of a scan that is not read. What was made of it before stays."""
-    return {"scan_id": scan_id, "fault": reason, "voxels_sha256": None}

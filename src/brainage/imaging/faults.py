@@ -6,19 +6,12 @@ import errno
 import re
 
 from brainage.core.contracts.imaging import UNEXPECTED
-from brainage.core.files import InputError
+from brainage.core.files import DISK_FAULTS, InputError, MachineFault
 
 MAX_WORDS = 200  # characters of an exception's own words
 MIN_NAME = 3  # characters: shorter names of scans are words of the language too
 # A full disk, a mount that went away, a limit of the system: another scan would fail as well.
-MACHINE = {
-    getattr(errno, name)
-    for name in (
-        *("ENOSPC", "EDQUOT", "EIO", "ESTALE", "ENOTCONN", "ETIMEDOUT", "EROFS", "ENODEV"),
-        *("ENOMEM", "EMFILE", "ENFILE", "EREMOTEIO", "EHOSTDOWN", "EHOSTUNREACH", "ECONNRESET"),
-    )
-    if hasattr(errno, name)
-}
+MACHINE = {*DISK_FAULTS, errno.ENOMEM, errno.EMFILE, errno.ENFILE} - {errno.EACCES}
 
 
 class ScanFault(Exception):
@@ -47,7 +40,7 @@ def is_machine_fault(error: BaseException) -> bool:
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
-        if isinstance(cause, MemoryError | ImportError | InputError):
+        if isinstance(cause, MemoryError | ImportError | InputError | MachineFault):
             return True
         if isinstance(cause, OSError) and cause.errno in MACHINE:
             return True

@@ -12,14 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from brainage.core.derivatives import DERIVATIVES, OF_WARP, QUALITY, derivative
-from brainage.core.files import InputError, write_json
+from brainage.core.files import (
+    InputError,
+    MachineFault,
+    patiently,
+    require_room,
+    write_json,
+)
 from brainage.imaging import measure, registration
 from brainage.imaging.faults import ScanFault, is_machine_fault, unexpected
-from brainage.imaging.raw_file import Limits
+from brainage.imaging.raw_file import Limits, raw_hash
 from brainage.imaging.reading import Head, read
 from brainage.imaging.registered import RegisteredScan, read_registered
 from brainage.imaging.template import Template
 
+ROOM = 2**26  # bytes: more than a library leaves unwritten on a full disk
 LIBRARIES = ("antspyx", "nibabel", "numpy", "pillow", "scipy")
 
 
@@ -57,14 +64,14 @@ class Job:
     scan_id, path
         Its name and raw image.
     raw_sha256
-        Hash of the file; None where it cannot be read.
+        Hash of the file.
     kept
         Its quality file, where registration is done and measures alone are missing.
     """
 
     scan_id: str
     path: Path
-    raw_sha256: str | None
+    raw_sha256: str
     kept: Mapping[str, Any] | None = None
 
 
@@ -145,7 +152,7 @@ def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
     """
     outcome = Outcome()
     try:
-        head = read(job.path, Limits.of(recipe.settings))
+        head = _read(job, recipe)
         outcome.voxels_sha256 = head.voxel_hash
         scan = _registered(head, job, recipe, scratch)
         outcome.registered = True
@@ -157,11 +164,25 @@ def attempt(job: Job, recipe: Recipe, scratch: Path) -> Outcome:
     except Exception as error:
         if is_machine_fault(error):
             raise
+        require_room(scratch, ROOM)  # ITK and others have no words for a full disk
         traceback.print_exc()
         names = [job.scan_id, job.path.name.partition(".")[0], *job.scan_id.split("_")]
         outcome.fault = unexpected(error, names)
         print(f"imaging: {job.scan_id} is set aside: {outcome.fault}", file=sys.stderr, flush=True)
     return outcome
+
+
+def _read(job: Job, recipe: Recipe) -> Head:
+    """Read the raw image; a fault is one of the scan only where the file stayed as it was."""
+    limits = Limits.of(recipe.settings)
+    try:
+        return patiently(lambda: read(job.path, limits), job.path)
+    except ScanFault:
+        if patiently(lambda: raw_hash(job.path, limits), job.path) != job.raw_sha256:
+            raise MachineFault(
+                f"{job.path}: changed while it was read; run the same command again"
+            ) from None
+        raise
 
 
 def _registered(head: Head, job: Job, recipe: Recipe, scratch: Path) -> RegisteredScan:
@@ -177,7 +198,7 @@ def _registered(head: Head, job: Job, recipe: Recipe, scratch: Path) -> Register
 def _is_whole(job: Job, recipe: Recipe) -> bool:
     """Whether what an earlier registration left can be read."""
     try:
-        _registered(read(job.path, Limits.of(recipe.settings)), job, recipe, recipe.folder)
+        _registered(_read(job, recipe), job, recipe, recipe.folder)
     except ScanFault:
         return True  # of the raw head, which is told as one
     except Exception as error:

@@ -87,19 +87,16 @@ def read(path: Path, limits: Limits = NO_LIMITS) -> Head:
     Raises
     ------
     ScanFault
-        The file is missing, cut short or no NIfTI image, has not three axes, is too large, has a
-        header that cannot be true, or voxels that hold no picture.
+        The file is cut short or no NIfTI image, has not three axes, is too large, has a header
+        that cannot be true, or voxels that hold no picture.
     OSError, MemoryError
-        A fault of the machine, passed on.
+        A fault of the machine, passed on; so is a file that is not there any more.
     """
     import nibabel
 
-    try:
-        raw = read_header(path, limits)
-        affine, orientation_known = read_affine(raw.header, raw.shape)
-        values = on_one_scale(raw.voxels())
-    except FileNotFoundError:
-        raise ScanFault("there is no such file") from None
+    raw = read_header(path, limits)
+    affine, orientation_known = read_affine(raw.header, raw.shape)
+    values = on_one_scale(raw.voxels())
     orientation = nibabel.orientations.io_orientation(affine)
     turned = affine @ nibabel.orientations.inv_ornt_aff(orientation, values.shape)
     return Head(

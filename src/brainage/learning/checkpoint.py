@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from brainage.core.files import atomic_write
+from brainage.core.files import atomic_write, disk_fault
 
 
 def fingerprint_parts(**parts: Any) -> dict[str, str]:
@@ -53,6 +53,8 @@ def load(path: Path, fingerprints: dict[str, str]) -> dict[str, Any] | None:
         found: dict[str, str] = dict(content["fingerprints"])
         state: dict[str, Any] = content["state"]
     except Exception as error:
+        if disk_fault(error) is not None:
+            raise  # what cannot be read now is not lost
         print(f"{path}: unreadable checkpoint ({error}); starting over", file=sys.stderr)
         return None
     other = [name for name in fingerprints if found.get(name) != fingerprints[name]]

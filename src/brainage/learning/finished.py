@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from brainage.core import choices
-from brainage.core.files import sha256
+from brainage.core.files import atomic_write, disk_fault, sha256
 from brainage.core.layout import Layout
 from brainage.core.store import Store
 from brainage.core.training import Training
@@ -89,16 +89,17 @@ def is_whole(folder: Path, names: Sequence[str]) -> bool:
 
 def keep_training(folder: Path, training: Training, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder, and put it in place when it is whole."""
-    temporary = _temporary(folder, training)
+    temporary = folder.with_name(f".{folder.name}.{_writer(training)}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    write(temporary)
-    if is_whole(folder, [path.name for path in temporary.iterdir()]):
-        # Another training that is alike was faster, with the same result; it may be in use.
-        shutil.rmtree(temporary)
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    try:
+        write(temporary)
+        # Another training that is alike may have been faster, with the same result, and in use.
+        if not is_whole(folder, [path.name for path in temporary.iterdir()]):
+            shutil.rmtree(folder, ignore_errors=True)
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class Embeddings:
@@ -125,26 +126,28 @@ class Embeddings:
                 with np.load(self.path, allow_pickle=False) as kept:
                     self.known = dict(zip(kept["keys"].tolist(), kept["values"], strict=True))
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                if disk_fault(error) is not None:
+                    raise  # what cannot be read now is not lost
                 print(f"{self.path}: cannot be read ({error}); starting over", file=sys.stderr)
 
     def add(self, keys: Sequence[str], values: np.ndarray) -> None:
         """Keep some more."""
         self.known.update(zip(keys, values, strict=True))
         kept = sorted(self.known)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary(self.path, self.training)
-        with temporary.open("wb") as file:
+        with (
+            atomic_write(self.path, f"{_writer(self.training)}.") as temporary,
+            temporary.open("wb") as file,
+        ):
             np.savez(file, keys=np.array(kept), values=np.stack([self.known[k] for k in kept]))
-        temporary.replace(self.path)
 
     def of(self, keys: Sequence[str]) -> np.ndarray:
         """Return those of some brains, (n, d) float32."""
         return np.stack([self.known[key] for key in keys])
 
 
-def _temporary(path: Path, training: Training) -> Path:
-    """Return a name beside `path` that no other training writes to."""
-    return path.with_name(f".{path.name}.{str(training).replace('/', '_')}.partial")
+def _writer(training: Training) -> str:
+    """Return a part of a file's name that no other training has."""
+    return str(training).replace("/", "_")
 
 
 def _key(content: Any) -> str:

@@ -179,14 +179,16 @@ def _validation_error(history: list[dict[str, Any]], choose_epoch: str) -> float
 
 
 def _write(folder: Path, name: Training, trained: _Trained, store: Store) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     table = pd.DataFrame(trained.history).assign(**name.columns)
     if len(trained.tried) > 1:
         rates = "; ".join(f"{rate:g}: {error:.2f}" for rate, error in trained.tried.items())
         table["rates_tried"] = rates
     with atomic_write(folder / _FILES["encoder"]) as temporary:
-        save_file({key: value.contiguous() for key, value in trained.weights.items()}, temporary)
+        # Not by save_file, which hides a full disk and takes its half-written file away.
+        weights = {key: value.contiguous() for key, value in trained.weights.items()}
+        temporary.write_bytes(save(weights))
     write_table(table, folder / _FILES["training_history"], contract.HISTORY)
     write_json(folder / _FILES["encoder_description"], _description(trained.job, store))
 

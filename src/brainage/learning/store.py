@@ -6,6 +6,8 @@ Who reads it does so by :mod:`brainage.core.store`.
 from __future__ import annotations
 
 import hashlib
+import io
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from brainage.core.contracts import learning as contract
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import QC
 from brainage.core.derivatives import BRAIN, GREY_MATTER, TEMPLATE_NAME, derivative
-from brainage.core.files import InputError, atomic_write, sha256, write_json
+from brainage.core.files import InputError, atomic_write, reserve, sha256, write_json
 from brainage.core.layout import Layout
 from brainage.core.store import ARRAYS, Store
 from brainage.core.subjects import usable
@@ -95,9 +97,14 @@ def _write(
 ) -> list[str]:
     """Write the array of one channel; returns a hash of each row."""
     hashes = []
-    with atomic_write(path) as temporary:
-        shape = (len(scan_ids), *(int(side) for side in first.shape))
-        images = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+    shape = (len(scan_ids), *(int(side) for side in first.shape))
+    header = io.BytesIO()
+    facts = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, facts)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        # A disk that is too small is met now and not after hours.
+        reserve(file, len(header.getvalue()) + math.prod(shape))
+        file.write(header.getvalue())
         for row, scan_id in enumerate(scan_ids):
             image = _read(derivatives, scan_id, channel)
             if image.shape != first.shape or not np.allclose(image.affine, first.affine, atol=1e-3):
@@ -105,13 +112,11 @@ def _write(
                     f"{scan_id}: its {WORDS[channel]} is on a different grid from that of "
                     f"{scan_ids[0]}; preprocess both with the same template and voxel size"
                 )
-            voxels = _compact(image, scan_id, channel)
-            images[row] = voxels
-            hashes.append(hashlib.sha256(voxels.tobytes()).hexdigest()[:_HASH_DIGITS])
+            voxels = _compact(image, scan_id, channel).tobytes()
+            file.write(voxels)
+            hashes.append(hashlib.sha256(voxels).hexdigest()[:_HASH_DIGITS])
             if (row + 1) % 500 == 0:
                 print(f"store: {row + 1} of {len(scan_ids)} {channel}", file=sys.stderr, flush=True)
-        images.flush()
-        del images
     return hashes
 
 

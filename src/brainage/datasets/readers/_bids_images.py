@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -119,7 +120,16 @@ def _images(folder: Path, ignored: Ignored) -> Iterator[Image]:
 
 def _folders(place: Path, prefix: str) -> list[os.DirEntry[str]]:
     with os.scandir(place) as entries:
-        return [entry for entry in entries if entry.name.startswith(prefix) and entry.is_dir()]
+        return [entry for entry in entries if entry.name.startswith(prefix) and _is_folder(entry)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return False  # a link that leads back to itself
 
 
 def _anatomical(
@@ -129,7 +139,9 @@ def _anatomical(
     try:
         with os.scandir(folder / place) as entries:
             names = [entry.name for entry in entries]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
         return
     for name in names:
         path = f"{place}/{name}"

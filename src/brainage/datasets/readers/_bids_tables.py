@@ -97,7 +97,8 @@ def read_people(folder: Path, settings: Mapping[str, Any]) -> Rows:
 def read_sessions(folder: Path, participant_id: str, settings: Mapping[str, Any]) -> Rows:
     """Read a person's sessions.tsv by session_id, like :func:`read_people`; empty without one."""
     path = sessions_path(folder, participant_id)
-    if not path.is_file():
+    # A link to content that is not there (DataLad) is an error, as the ages may be in it.
+    if not path.is_file() and not path.is_symlink():
         return Rows(path, [])
     sidecars = [path.with_suffix(".json"), folder / "sessions.json"]
     return _read(path, "session_id", "ses-", settings, sidecars)
