@@ -12,6 +12,7 @@ from brainage.dicom import convert as dicom_convert
 from brainage.dicom import convert_folder as dicom
 from brainage.dicom.convert import ConversionError
 from brainage.dicom.convert_folder import convert_dicom
+from brainage.dicom.scanners import known_scanner
 from tests.dicom.dicom_files import (
     MPRAGE,
     SETTINGS,
@@ -56,7 +57,54 @@ def test_headers_and_sidecars_hold_the_acquisition_and_no_text(converted):
     assert sidecar["EchoTime"] == 0.00298
     assert sidecar["InversionTime"] == 0.9
     assert sidecar["Manufacturer"] == "Siemens"
-    assert set(sidecar) <= {*dicom_convert.NUMBERS, *dicom_convert.WORDS, dicom_convert.SOURCE}
+    assert sidecar["ManufacturersModelName"] == "Prisma_fit"
+    assert sidecar["ScanningSequence"] == "GR\\IR"
+    assert sidecar["SequenceVariant"] == "SK\\SP\\MP"
+    assert sidecar["ConversionSoftware"] == "dcm2niix" and sidecar["ConversionSoftwareVersion"]
+
+
+def test_a_name_in_any_free_text_of_a_header_is_left_behind(tmp_path):
+    """Words that are known of scanners stay; a model without a known word is said."""
+    free = {
+        "Manufacturer": "SIEMENS Doezeman",
+        "SoftwareVersions": "syngo MR Doezeman",
+        "ScanOptions": ["PFP", "DOEZEMAN"],
+        "SequenceVariant": ["SK", "DOEZEMAN"],
+        "SequenceName": "*tfl3d1_Doezeman",
+        "BodyPartExamined": "DOEZEMAN",
+        "ReceiveCoilName": "HeadDoezeman",
+        "AcquisitionDeviceProcessingDescription": "Doezeman",
+    }
+    write_series(tmp_path / "d/7", MPRAGE | free | {"ManufacturerModelName": "Skyra Doezeman"})
+    write_series(tmp_path / "d/8", MPRAGE | {"ManufacturerModelName": "Doezeman_3T"})
+    status, said = run(tmp_path / "d", tmp_path / "b")
+    assert status == 0, said
+    assert b"doezeman" not in b"".join(all_bytes(tmp_path / "b")).lower()
+    people = read_people(tmp_path / "b", SETTINGS)
+    assert (people["sub-7"]["scanner"], people["sub-8"]["scanner"]) == ("Skyra 3T", "3T")
+    assert "1 sessions on a scanner whose model is not known here: left out" in said
+    sidecar = read_json(tmp_path / "b/sub-7/anat/sub-7_T1w.json")
+    assert sidecar["ManufacturersModelName"] == "Skyra"
+    assert not {"SoftwareVersions", "ScanOptions", "SequenceVariant"} & set(sidecar)
+
+
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("Prisma_fit", "Prisma_fit"),
+        ("DISCOVERY MR750", "DISCOVERY MR750"),
+        ("SIGNA PET/MR", "SIGNA PET/MR"),
+        ("Ingenia Elition X", "Ingenia Elition X"),
+        ("uMR 780", "uMR 780"),
+        ("MAGNETOM Vida 3T", "MAGNETOM Vida 3T"),
+        ("Skyra_Doezeman", ""),
+        ("Skyra 8844221", "Skyra"),
+        ("Ärztehaus Aera\n", "Aera"),
+        ("___", ""),
+    ],
+)
+def test_known_words_of_a_scanner(model, known):
+    assert known_scanner(model) == known
 
 
 def test_an_interrupted_conversion_leaves_nothing_under_a_final_name(tmp_path, monkeypatch):

@@ -1,9 +1,11 @@
 """Three data sets that call their sites alike, from the index to the page.
 
 One has diagnoses, a converter and all visits, one has no diagnoses, one has no sites: numbers in
-table, figure and text agree, and nothing of one counts as another's.
+table, figure and text agree, and nothing of one counts as another's. The clone, the images and the
+results lie in folders whose names mean something to a shell.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -19,13 +21,15 @@ from brainage.core.subjects import first_scans
 from brainage.core.tables import read_table
 from brainage.reporting.figures import read_words
 from tests.conftest import ROOT
+from tests.workflow.surroundings import BRACES, NAME, copy_tree
 
 pytestmark = pytest.mark.workflow
 CONFIG = """
+results: RESULTS
 datasets:
-  alpha: {kind: bids, path: alpha}
-  beta: {kind: bids, path: beta, all_controls: true}
-  gamma: {kind: bids, path: gamma}
+  alpha: {kind: bids, path: ALPHA}
+  beta: {kind: bids, path: BETA, all_controls: true}
+  gamma: {kind: bids, path: GAMMA}
 imaging: {voxel_size: 6.0}
 splits: {test_sites: [alpha/3], min_train: 8, validation: 0.0, calibration: 0.4, internal_test: 0.2}
 learning: {encoder: {name: small}, epochs: 4, device: cpu}
@@ -59,7 +63,8 @@ def edit(path: Path, change) -> None:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("three")
+    place = tmp_path_factory.mktemp("three")
+    folder = place / f"images {BRACES}"
     simulate(folder / "alpha", 11, 12, 18)
     simulate(folder / "beta", 12, 12, 0)
     simulate(folder / "gamma", 13, 8, 0)
@@ -74,11 +79,15 @@ def results(tmp_path_factory):
     for path in (folder / "beta").glob("sub-*/*_sessions.tsv"):
         edit(path, lambda t: t.drop(columns="diagnosis"))
     edit(folder / "gamma" / "participants.tsv", lambda t: t.drop(columns=["site", "scanner"]))
-    (folder / "my.yaml").write_text(CONFIG)
+    results, text = place / f"results {NAME}", CONFIG
+    for word in ("alpha", "beta", "gamma"):
+        text = text.replace(word.upper(), json.dumps(str(folder / word)))
+    (place / "my.yaml").write_text(text.replace("RESULTS", json.dumps(str(results))))
+    tree = copy_tree(place / f"clone {NAME}")
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(folder), "--configfile", str(folder / "my.yaml")),
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(tree / "Snakefile")),
+            *("--directory", str(place), "--configfile", str(place / "my.yaml")),
             *("--cores", "2"),
         ],
         capture_output=True,
@@ -86,7 +95,18 @@ def results(tmp_path_factory):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder / "results"
+    return results
+
+
+def test_nothing_that_is_shared_says_where_the_images_lie(results):
+    """Of tables, pages, sidecars and logs; the settings of steps do, which are in config."""
+    said = [
+        str(path.relative_to(results))
+        for path in results.rglob("*")
+        if path.is_file() and path.relative_to(results).parts[0] != "config"
+        if any(word in path.read_bytes() for word in (b"images a", b"results a", b"clone a"))
+    ]
+    assert said == []
 
 
 def test_sites_and_health_are_decided_in_the_index(results):

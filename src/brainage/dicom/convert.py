@@ -17,9 +17,10 @@ import numpy as np
 from brainage import __version__
 from brainage.core.files import InputError, atomic_write, read_json, sha256, write_json
 from brainage.dicom.headers import file_names_unsaid
+from brainage.dicom.scanners import safe_words
 
-# What a sidecar may hold: numbers and codes of the acquisition. dcm2niix's own anonymisation
-# leaves the institution, the station, the serial number and free text in.
+# What a sidecar may hold: these numbers, and the words of scanners.py. dcm2niix's own
+# anonymisation leaves the institution, the station, the serial number and free text in.
 NUMBERS = (
     *("MagneticFieldStrength", "ImagingFrequency", "RepetitionTime", "EchoTime", "InversionTime"),
     *("RepetitionTimeExcitation", "RepetitionTimeInversion", "RepetitionTimePreparation"),
@@ -28,12 +29,6 @@ NUMBERS = (
     *("ParallelReductionFactorInPlane", "ParallelReductionFactorOutOfPlane"),
     *("AcquisitionMatrixPE", "ReconMatrixPE", "BaseResolution", "PhaseResolution"),
     *("ImageOrientationPatientDICOM", "NonlinearGradientCorrection", "SpoilingState", "MTState"),
-)
-WORDS = (
-    *("Modality", "Manufacturer", "ManufacturersModelName", "SoftwareVersions"),
-    *("PatientPosition", "MRAcquisitionType", "ScanningSequence", "SequenceVariant"),
-    *("ScanOptions", "PhaseEncodingAxis", "InPlanePhaseEncodingDirectionDICOM"),
-    *("ConversionSoftware", "ConversionSoftwareVersion"),
 )
 SOURCE = "SourceDataSha256"
 # dcm2niix's exit codes. What it prints may quote a header, so it is not repeated.
@@ -171,7 +166,7 @@ def _clean(content: bytes) -> bytes:
 
 def _allowed(sidecar: dict[str, Any]) -> dict[str, Any]:
     kept = {name: sidecar[name] for name in NUMBERS if _is_numeric(sidecar.get(name))}
-    return kept | {name: sidecar[name] for name in WORDS if isinstance(sidecar.get(name), str)}
+    return kept | safe_words(sidecar)
 
 
 def _is_numeric(value: Any) -> bool:

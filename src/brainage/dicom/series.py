@@ -18,6 +18,7 @@ from brainage.dicom.headers import (
     quiet_pydicom,
     read_header,
 )
+from brainage.dicom.scanners import known_scanner
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Series:
         All echo times, in ms.
     agent
         Whether a contrast agent was given, by header or name.
-    scanner
-        Model and field strength.
+    scanner, unknown_model
+        Model, as far as its words are known, and field strength; whether the header names a model
+        of which no word is known.
     images
         Number of images: files, or frames of multi-frame files.
     voxel, extent
@@ -82,6 +84,7 @@ class Series:
     echoes: tuple[float, ...]
     agent: bool
     scanner: str | None
+    unknown_model: bool
     images: int
     voxel: tuple[float, ...]
     extent: tuple[float, ...]
@@ -138,6 +141,7 @@ def _join(headers: Sequence[Header]) -> Series:
         sequence |= {"IR"} if as_text(first["InversionRecovery"]).upper() == "YES" else set()
     echoes = {as_number(h.values["EchoTime"] or h.values["EffectiveEchoTime"]) for h in headers}
     number = as_number(first["SeriesNumber"])
+    model = as_text(first["ManufacturerModelName"])
     return Series(
         files=[header.path for header in headers],
         number=None if number is None else int(number),
@@ -166,7 +170,8 @@ def _join(headers: Sequence[Header]) -> Series:
         flip=as_number(first["FlipAngle"]),
         echoes=tuple(sorted(e for e in echoes if e is not None)),
         agent=agent_given(as_text(first["ContrastBolusAgent"]), text),
-        scanner=_scanner(as_text(first["ManufacturerModelName"]), first["MagneticFieldStrength"]),
+        scanner=_scanner(model, first["MagneticFieldStrength"]),
+        unknown_model=bool(model) and not known_scanner(model),
         images=sum(header.frames for header in headers),
         voxel=geometry.voxel,
         extent=geometry.extent,
@@ -187,9 +192,9 @@ def _cut_short(headers: Sequence[Header]) -> str | None:
 
 
 def _scanner(model: str, field: Any) -> str | None:
-    """Model and nominal field strength: no station, no serial number, no place."""
+    """Known words of the model, and nominal field strength: the model may hold anything."""
     tesla = as_number(field)
     if tesla is not None and tesla > 100:  # old scanners give Gauss
         tesla /= 10000
     strength = f"{round(2 * tesla) / 2:g}T" if tesla else ""
-    return " ".join([*model.split(), strength]).strip() or None
+    return " ".join([known_scanner(model), strength]).strip() or None

@@ -190,6 +190,8 @@ def _of_headers(session: Session, say: Callable[[str], None]) -> dict[str, str |
     age, remark = age_at_scan(first.person, first.date)
     if remark:
         say(remark)
+    if first.unknown_model:
+        say("sessions on a scanner whose model is not known here: left out (give it in --people)")
     top_coded = age is not None and age >= TOP_CODED_AGE
     return {
         "age": None if age is None else f"{TOP_CODED_AGE:g}+" if top_coded else f"{age:g}",

@@ -74,7 +74,8 @@ def write_quality_page(
         sites=sorted({site_name(site) for site in judged["site"].dropna()}),
         groups=tb.group_order(settings, list(judged["diagnosis"])),
         decided=int(judged["decision"].notna().sum()),
-        decisions_file=settings.get("quality", {}).get("decisions") or "",
+        # Its name alone: the page is shared, and folders are named after people and places.
+        decisions_file=Path(settings.get("quality", {}).get("decisions") or "").name,
         measures=_measures(judged, cohort, names),
         odd=f"{ODD:g}",
         study=_study(settings["report"]["title"], judged["dataset"]),
