@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from brainage import cli
+from brainage.core.files import MachineFault
 from brainage.core.locks import only_writer
 from tests.conftest import ROOT
 
@@ -110,6 +111,29 @@ def test_a_full_disk_is_one_line_that_says_what_to_do(tmp_path, capsys, monkeypa
     assert "splits.tsv" in said
     assert "free some disk space" in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MachineFault("sub-1: was killed; run it again"), "brainage: sub-1: was killed"),
+        (OSError(errno.ESTALE, "Stale file handle", "x/qc.tsv"), "x/qc.tsv'; the disk or network"),
+    ],
+)
+def test_a_fault_of_the_machine_is_one_line_and_status_1(
+    tmp_path, capsys, monkeypatch, error, said
+):
+    from brainage.cohort import splits
+
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(splits, "write_splits", fails)
+    settings = tmp_path / "split.json"
+    settings.write_text(json.dumps({"splits": {}, "seed": 1, "runs": {}}))
+    assert cli.main(["split", str(tmp_path), "--settings", str(settings)]) == 1
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
 
 
 def test_a_step_that_runs_already_is_refused_in_one_line(tmp_path, capsys):
