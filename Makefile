@@ -91,6 +91,9 @@ lock: .venv/bin/python
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
 	  --extra workflow --extra test pyproject.toml -c requirements/workflow.lock \
 	  | grep -vE '$(CUDA)' > requirements/test.lock
+	printf '%s\n' snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep \
+	  | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-deps - > requirements/slurm.lock
 	$(BIN)/python scripts/environments.py
 
 # Whether the lock file also resolves for the Pythons that it was not run on.
