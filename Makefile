@@ -91,6 +91,9 @@ lock: .venv/bin/python
 	$(RESOLVE) $(if $(UPGRADE),--upgrade,-c requirements/torch.lock) -o requirements/workflow.lock
 	$(RESOLVE) $(if $(UPGRADE),--upgrade) --extra test -c requirements/workflow.lock \
 	  -o requirements/test.lock
+	printf '%s\n' snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep \
+	  | $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	  --no-annotate --no-deps --generate-hashes $(if $(UPGRADE),--upgrade) - -o requirements/slurm.lock
 	$(BIN)/python scripts/environments.py
 
 # Whether the lock files also resolve for the Pythons that they were not run on.

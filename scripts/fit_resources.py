@@ -4,7 +4,7 @@
 
 Each config is one whose run has finished in this folder, with benchmarks below its own `results`.
 Writes workflow/resources.yaml. What a job needs is a sum of terms that are not negative: a base,
-so much a scan, so much a million voxels in memory, and so much a million voxels of all its scans
+so much a scan, and so much a million voxels, in memory at a time or of all its scans
 (src/brainage/resources.py says what each job counts). The fit is raised until no measured job
 is above it, and by a margin.
 """
@@ -15,6 +15,7 @@ import csv
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -22,20 +23,32 @@ from scipy.optimize import nnls
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "workflow" / "resources.yaml"
-TERMS = ("base", "scan", "megavoxel", "scan_megavoxel")
-# Memory is sampled; minutes are CPU time, and other cores and file systems are slower.
-MARGINS = {"mem_mb": 1.25, "minutes": 4.0}
-# What starting Python and Snakemake needs, whatever the job.
-FLOORS = {"mem_mb": 1000.0, "minutes": 10.0}
+
+
+class Measure(NamedTuple):
+    """How one measure of a job is fitted."""
+
+    terms: tuple[str, ...]
+    margin: float
+    floor: float
+    """The least base: what was measured is smaller than most studies."""
+
+
+MEASURES = {
+    # Held at a time: rows of tables, images of the scan or the batch.
+    "mem_mb": Measure(("base", "scan", "megavoxel"), 1.25, 2000),
+    # CPU minutes were measured; other cores and file systems are slower.
+    "minutes": Measure(("base", "scan", "scan_megavoxel"), 4, 30),
+}
 
 sys.path.insert(0, str(ROOT / "src"))
 from brainage.resources import terms  # noqa: E402
 from brainage.study import Study  # noqa: E402
 
-Jobs = dict[str, list[tuple[list[float], dict[str, float]]]]
+Jobs = dict[str, list[tuple[dict[str, float], dict[str, float]]]]
 
 
-def wildcards(rule: str, name: str, study: Study) -> dict[str, str]:
+def wildcards(name: str, study: Study) -> dict[str, str]:
     """Return the wildcards of a job from the name of its benchmark."""
     dataset, _, chunk = name.rpartition("_")
     if chunk in study.plan["chunks"].get(dataset, ()):
@@ -65,24 +78,24 @@ def jobs_of(config: Path) -> Jobs:
     for path in sorted(folder.rglob("*.tsv")):
         rule, _, name = str(path.relative_to(folder))[:-4].partition("/")
         if (values := measured(path)) is not None:
-            job = terms(study, rule, wildcards(rule, name, study))
-            found[rule].append(([job[term] for term in TERMS], values))
+            found[rule].append((terms(study, rule, wildcards(name, study)), values))
     return found
 
 
-def fit(job_terms: np.ndarray, needs: np.ndarray, margin: float, floor: float) -> dict[str, float]:
+def fit(jobs: list[dict[str, float]], needs: np.ndarray, how: Measure) -> dict[str, float]:
     """Return the terms of a sum that lies above every measured need by a margin."""
+    counts = np.array([[job[term] for term in how.terms] for job in jobs])
     # Relative to the largest, so that no term counts by its unit.
-    scale = job_terms.max(axis=0)
-    factors = nnls(job_terms / scale, needs)[0] / scale
-    fitted = job_terms @ factors
-    factors *= margin * max(1.0, float((needs / np.maximum(fitted, 1e-9)).max()))
-    factors[0] = max(factors[0], floor)
+    scale = counts.max(axis=0)
+    factors = nnls(counts / scale, needs)[0] / scale
+    fitted = counts @ factors
+    factors *= how.margin * max(1.0, float((needs / np.maximum(fitted, 1e-9)).max()))
+    factors[0] = max(factors[0], how.floor)
     return {
         term: float(f"{factor:.2g}")
-        for term, factor, most in zip(TERMS, factors, scale, strict=True)
+        for term, factor, most in zip(how.terms, factors, scale, strict=True)
         # What moves none of the measured jobs by a hundredth is no finding.
-        if factor * most > 0.01 * margin * float(needs.max())
+        if factor * most > 0.01 * how.margin * float(needs.max())
     }
 
 
@@ -97,11 +110,10 @@ def main(configs: list[Path]) -> None:
         "# Made by scripts/fit_resources.py, which says what the terms are.",
     ]
     for rule, jobs in sorted(found.items()):
-        job_terms = np.array([job for job, _ in jobs])
         lines.append(f"{rule}:  # {len(jobs)} job{'s' if len(jobs) > 1 else ''} measured")
-        for name, margin in MARGINS.items():
+        for name, how in MEASURES.items():
             needs = np.array([values[name] for _, values in jobs])
-            fitted = fit(job_terms, needs, margin, FLOORS[name])
+            fitted = fit([job for job, _ in jobs], needs, how)
             inner = ", ".join(f"{term}: {factor:g}" for term, factor in fitted.items())
             lines.append(f"  {name}: {{{inner}}}")
     TARGET.write_text("\n".join(lines) + "\n", encoding="utf-8")

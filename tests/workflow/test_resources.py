@@ -97,8 +97,9 @@ def test_an_attempt_asks_for_twice_what_the_one_before_did():
     find_spec("snakemake_executor_plugin_slurm") is None and not os.environ.get("CI"),
     reason="Slurm's plugin is not installed (requirements/slurm.lock)",
 )
-@pytest.mark.parametrize("partition", [None, "cards"])
-@pytest.mark.parametrize("device", ["auto", "cpu"])
+@pytest.mark.parametrize(
+    ("partition", "device"), [("cards", "auto"), ("cards", "cpu"), (None, "auto")]
+)
 def test_trainings_go_to_the_partition_of_gpus_where_the_profile_names_one(
     tmp_path, partition, device
 ):

@@ -1,6 +1,5 @@
 """The workflow on a cluster: jobs end, are killed and wait, and the bytes are a laptop's."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,12 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.workflow.slurm_node import ask, missing, slurm
 
-pytestmark = [
-    pytest.mark.workflow,
-    pytest.mark.skipif(
-        missing() is not None and not os.environ.get("CI"), reason=f"no Slurm: {missing()}"
-    ),
-]
+pytestmark = pytest.mark.workflow
 CONFIG = ROOT / "tests" / "workflow" / "slurm.yaml"
 TREE = ("Snakefile", "workflow", "src", "config", "envs", "requirements", "profiles")
 # Embedding needs more, so that Slurm kills its first attempt; the second asks for twice as much.
@@ -87,6 +81,7 @@ def disturb(environment, process, seen):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The same small demo on a laptop and on a disturbed cluster."""
+    assert missing() is None, missing()
     base = tmp_path_factory.mktemp("slurm")
     laptop, cluster = base / "laptop", base / "cluster"
     laptop.mkdir()
