@@ -119,32 +119,40 @@ class Study:
         return own
 
     def images(self, dataset: str, chunk: str) -> list[str]:
-        """Return the raw images of a chunk; of simulated ones the table that lists them."""
-        if dataset in self.simulated:
-            return [self.file("simulated_images", dataset=dataset, chunk=chunk)]
-        folder = self.config["datasets"][dataset]["path"]
-        return [f"{folder}/{t1w}" for _, t1w in self.plan["chunks"][dataset][chunk]["scans"]]
+        """Return the table that lists the images of a simulated chunk.
+
+        Of other data sets nothing: images and tables are no inputs, whose dates would count, but
+        parameters by what is in them.
+        """
+        simulated = dataset in self.simulated
+        return [self.file("simulated_images", dataset=dataset, chunk=chunk)] if simulated else []
 
     def imaging(self, dataset: str, chunk: str) -> dict[str, Any]:
         """Return the settings of imaging, with the scans of a chunk and those excluded of them."""
         scans, folder = None, str(self.layout.folder("simulated", dataset=dataset))
+        excluded = self.plan["exclude"]
         if dataset not in self.simulated:
             scans = self.plan["chunks"][dataset][chunk]["scans"]
             folder = self.config["datasets"][dataset]["path"]
-        mine = {scan for scan, _ in scans or ()}
-        excluded = self.plan["exclude"].items()
+            excluded = {scan: excluded[scan] for scan, _ in scans if scan in excluded}
         own = self.config["imaging"].items()
         return {
             "imaging": {k: v for k, v in own if k not in ("chunk_size", "exclude")},
+            "template": self.contents("imaging"),
             "folder": folder,
             "scans": scans,
-            "exclude": {scan: why for scan, why in excluded if scans is None or scan in mine},
+            "exclude": excluded,
         }
 
+    def contents(self, section: str) -> dict[str, str]:
+        """Return the hashes of the files that a section of the config names, by key."""
+        found = self.plan["contents"].items()
+        return {key: value for key, value in found if key.startswith(f"{section}.")}
+
     def tables_of(self, dataset: str) -> list[str]:
-        """Return the tables that a data set's reader reads, of a simulated one its images' too."""
+        """Return the tables of a simulated data set, which its reader reads; of others none."""
         if dataset not in self.simulated:
-            return list(self.plan["tables"][dataset])
+            return []
         chunks = self.plan["chunks"][dataset]
         images = [path for chunk in chunks for path in self.images(dataset, chunk)]
         return [self.file("participants", dataset=dataset), *images]

@@ -10,7 +10,7 @@ sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
 from brainage.core.choices import modules
 from brainage.core.files import InputError
-from brainage.core.versions import locked_versions, module_hash, step_hash
+from brainage.core.versions import keep_hashes, locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
 from brainage.study import SAVED, Study
@@ -28,6 +28,7 @@ except InputError as error:
     print(f"brainage: {error}", file=sys.stderr)
     os._exit(2)
 
+keep_hashes(SAVED / "code.json", save=workflow.is_main_process)
 config = STUDY.config
 files, trainings, RESULTS = STUDY.files, STUDY.trainings, STUDY.results
 THREADS = config["threads"]
