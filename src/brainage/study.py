@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from brainage import planning
 from brainage.core.config import complete
 from brainage.core.files import InputError, write_text
 from brainage.core.layout import FILES, Layout
+from brainage.core.versions import keep_hashes, save_hashes
+from brainage.records import require_recorded
 
 SAVED = Path(".snakemake") / "brainage"
 
@@ -78,6 +82,8 @@ class Study:
             self.regions = self.file("regions")
         self.baselines = ["ridge_voxels", *(["ridge_regions"] if self.regions else []), "median"]
         self._unwritten: dict[str, str] = {}
+        self.workflow: Any = None
+        self._compared = False
 
     def file(self, name: str, **names: object) -> str:
         """Return the path of a file of the layout; a wildcard that is not named stays."""
@@ -188,12 +194,47 @@ class Study:
         self._unwritten[path] = text
         return path
 
+    def results_folder(self, _wildcards: Any) -> str:
+        """Return the folder of the results, for a job; at the first one all jobs are known."""
+        if self.workflow is not None and not self._compared and self.workflow.executor_plugin:
+            self._compared = True
+            with told_once():
+                require_recorded(self.workflow, self.layout)
+        return self.results
+
     def write_settings(self) -> None:
         """Write the settings that were asked for since, but for those that are there."""
+        save_hashes()
         while self._unwritten:
             path, text = self._unwritten.popitem()
             if not Path(path).is_file():
                 write_text(path, text)
+
+
+@contextlib.contextmanager
+def told_once() -> Iterator[None]:
+    """End the process at a mistake with the one message that says what to do.
+
+    Snakemake would hide it in a stack of its own.
+    """
+    try:
+        yield
+    except InputError as error:
+        print(f"brainage: {error}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+def open_study(config: dict[str, Any], workflow: Any) -> Study:
+    """Return the study of Snakemake's `workflow`, or end with the one message that says why not."""
+    main = workflow.is_main_process
+    with told_once():
+        study = Study(config, workflow.configfiles, reuse=not main)
+    keep_hashes(SAVED / "code.json", save=main)
+    if main:
+        study.workflow = workflow
+        for remark in study.plan["remarks"]:
+            print(f"brainage: {remark}", file=sys.stderr)
+    return study
 
 
 def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:

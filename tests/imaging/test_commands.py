@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from brainage.core.config import defaults
 from brainage.core.contracts.cohort import SCANS
 from brainage.core.contracts.imaging import MEASURES, QC
-from brainage.core.files import write_json
+from brainage.core.files import InputError, write_json
 from brainage.core.layout import Layout
 from brainage.core.tables import read_table, write_table
 from brainage.imaging import commands
@@ -47,6 +47,8 @@ def test_a_chunk_and_its_verdicts(
         "exclude": {} if simulated else {"demo_sub-B": "no consent"},
     }
     run(commands.preprocess, tmp_path, "demo_3", "--processes", "2", settings=own)
+    used = files.file("settings_used", step="preprocess", of="demo_3")
+    assert used.read_text() == "preprocess.json\n"
     measures = read_table(files.file("measures", dataset="demo", chunk=3), MEASURES)
     assert measures["brain_volume_ml"].iloc[0] > 1000
     scans = pd.DataFrame({name: None for name in SCANS.names}, index=measures.index)
@@ -62,3 +64,21 @@ def test_a_chunk_and_its_verdicts(
     assert verdicts.loc[SCAN_ID, "verdict"] == "pass"
     if not simulated:
         assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user: no consent"
+
+
+def test_an_image_that_went_away_since_planning_is_no_fault_of_the_scan(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    own = {
+        "imaging": settings,
+        "scans": [[SCAN_ID, "anat/a.nii.gz"]],
+        "folder": str(tmp_path / "unmounted"),
+        "code": {"registration": CODE.registration, "measures": dict(CODE.measures)},
+        "exclude": {},
+    }
+    with pytest.raises(InputError, match=r"a\.nii\.gz: was there when the run was planned"):
+        run(commands.preprocess, tmp_path, "demo_3", settings=own)
+    files = Layout(tmp_path)
+    assert not files.file("measures", dataset="demo", chunk=3).exists()
+    # What was not done was not done with these settings.
+    assert not files.file("settings_used", step="preprocess", of="demo_3").exists()

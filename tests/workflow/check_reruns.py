@@ -4,6 +4,7 @@ Work is counted in the logs of the jobs that ran: heads registered, epochs train
 embedded. Code is changed in a copy of the tree.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,8 +67,13 @@ class Study:
         self.config = yaml.safe_load(yaml.safe_dump(CONFIG))
 
     def snakemake(self, *more: str) -> str:
+        done = self.called(*more)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def called(self, *more: str) -> subprocess.CompletedProcess[str]:
         (self.folder / "my.yaml").write_text(yaml.safe_dump(self.config))
-        done = subprocess.run(
+        return subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "--snakefile", str(self.tree / "Snakefile")),
                 *("--directory", str(self.folder), "--configfile", str(self.folder / "my.yaml")),
@@ -77,10 +83,8 @@ class Study:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
 
-    def work(self) -> dict[str, int]:
+    def work(self, *more: str) -> dict[str, int]:
         """Run what a change asks for, up to the embeddings; return the work done, none left out."""
         shutil.rmtree(self.folder / "results" / "logs", ignore_errors=True)
         trainings = [
@@ -93,7 +97,7 @@ class Study:
             f"results/learning/lexp.all.{fraction}/fold-0_seed-1/embeddings.npy"
             for fraction in fractions
         ]
-        self.snakemake("--cores", "2", "--", *trainings)
+        self.snakemake("--cores", "2", *more, "--", *trainings)
         return {
             name: sum(
                 int(number)
@@ -246,6 +250,51 @@ def test_an_image_replaced(study):
     head[head > 0] += 1
     nibabel.save(nibabel.Nifti1Image(head, image.affine, image.header), path)
     assert study.work() == {**NOTHING, "registered": 1, "embedded": 1}
+
+
+def test_an_image_replaced_by_an_older_one(study):
+    path = images(study)[1]
+    image = nibabel.load(path)
+    head = np.asarray(image.dataobj).copy()
+    head[head > 0] += 1
+    nibabel.save(nibabel.Nifti1Image(head, image.affine, image.header), path)
+    os.utime(path, (1e9, 1e9))
+    assert study.work() == {**NOTHING, "registered": 1, "embedded": 1}
+
+
+def test_a_table_replaced_by_an_older_one(study):
+    correct(study, person(study, "AD"), "sex", "F")
+    os.utime(study.folder / "one" / "participants.tsv", (1e9, 1e9))
+    assert {"read_dataset", "index"} <= study.planned()
+    assert study.work() == NOTHING
+
+
+def test_the_data_set_copied_without_its_dates(study):
+    (study.folder / "one").rename(study.folder / "before")
+    shutil.copytree(study.folder / "before", study.folder / "one", copy_function=shutil.copyfile)
+    planned = study.planned()
+    assert "preprocess" in planned
+    assert "read_dataset" not in planned
+    assert study.work() == NOTHING
+    shutil.rmtree(study.folder / "before")
+
+
+def test_results_without_the_records_of_snakemake(study):
+    def lose():
+        shutil.rmtree(study.folder / ".snakemake")
+
+    lose()
+    assert study.work() == NOTHING  # nor does anything stop it
+    lose()
+    study.config["learning"]["epochs"] = EPOCHS + 1
+    refused = study.called("-n")
+    assert refused.returncode == 2
+    assert "encoder.safetensors was made with other settings" in refused.stderr
+    assert "--forcerun pretrain (" in refused.stderr
+    more = ("--forcerun", "pretrain")
+    assert study.work(*more) == {**NOTHING, "epochs": EPOCHS + 1, "embedded": study.scans}
+    study.config["learning"]["epochs"] = EPOCHS
+    assert study.work() == NOTHING  # found again, as the records are there
 
 
 def test_the_data_set_moved(study):

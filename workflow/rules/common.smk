@@ -1,6 +1,5 @@
 """The config, the study that it describes, and the few helpers that rules share."""
 
-import os
 import shlex
 import shutil
 import sys
@@ -9,11 +8,10 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
 from brainage.core.choices import modules
-from brainage.core.files import InputError
-from brainage.core.versions import keep_hashes, locked_versions, module_hash, step_hash
+from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
-from brainage.study import SAVED, Study
+from brainage.study import SAVED, open_study
 
 # One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
 shell.prefix(
@@ -21,22 +19,14 @@ shell.prefix(
     'python -m brainage "$@"; }}; '
 )
 
-try:
-    STUDY = Study(config, workflow.configfiles, reuse=not workflow.is_main_process)
-except InputError as error:
-    # The one message that says what to do, not a stack of Snakemake's.
-    print(f"brainage: {error}", file=sys.stderr)
-    os._exit(2)
+STUDY = open_study(config, workflow)
 
-keep_hashes(SAVED / "code.json", save=workflow.is_main_process)
 config = STUDY.config
 files, trainings, RESULTS = STUDY.files, STUDY.trainings, STUDY.results
 THREADS = config["threads"]
 MAIN = config["report"]["main_experiment"]
 if workflow.is_main_process:
     write_captions(SAVED / "captions")
-    for remark in STUDY.plan["remarks"]:
-        print(f"brainage: {remark}", file=sys.stderr)
 
 
 def log_of(name):
@@ -47,7 +37,7 @@ def log_of(name):
 def line(step, of=None, threads=1):
     """The words of a command, in their order; ``of`` is what it works on, with its wildcards."""
     step = f"--threads {threads} {step}" if threads > 1 else step
-    return {"step": step, "results": lambda wildcards: RESULTS, "name": of or []}
+    return {"step": step, "results": STUDY.results_folder, "name": of or []}
 
 
 def settings(step, *sections, **more):

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from brainage.core.files import InputError, read_json
+from brainage.core.files import InputError, read_json, write_text
 from brainage.core.layout import Layout
 from brainage.core.training import Training
 
@@ -58,12 +58,18 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
     def decorated(function: Function) -> click.Command:
         @wraps(function)
         def run(results: Path, **given: Any) -> None:
+            on = given[of] if of else "all"
             if of == "training":
                 given[of] = Training.parse(given[of])
             if settings:
                 given["settings"] = Settings(read_json(given["settings"]), given["settings"])
             function(files=Layout(results), **given)
+            if settings:
+                # What the results were made with, for where Snakemake's own records are lost.
+                used = Layout(results).file("settings_used", step=name, of=on)
+                write_text(used, f"{given['settings'].path.name}\n")
 
+        name = function.__name__.replace("_", "-")
         path = click.Path(path_type=Path)
         parameters: list[click.Parameter] = [click.Argument(["results"], type=path)]
         if of is not None:
@@ -72,7 +78,6 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
             about = "Settings of this step (JSON), written by the workflow from the config."
             parameters.append(click.Option(["--settings"], type=path, required=True, help=about))
         parameters += getattr(function, "__click_params__", [])
-        name = function.__name__.replace("_", "-")
         return click.Command(name, callback=run, params=parameters, help=function.__doc__)
 
     return decorated

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from brainage.core.derivatives import write_description
+from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.imaging.chunk import Code, preprocess_scans, read_scans
 from brainage.imaging.quality import assess
@@ -31,6 +33,9 @@ def preprocess_chunk(files: Layout, chunk: str, settings: dict[str, Any], proces
     scans = settings["scans"]
     if scans is None:
         scans = read_scans(files.file("simulated_images", dataset=dataset, chunk=number))
+    else:
+        wanted = [path for scan_id, path in scans if scan_id not in settings["exclude"]]
+        _require_there(Path(settings["folder"]), wanted)
     preprocess_scans(
         [(scan_id, Path(settings["folder"]) / path) for scan_id, path in scans],
         files.folder("imaging"),
@@ -40,6 +45,17 @@ def preprocess_chunk(files: Layout, chunk: str, settings: dict[str, Any], proces
         processes,
         settings["exclude"],
     )
+
+
+def _require_there(folder: Path, images: list[str]) -> None:
+    """Refuse to take images for faulty that were listed when the run was planned."""
+    gone = [path for path in images if not os.path.lexists(folder / path)]
+    if gone:
+        raise InputError(
+            f"{folder / gone[0]}: was there when the run was planned, and is not any more "
+            f"({len(gone)} of the chunk's {len(images)} images); if a disk or network drive went "
+            "away, run the same command again when it is back, else plan anew"
+        )
 
 
 def assess_study(files: Layout, settings: dict[str, Any]) -> None:
