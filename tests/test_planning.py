@@ -7,6 +7,7 @@ import time
 import pytest
 
 from brainage import planning
+from brainage.cohort import chunks
 from brainage.core.config import complete
 from brainage.core.files import InputError, MachineFault
 from brainage.core.layout import Layout
@@ -50,7 +51,7 @@ demo = yaml.safe_load(open({str(ROOT / "config" / "config.yaml")!r}))
 one = {{"kind": "bids", "path": {str(tmp_path / "one")!r}, "all_controls": True}}
 demo["datasets"]["one"] = one
 plan = planning.plan(complete(demo))
-print(len(plan["chunks"]["demo"]), plan["groups"], len(plan["tables"]["one"]))
+print(len(plan["chunks"]["demo"]), plan["groups"], len(plan["read"]))
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(
@@ -171,7 +172,7 @@ def test_a_folder_that_goes_away_before_its_table_is_made_is_waited_for(tmp_path
     settings = {
         "dataset": config["datasets"]["one"],
         "run": "first",
-        "listing": planning.plan(config)["listing"]["one"],
+        "listing": planning.plan(config)["read"]["one"]["listing"],
     }
     results, gone = Layout(tmp_path / "results"), tmp_path / "gone"
     for place in (tmp_path / "one", tmp_path / "one" / "sub-2"):
@@ -202,6 +203,73 @@ def test_a_new_person_leaves_everybody_elses_chunk_alone(tmp_path):
     assert {scan: before[scan] for scan in fewer if scan in before} == {
         scan: number for scan, number in fewer.items() if scan in before
     }
+
+
+def dated(path, text, days):
+    """Write a file whose date lies so many days back."""
+    path.write_text(text)
+    when = time.time() - days * 86400
+    os.utime(path, (when, when))
+
+
+def test_what_tables_and_images_hold_counts_and_not_their_dates(tmp_path):
+    own = data_set(tmp_path / "one", ["A"] * 8)
+    image = tmp_path / "one" / "sub-1" / "anat" / "sub-1_T1w.nii.gz"
+    people = tmp_path / "one" / "participants.tsv"
+    text = people.read_text()
+    dated(image, "new", 1)
+    dated(people, text, 1)
+    config = complete({"datasets": {"one": own}, "imaging": {"chunk_size": 1}})
+
+    def planned():
+        plan = planning.plan(config)
+        return plan["read"], [chunk["images"] for chunk in plan["chunks"]["one"].values()]
+
+    read, images = planned()
+    dated(image, "old", 9)
+    again, older = planned()
+    assert again == read
+    changed = [one != other for one, other in zip(images, older, strict=True)]
+    assert changed.count(True) == 1 < len(changed)
+    # An age that is corrected, in a file that is older than the one before.
+    dated(people, text.replace("40\tA", "41\tA", 1), 9)
+    assert planned()[0] != read
+    dated(people, text, 0)
+    assert planned()[0] == read
+
+
+def test_what_the_files_that_the_config_names_hold_counts(tmp_path):
+    own = data_set(tmp_path / "one", ["A"])
+    decisions = tmp_path / "decisions.tsv"
+    config = complete({"datasets": {"one": own}, "quality": {"decisions": str(decisions)}})
+    dated(decisions, "scan_id\tdecision\none_sub-1\tkeep\n", 1)
+    before = planning.plan(config)["contents"]
+    assert list(before) == ["quality.decisions"]
+    dated(decisions, "scan_id\tdecision\none_sub-1\tdrop\n", 9)
+    assert planning.plan(config)["contents"] != before
+    config["imaging"]["template"] = str(tmp_path / "gone.nii.gz")
+    with pytest.raises(InputError, match=r"imaging\.template: there is no file .*gone"):
+        planning.plan(config)
+
+
+@pytest.mark.parametrize("name", ["participants.tsv", "sub-1/anat/sub-1_T1w.nii.gz"])
+def test_a_date_in_the_future_is_refused_with_the_file(tmp_path, name):
+    own = data_set(tmp_path / "one", ["A"])
+    path = tmp_path / "one" / name
+    config = complete({"datasets": {"one": own}})
+    dated(path, path.read_text(), -1)
+    with pytest.raises(InputError, match=f"{name}: its date, .* is in the future.*touch "):
+        planning.plan(config)
+
+
+def test_chunks_grow_where_there_would_be_many():
+    def chunks_of(scans, size=None):
+        return len(chunks.split([f"sub-{number}" for number in range(scans)], scans, size))
+
+    assert chunks_of(16) == 1
+    assert chunks_of(2048) == chunks_of(8192) == 128
+    assert chunks_of(20_000) == 512
+    assert chunks_of(20_000, size=16) == 2048
 
 
 @pytest.mark.parametrize("clinical", [0, 1, 7])

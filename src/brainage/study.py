@@ -8,15 +8,19 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from brainage import planning
+from brainage.core.choices import modules
 from brainage.core.config import complete
 from brainage.core.files import InputError, disk_fault, write_text
 from brainage.core.layout import FILES, Layout
 from brainage.core.locks import only_writer
+from brainage.core.versions import keep_hashes, save_hashes
+from brainage.records import require_recorded
 
 SAVED = Path(".snakemake") / "brainage"
 
@@ -83,6 +87,8 @@ class Study:
             self.regions = self.file("regions")
         self.baselines = ["ridge_voxels", *(["ridge_regions"] if self.regions else []), "median"]
         self._unwritten: dict[str, str] = {}
+        self.workflow: Any = None
+        self._compared = False
 
     def file(self, name: str, **names: object) -> str:
         """Return the path of a file of the layout; a wildcard that is not named stays."""
@@ -123,34 +129,47 @@ class Study:
         own: dict[str, Any] = self.config["experiments"][experiment]
         return own
 
+    def modules(self, training: str, *kinds: str) -> list[str]:
+        """Return the modules of a training's loss and encoder: their neighbours change nothing."""
+        own = self.learning(training)
+        chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
+        return [modules(f"brainage.learning.{kind}")[chosen[kind]] for kind in kinds]
+
     def images(self, dataset: str, chunk: str) -> list[str]:
-        """Return the raw images of a chunk that are read; of simulated ones the table of them."""
-        if dataset in self.simulated:
-            return [self.file("simulated_images", dataset=dataset, chunk=chunk)]
-        folder = self.config["datasets"][dataset]["path"]
-        scans = self.plan["chunks"][dataset][chunk]["scans"]
-        return [f"{folder}/{t1w}" for scan, t1w in scans if scan not in self.plan["exclude"]]
+        """Return the table that lists the images of a simulated chunk.
+
+        Of other data sets nothing: images and tables are no inputs, whose dates would count, but
+        parameters by what is in them.
+        """
+        simulated = dataset in self.simulated
+        return [self.file("simulated_images", dataset=dataset, chunk=chunk)] if simulated else []
 
     def imaging(self, dataset: str, chunk: str) -> dict[str, Any]:
         """Return the settings of imaging, with the scans of a chunk and those excluded of them."""
         scans, folder = None, str(self.layout.folder("simulated", dataset=dataset))
+        excluded = self.plan["exclude"]
         if dataset not in self.simulated:
             scans = self.plan["chunks"][dataset][chunk]["scans"]
             folder = self.config["datasets"][dataset]["path"]
-        mine = {scan for scan, _ in scans or ()}
-        excluded = self.plan["exclude"].items()
+            excluded = {scan: excluded[scan] for scan, _ in scans if scan in excluded}
         own = self.config["imaging"].items()
         return {
             "imaging": {k: v for k, v in own if k not in ("chunk_size", "exclude")},
+            "template": self.contents("imaging"),
             "folder": folder,
             "scans": scans,
-            "exclude": {scan: why for scan, why in excluded if scans is None or scan in mine},
+            "exclude": excluded,
         }
 
+    def contents(self, section: str) -> dict[str, str]:
+        """Return the hashes of the files that a section of the config names, by key."""
+        found = self.plan["contents"].items()
+        return {key: value for key, value in found if key.startswith(f"{section}.")}
+
     def tables_of(self, dataset: str) -> list[str]:
-        """Return the tables that a data set's reader reads, of a simulated one its images' too."""
+        """Return the tables of a simulated data set, which its reader reads; of others none."""
         if dataset not in self.simulated:
-            return list(self.plan["tables"][dataset])
+            return []
         chunks = self.plan["chunks"][dataset]
         images = [path for chunk in chunks for path in self.images(dataset, chunk)]
         return [self.file("participants", dataset=dataset), *images]
@@ -200,12 +219,47 @@ class Study:
         atexit.register(held.close)
         self.write_settings()
 
+    def results_folder(self, _wildcards: Any) -> str:
+        """Return the folder of the results, for a job; at the first one all jobs are known."""
+        if self.workflow is not None and not self._compared and self.workflow.executor_plugin:
+            self._compared = True
+            with told_once():
+                require_recorded(self.workflow, self.layout)
+        return self.results
+
     def write_settings(self) -> None:
         """Write the settings that were asked for since, but for those that are there."""
+        save_hashes()
         while self._unwritten:
             path, text = self._unwritten.popitem()
             if not Path(path).is_file():
                 write_text(path, text)
+
+
+@contextlib.contextmanager
+def told_once() -> Iterator[None]:
+    """End the process at a mistake with the one message that says what to do.
+
+    Snakemake would hide it in a stack of its own.
+    """
+    try:
+        yield
+    except InputError as error:
+        print(f"brainage: {error}", file=sys.stderr, flush=True)
+        os._exit(2)
+
+
+def open_study(config: dict[str, Any], workflow: Any) -> Study:
+    """Return the study of Snakemake's `workflow`, or end with the one message that says why not."""
+    main = workflow.is_main_process
+    with told_once():
+        study = Study(config, workflow.configfiles, reuse=not main)
+    keep_hashes(SAVED / "code.json", save=main)
+    if main:
+        study.workflow = workflow
+        for remark in study.plan["remarks"]:
+            print(f"brainage: {remark}", file=sys.stderr)
+    return study
 
 
 def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:

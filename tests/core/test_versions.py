@@ -121,6 +121,31 @@ def test_what_a_command_imports_counts_for_it_alone(package):
     assert {name: step_hash(f"room.{name}") for name in first} == first
 
 
+def test_hashes_are_kept_for_the_code_as_it_is(package, tmp_path, monkeypatch):
+    path = tmp_path / "code.json"
+    monkeypatch.setattr(versions, "_kept", None)
+    monkeypatch.setattr(versions.atexit, "register", lambda function: None)
+
+    def found(save=True):
+        """What a process of its own finds, and how many hashes it had to compute."""
+        versions._hash.cache_clear()
+        versions.keep_hashes(path, save)
+        before = len(versions._kept.hashes)
+        value = step_hash("room.run")
+        versions.save_hashes()
+        return value, len(versions._kept.hashes) - before
+
+    package()
+    first, _ = found(save=False)
+    assert not path.exists()
+    assert found() == (first, 1)
+    assert found() == (first, 0)
+    package(**{"room/module.py": MODULE.replace("2 * x", "3 * x")})
+    changed, computed = found()
+    assert changed != first
+    assert computed == 1
+
+
 def test_a_command_that_is_not_there_is_named(package):
     package()
     with pytest.raises(ValueError, match="no function runn"):

@@ -48,6 +48,8 @@ def test_a_chunk_and_its_verdicts(
         "exclude": {} if simulated else {"demo_sub-B": "excluded by the user: no consent"},
     }
     run(commands.preprocess, tmp_path, "demo_3", "--processes", "2", settings=own)
+    used = files.file("settings_used", step="preprocess", of="demo_3")
+    assert used.read_text() == "preprocess.json\n"
     measures = read_table(files.file("measures", dataset="demo", chunk=3), MEASURES)
     assert measures["brain_volume_ml"].iloc[0] > 1000
     scans = pd.DataFrame({name: None for name in SCANS.names}, index=measures.index)
@@ -62,4 +64,4 @@ def test_a_chunk_and_its_verdicts(
     verdicts = read_table(files.file("qc"), QC).set_index("scan_id")
     assert verdicts.loc[SCAN_ID, "verdict"] == "pass"
     if not simulated:
-        assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user"
+        assert verdicts.loc["demo_sub-B", "reason"] == "excluded by the user: no consent"

@@ -5,6 +5,7 @@ embedded. Code is changed in a copy of the tree. The tests change one study afte
 the order in which they stand.
 """
 
+import os
 import re
 import shutil
 import subprocess
@@ -81,8 +82,13 @@ class Study:
         return self.folder / self.config["datasets"]["one"]["path"]
 
     def snakemake(self, *more: str) -> str:
+        done = self.called(*more)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def called(self, *more: str) -> subprocess.CompletedProcess[str]:
         (self.folder / "my.yaml").write_text(yaml.safe_dump(self.config))
-        done = subprocess.run(
+        return subprocess.run(
             [
                 *(sys.executable, "-m", "snakemake", "--snakefile", str(self.tree / "Snakefile")),
                 *("--directory", str(self.folder), "--configfile", str(self.folder / "my.yaml")),
@@ -92,15 +98,13 @@ class Study:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return done.stdout
 
-    def work(self, *trainings: str) -> dict[str, Any]:
+    def work(self, *trainings: str, more: tuple[str, ...] = ()) -> dict[str, Any]:
         """Run what the embeddings of some trainings ask for; return the work that was done."""
         logs = self.folder / "results" / "logs"
         shutil.rmtree(logs, ignore_errors=True)
         wanted = [f"results/learning/{name}/embeddings.npy" for name in trainings or (LEXP,)]
-        self.snakemake("--cores", "2", "--", *wanted)
+        self.snakemake("--cores", "2", *more, "--", *wanted)
         done: dict[str, Any] = {}
         for name, (step, pattern) in COUNTS.items():
             found = {
@@ -164,6 +168,15 @@ def test_an_image_touched(study):
     assert study.work() == NOTHING
 
 
+def test_the_data_set_copied_without_its_dates(study):
+    before = study.data.rename(study.folder / "before")
+    shutil.copytree(before, study.data, copy_function=shutil.copyfile)
+    planned = study.planned()
+    assert "preprocess" in planned and "read_dataset" not in planned
+    assert study.work() == NOTHING
+    shutil.rmtree(before)
+
+
 def test_the_data_set_moved(study):
     study.data.rename(study.folder / "elsewhere")
     study.config["datasets"]["one"]["path"] = "elsewhere"
@@ -177,6 +190,9 @@ def test_sex_age_and_diagnosis_of_patients_corrected(study):
     study.correct(one, "sex", "M" if ill.loc[one, "sex"] == "F" else "F")
     study.correct(two, "age", f"{ill.loc[two, 'age'] + 0.25:.2f}")
     study.correct(three, "diagnosis", "AD" if ill.loc[three, "diagnosis"] == "MCI" else "MCI")
+    # What is in it counts, and not its date.
+    os.utime(study.data / "participants.tsv", (1e9, 1e9))
+    assert {"read_dataset", "index"} <= study.planned()
     assert study.work() == NOTHING
 
 
@@ -232,7 +248,30 @@ def test_an_image_of_a_patient_replaced(study):
     head = np.asarray(image.dataobj).copy()
     head[head > 0] += 1
     nibabel.save(nibabel.Nifti1Image(head, image.affine, image.header), path)
+    os.utime(path, (1e9, 1e9))
     assert study.work() == {**NOTHING, "registered": 1, "embedded": {LEXP: 1}}
+
+
+def test_results_without_the_records_of_snakemake(study):
+    def lose():
+        shutil.rmtree(study.folder / ".snakemake")
+
+    lose()
+    assert study.work() == NOTHING  # nor does anything stop it
+    lose()
+    study.config["learning"]["epochs"] = EPOCHS + 1
+    refused = study.called("-n")
+    assert refused.returncode == 2
+    assert "encoder.safetensors was made with other settings" in refused.stderr
+    assert "--forcerun pretrain (" in refused.stderr
+    done = study.work(more=("--forcerun", "pretrain"))
+    assert done == {
+        **NOTHING,
+        "epochs": {LEXP: EPOCHS + 1},
+        "embedded": {LEXP: study.scans},
+    }
+    study.config["learning"]["epochs"] = EPOCHS
+    assert study.work() == NOTHING  # found again, as the records are there
 
 
 def changed_code(study: Study, change: Callable[[], None]) -> tuple[dict[str, Any], set[str]]:

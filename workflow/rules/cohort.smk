@@ -75,7 +75,7 @@ use rule index as read_dataset with:
             "read_dataset",
             dataset=dataset(w),
             run=config["cohort"]["run"],
-            listing=STUDY.plan["listing"].get(w.dataset),
+            **STUDY.plan["read"].get(w.dataset, {}),
             chunks=[*STUDY.plan["chunks"][w.dataset]],
         ),
         code=reader_code,

@@ -1,6 +1,5 @@
 """The config, the study that it describes, and the few helpers that rules share."""
 
-import os
 import shlex
 import sys
 
@@ -8,19 +7,14 @@ sys.path.insert(0, f"{workflow.basedir}/src")
 sys.dont_write_bytecode = True  # a dry run writes nothing outside .snakemake
 
 from brainage.core.choices import modules
-from brainage.core.files import InputError, MachineFault
+from brainage.core.files import MachineFault
 from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
 from brainage.resources import Needs
-from brainage.study import SAVED, Study
+from brainage.study import SAVED, open_study
 
-try:
-    STUDY = Study(config, workflow.configfiles, reuse=not workflow.is_main_process)
-except InputError as error:
-    # The one message that says what to do, not a stack of Snakemake's.
-    print(f"brainage: {error}", file=sys.stderr)
-    os._exit(2)
+STUDY = open_study(config, workflow)
 
 # One source serves a virtual environment, conda, which drops PYTHONPATH, and a cluster.
 shell.prefix(
@@ -35,8 +29,6 @@ NEEDS = Needs(STUDY, workflow)
 MAIN = config["report"]["main_experiment"]
 if workflow.is_main_process:
     write_captions(SAVED / "captions")
-    for remark in STUDY.plan["remarks"]:
-        print(f"brainage: {remark}", file=sys.stderr)
 
 
 def log_of(name):
@@ -47,7 +39,7 @@ def log_of(name):
 def line(step, of=None, threads=1):
     """The words of a command, in their order; ``of`` is what it works on, with its wildcards."""
     step = f"--threads {threads} {step}" if threads > 1 else step
-    return {"step": step, "results": lambda wildcards: RESULTS, "name": of or []}
+    return {"step": step, "results": STUDY.results_folder, "name": of or []}
 
 
 def settings(step, *sections, **more):
@@ -65,9 +57,9 @@ onstart:
         raise WorkflowError(f"brainage: {error}")
 
 
-def choice_modules(package):
-    """The modules of a package of choices, such as learning.losses."""
-    return sorted(set(modules(f"brainage.{package}").values()))
+def choice_modules(*packages):
+    """The modules of packages of choices, such as learning.losses."""
+    return sorted({m for name in packages for m in modules(f"brainage.{name}").values()})
 
 
 def experiment(wildcards):
@@ -84,13 +76,6 @@ def reader_code(wildcards):
     """Code of a data set's own reader; a simulated one is a BIDS folder."""
     kind = "bids" if wildcards.dataset in STUDY.simulated else dataset(wildcards)["kind"]
     return step_hash("datasets.read_dataset", [modules("brainage.datasets.readers")[kind]])
-
-
-def parts(wildcards, *kinds):
-    """Modules of the loss and the encoder of a training: its neighbours change nothing."""
-    own = STUDY.learning(wildcards.training)
-    chosen = {"losses": own["loss"], "encoders": own["encoder"]["name"]}
-    return [modules(f"brainage.learning.{kind}")[chosen[kind]] for kind in kinds]
 
 
 def shown(path, caption, category, label):

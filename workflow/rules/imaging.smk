@@ -22,6 +22,8 @@ use rule index as preprocess with:
         settings=lambda w: settings(
             "preprocess", code=IMAGING_CODE, **STUDY.imaging(w.dataset, w.chunk)
         ),
+        # Sizes and dates: where they are others, the job looks whether the images are.
+        images=lambda w: STUDY.plan["chunks"][w.dataset][w.chunk]["images"],
         code=step_hash("imaging.preprocess"),
 
 
@@ -29,8 +31,6 @@ use rule index as quality with:
     input:
         **files("scans"),
         tables=STUDY.measures(),
-        # Manual decisions, read from the settings below.
-        decisions=config["quality"]["decisions"] or [],
     output:
         **files("qc"),
     log:
@@ -40,6 +40,7 @@ use rule index as quality with:
         settings=settings(
             "quality",
             "quality",
+            contents=STUDY.contents("quality"),
             chunks={name: [*map(int, own)] for name, own in STUDY.plan["chunks"].items()},
         ),
         code=step_hash("imaging.quality", choice_modules("imaging.measures")),

@@ -40,7 +40,7 @@ use rule store as pretrain with:
             learning=STUDY.learning(w.training),
             # A cell of the grid has as many optimiser steps as the experiment with all people.
             steps_of=STUDY.runs[experiment(w)]["of"],
-            code=step_hash("learning.pretrain", parts(w, "losses", "encoders")),
+            code=step_hash("learning.pretrain", STUDY.modules(w.training, "losses", "encoders")),
         ),
 
 
@@ -58,5 +58,5 @@ use rule pretrain as embed with:
             "embed",
             "threads",
             device=STUDY.learning(w.training)["device"],
-            code=step_hash("learning.embed", parts(w, "encoders")),
+            code=step_hash("learning.embed", STUDY.modules(w.training, "encoders")),
         ),

@@ -35,6 +35,7 @@ use rule probe_age as predict_baseline with:
         settings=settings(
             "predict_baseline",
             **{**PROBING, "regions": STUDY.regions},
+            contents=STUDY.contents("probing"),
             # The same voxels as the encoder that is compared with them.
             channels=config["experiments"][MAIN]["channels"],
             # Roles are the same for all experiments of a fold.

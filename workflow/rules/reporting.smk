@@ -1,8 +1,9 @@
 """Reports: figures, the study's page, the quality page, a page for each person."""
 
 # What the pages say of the choices comes from the choices' own modules.
-CHOICES = ("learning.losses", "learning.encoders", "imaging.measures", "reporting.sections")
-PARTS = [name for package in CHOICES for name in choice_modules(package)]
+PARTS = choice_modules(
+    "learning.losses", "learning.encoders", "imaging.measures", "reporting.sections"
+)
 RUN = {
     "trainings": {name: trainings([name]) for name in STUDY.experiments},
     "simulated": STUDY.simulated,

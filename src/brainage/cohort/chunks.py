@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+SMALL, LARGE = 16, 64  # scans of a chunk
+FEW = 128  # chunks that are small ones
 
-def split(participants: Iterable[str], scans: int, size: int) -> dict[str, list[str]]:
+
+def split(participants: Iterable[str], scans: int, size: int | None) -> dict[str, list[str]]:
     """Share people out among chunks.
 
     A person's chunk follows from a hash of the name, and the number of chunks is a power of two,
@@ -19,14 +22,15 @@ def split(participants: Iterable[str], scans: int, size: int) -> dict[str, list[
     scans
         How many scans they have together.
     size
-        How many scans a chunk should have, about.
+        How many scans a chunk should have, about; None: 16, and up to 64 where that makes more
+        than 128 chunks, as planning and a cluster take their time for every job.
 
     Returns
     -------
     dict
         participant_ids by number of the chunk (as text); chunks without people are left out.
     """
-    wanted = max(1, scans / size)
+    wanted = max(min(scans / SMALL, FEW), scans / LARGE) if size is None else scans / size
     count = 1
     while count < wanted:
         count *= 2

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from brainage.core.files import InputError, read_json
+from brainage.core.files import InputError, read_json, write_text
 from brainage.core.layout import Layout
 from brainage.core.locks import only_writer
 from brainage.core.training import Training
@@ -60,15 +60,20 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
     def decorated(function: Function) -> click.Command:
         @wraps(function)
         def run(results: Path, **given: Any) -> None:
+            on = given[of] if of else "all"
             if of == "training":
                 given[of] = Training.parse(given[of])
             if settings:
                 given["settings"] = Settings(read_json(given["settings"]), given["settings"])
             files = Layout(results)
-            task = " ".join([name, *([str(given[of])] if of else [])])
+            task = " ".join([name, *([on] if of else [])])
             lock = files.folder("locks") / f"{task.replace('/', '_').replace(' ', '_')}.lock"
             with only_writer(lock, f"{results}: {task}"):
                 function(files=files, **given)
+                if settings:
+                    # What the results were made with, where Snakemake's own records are lost.
+                    used = files.file("settings_used", step=name, of=on)
+                    write_text(used, f"{given['settings'].path.name}\n")
 
         name = function.__name__.replace("_", "-")
         path = click.Path(path_type=Path)

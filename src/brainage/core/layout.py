@@ -7,6 +7,7 @@ from pathlib import Path
 
 # By the name that rules and commands know a file by; a name in braces is filled in.
 FILES = {
+    "settings_used": "config/used/{step}/{of}.txt",
     "participants": "simulated/{dataset}/participants.tsv",
     "truth": "simulated/{dataset}_truth.tsv",
     "simulated_images": "simulated/{dataset}_images/{chunk}.tsv",

@@ -8,15 +8,20 @@ Python. Only text is read, and nothing is imported.
 from __future__ import annotations
 
 import ast
+import atexit
 import gc
 import hashlib
+import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from brainage.core.files import write_text
 from brainage.core.syntax import Text, serialise, without_type_checking
 
 PACKAGE = Path(__file__).parents[1]
@@ -71,8 +76,72 @@ def step_libraries(command: str, choices: Sequence[str] = ()) -> set[str]:
     return found - set(sys.stdlib_module_names) - {PACKAGE.name}
 
 
+@dataclass
+class _Kept:
+    """Hashes that are known of the code as it is: those that were found, and those added since."""
+
+    path: Path | None
+    of: str
+    hashes: dict[str, str]
+    saved: int
+
+
+_kept: _Kept | None = None
+
+
+def keep_hashes(path: Path, save: bool) -> None:
+    """Take the hashes that an earlier process found of the same code.
+
+    Going through all modules takes a second, and every job of a cluster would do it again.
+
+    Parameters
+    ----------
+    path
+        A file of the working folder. It counts as long as no byte of the package and of the lock
+        file is another.
+    save
+        Write those that are new at the end of this process, or earlier by :func:`save_hashes`.
+        Jobs that run side by side don't.
+    """
+    global _kept
+    of = _digest_of_all()
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = {}
+    hashes = found["hashes"] if found.get("of") == of else {}
+    _kept = _Kept(path.absolute() if save else None, of, hashes, len(hashes))
+    atexit.register(save_hashes)
+
+
+def save_hashes() -> None:
+    """Write the hashes that were found since :func:`keep_hashes` asked for it."""
+    if _kept is not None and _kept.path is not None and len(_kept.hashes) > _kept.saved:
+        write_text(_kept.path, json.dumps({"of": _kept.of, "hashes": _kept.hashes}))
+        _kept.saved = len(_kept.hashes)
+
+
+def _digest_of_all() -> str:
+    digest = hashlib.sha256()
+    paths = [Path(folder, name) for folder, _, names in os.walk(PACKAGE) for name in names]
+    for path in sorted([*paths, *REQUIREMENTS.glob("*.lock")]):
+        if path.suffix != ".pyc" and path.is_file():
+            content = path.read_bytes()
+            digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
 @cache
 def _hash(command: tuple[str, str] | None, modules: tuple[str, ...]) -> str:
+    if _kept is None:
+        return _new_hash(command, modules)
+    key = " ".join([".".join(command or ()), *modules])
+    if key not in _kept.hashes:
+        _kept.hashes[key] = _new_hash(command, modules)
+    return _kept.hashes[key]
+
+
+def _new_hash(command: tuple[str, str] | None, modules: tuple[str, ...]) -> str:
     parts = _parts(command, modules)
     lines = [f"{name} {part.code}" for name, part in sorted(parts.items())]
     if command is not None and ".".join(command).startswith(SHOWS_WORDS):

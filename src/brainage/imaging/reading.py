@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from brainage.imaging import geometry
-from brainage.imaging.faults import ScanFault
 from brainage.imaging.intensity import on_one_scale
 from brainage.imaging.raw_affine import read_affine
 from brainage.imaging.raw_file import Limits, read_header
