@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from brainage.core.files import InputError
+from brainage.core.files import InputError, MachineFault
 from brainage.study import Study
 
 
@@ -115,3 +115,11 @@ def test_a_disk_that_does_not_answer_is_one_message(study, monkeypatch):
     monkeypatch.setattr(planning, "plan", away)
     with pytest.raises(InputError, match="Stale file handle: 'data/sub-1'; the disk or network"):
         study()
+
+
+def test_a_second_run_is_refused_and_a_job_of_the_first_is_not(study):
+    first = study()
+    first.start()
+    with pytest.raises(MachineFault, match="results: results: process .* is writing this already"):
+        study().start()
+    Study({"datasets": {"demo": {"kind": "simulated"}}}, [], reuse=True).start()

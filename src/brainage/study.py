@@ -70,6 +70,7 @@ class Study:
         self.results: str = self.config["results"]
         self.layout = Layout(Path(self.results))
         _require_writable(Path(self.results))
+        self._reuse = reuse
         self.plan = _plan(self.config, reuse)
         self.config["statistics"]["groups"] = self.plan["groups"]
         for key in ("external_sites", "test_sites"):
@@ -213,10 +214,11 @@ class Study:
         MachineFault
             Where another run is at work on them.
         """
-        held = contextlib.ExitStack()
-        lock = self.layout.folder("locks") / "run.lock"
-        held.enter_context(only_writer(lock, f"results: {self.results}"))
-        atexit.register(held.close)
+        if not self._reuse:  # the main process holds it for its jobs on a cluster
+            held = contextlib.ExitStack()
+            lock = self.layout.folder("locks") / "run.lock"
+            held.enter_context(only_writer(lock, f"results: {self.results}"))
+            atexit.register(held.close)
         self.write_settings()
 
     def results_folder(self, _wildcards: Any) -> str:

@@ -52,7 +52,7 @@ def settings(step, *sections, **more):
 
 onstart:
     try:
-        STUDY.start() if workflow.is_main_process else STUDY.write_settings()
+        STUDY.start()
     except MachineFault as error:
         raise WorkflowError(f"brainage: {error}")
 

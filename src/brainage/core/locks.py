@@ -37,6 +37,7 @@ def only_writer(path: Path, what: str) -> Iterator[None]:
     MachineFault
         Where another process holds it.
     """
+    path = path.absolute()  # it is removed at the end, wherever the process is then
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as opened:
         while True:
