@@ -206,7 +206,9 @@ def _said_in_words() -> Iterator[None]:
     except OSError as error:
         if error.errno is not None:  # the machine's fault: disk, permission, network
             raise
-        raise ScanFault(f"the file is cut short ({brief(error)}); copy it again") from None
+        raise ScanFault(
+            "the file is cut short: it has fewer voxels than its header says; copy it again"
+        ) from None
 
 
 def brief(error: Exception) -> str:
