@@ -11,6 +11,7 @@ from brainage.cohort import chunks
 from brainage.core.config import complete
 from brainage.core.files import InputError, MachineFault
 from brainage.core.layout import Layout
+from brainage.datasets.readers import bids
 from brainage.datasets.table import write_dataset
 from brainage.simulation import names
 from brainage.simulation.plan import make_plan
@@ -101,15 +102,22 @@ def test_codes_of_sex_may_be_numbers(tmp_path):
     assert "\tF\t" in files.file("dataset_scans", dataset="one").read_text()
 
 
-def test_the_files_that_change_what_is_read_are_inputs(tmp_path):
-    own = data_set(tmp_path / "one", ["A"])
-    more = ["participants.json", ".bidsignore", "sessions.json", "sub-1/sub-1_sessions.json"]
-    for name in more:
-        (tmp_path / "one" / name).write_text("" if name == ".bidsignore" else "{}")
-    (tmp_path / "one" / "sub-1" / "sub-1_sessions.tsv").write_text("session_id\tage\n")
-    tables = planning.plan(complete({"datasets": {"one": own}}))["tables"]["one"]
-    expected = ["participants.tsv", "sub-1/sub-1_sessions.tsv", *more]
-    assert sorted(tables) == sorted(str(tmp_path / "one" / name) for name in expected)
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("participants.json", '{"age": {"Units": "months"}}'),
+        (".bidsignore", "sub-2\n"),
+        ("sub-1/sub-1_sessions.tsv", "session_id\tage\nses-1\t50\n"),
+    ],
+)
+def test_every_file_that_changes_what_is_read_runs_the_reader_again(tmp_path, name, text):
+    config = complete({"datasets": {"one": data_set(tmp_path / "one", ["A", "A"])}})
+    make(tmp_path / "one", "sub-1/ses-1/anat/sub-1_ses-1_T1w.nii.gz")
+    before = planning.plan(config)["read"]
+    assert planning.plan(config)["read"] == before
+    (tmp_path / "one" / name).write_text(text)
+    assert planning.plan(config)["read"] != before
+    assert (tmp_path / "one" / name) in bids.tables(tmp_path / "one", ["sub-1", "sub-2"])
 
 
 def test_a_scan_that_cannot_be_used_is_in_the_table_of_scans_with_its_reason(tmp_path):
