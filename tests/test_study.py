@@ -95,17 +95,6 @@ def test_a_folder_of_results_that_cannot_be_written_is_named(study):
         study(results="taken/results")
 
 
-def test_images_that_are_not_read_are_no_inputs(study, tmp_path):
-    """Snakemake would stop for all where one is missing."""
-    from tests.test_planning import locked
-
-    own = locked(tmp_path / "data")
-    found = study(datasets={"one": {**own, "path": "data"}})
-    assert sorted(found.images("one", "0")) == [
-        f"data/sub-{n}/anat/sub-{n}_T1w.nii.gz" for n in (4, 5)
-    ]
-
-
 def test_a_disk_that_does_not_answer_is_one_message(study, monkeypatch):
     from brainage import planning
 

@@ -66,12 +66,10 @@ class Study:
 
     def __init__(self, config: dict[str, Any], sources: Sequence[Any], reuse: bool = False) -> None:
         _require_no_braces(Path(__file__).parents[2])
-        self.config = complete(config, sources)
+        self._reuse = reuse
+        self.config, self.plan = _planned(config, sources, reuse)
         self.results: str = self.config["results"]
         self.layout = Layout(Path(self.results))
-        _require_writable(Path(self.results))
-        self._reuse = reuse
-        self.plan = _plan(self.config, reuse)
         self.config["statistics"]["groups"] = self.plan["groups"]
         for key in ("external_sites", "test_sites"):
             self.config["splits"][key] = self.plan[key]
@@ -87,7 +85,7 @@ class Study:
         if self.regions is None and imaging["registration"] == "syn" and not imaging["template"]:
             self.regions = self.file("regions")
         self.baselines = ["ridge_voxels", *(["ridge_regions"] if self.regions else []), "median"]
-        self._unwritten: dict[str, str] = {}
+        self._unwritten: dict[str, Any] = {}
         self.workflow: Any = None
         self._compared = False
 
@@ -200,10 +198,11 @@ class Study:
             What else it takes.
         """
         content = {**{section: self.config[section] for section in sections}, **more}
-        text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        # Without indentation, which takes ten times as long and is for people's eyes.
+        text = json.dumps(content, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         path = f"{self.results}/config/{step}-{digest}.json"
-        self._unwritten[path] = text
+        self._unwritten[path] = content
         return path
 
     def start(self) -> None:
@@ -233,9 +232,10 @@ class Study:
         """Write the settings that were asked for since, but for those that are there."""
         save_hashes()
         while self._unwritten:
-            path, text = self._unwritten.popitem()
+            path, content = self._unwritten.popitem()
             if not Path(path).is_file():
-                write_text(path, text)
+                text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+                write_text(path, f"{text}\n")
 
 
 @contextlib.contextmanager
@@ -264,20 +264,26 @@ def open_study(config: dict[str, Any], workflow: Any) -> Study:
     return study
 
 
-def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:
-    key = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+def _planned(
+    config: dict[str, Any], sources: Sequence[Any], reuse: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Complete a config and plan its run, or take both as they were saved for the same config."""
+    key = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:16]
     saved = SAVED / f"plan-{key}.json"
     if reuse and saved.is_file():
-        plan: dict[str, Any] = json.loads(saved.read_text(encoding="utf-8"))
-        return plan
+        found = json.loads(saved.read_text(encoding="utf-8"))
+        return found["config"], found["plan"]
+    whole = complete(config, sources)
+    # Before the plan is saved: of a folder that cannot be written nothing is.
+    _require_writable(Path(whole["results"]))
     try:
-        plan = planning.plan(config)
+        plan = planning.plan(whole)
     except OSError as error:
         raise InputError(
             disk_fault(error) or f"{error}; see whether its disk is there and run it again"
         ) from error
-    write_text(saved, json.dumps(plan))
-    return plan
+    write_text(saved, json.dumps({"config": whole, "plan": plan}))
+    return whole, plan
 
 
 def _require_no_braces(clone: Path) -> None:
