@@ -3,7 +3,7 @@
 # make test-fast   the unit tests alone
 # make check-reruns   what a change makes new, row by row
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
-# make lock   resolve the requirements anew
+# make lock [UPGRADE=--upgrade]   resolve the requirements anew (docs/environments.md)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
