@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -124,8 +125,9 @@ class Study:
         """Return the raw images of a chunk; of simulated ones the table that lists them."""
         if dataset in self.simulated:
             return [self.file("simulated_images", dataset=dataset, chunk=chunk)]
-        folder = self.config["datasets"][dataset]["path"]
-        return [f"{folder}/{t1w}" for _, t1w in self.plan["chunks"][dataset][chunk]["scans"]]
+        folder = as_input(self.config["datasets"][dataset]["path"])
+        scans = self.plan["chunks"][dataset][chunk]["scans"]
+        return [as_input(f"{folder}/{t1w}") for _, t1w in scans]
 
     def imaging(self, dataset: str, chunk: str) -> dict[str, Any]:
         """Return the settings of imaging, with the scans of a chunk and those excluded of them."""
@@ -146,7 +148,7 @@ class Study:
     def tables_of(self, dataset: str) -> list[str]:
         """Return the tables that a data set's reader reads, of a simulated one its images' too."""
         if dataset not in self.simulated:
-            return list(self.plan["tables"][dataset])
+            return [as_input(path) for path in self.plan["tables"][dataset]]
         chunks = self.plan["chunks"][dataset]
         images = [path for chunk in chunks for path in self.images(dataset, chunk)]
         return [self.file("participants", dataset=dataset), *images]
@@ -188,6 +190,22 @@ class Study:
             path, text = self._unwritten.popitem()
             if not Path(path).is_file():
                 write_text(path, text)
+
+
+def as_input(path: str) -> str:
+    """Return a path of the user's as Snakemake can have it as an input.
+
+    Snakemake takes braces for wildcards, and knows no way to say otherwise: what has them in its
+    path is reached by a link without, which is named after its place.
+    """
+    if not set(path) & set("{}"):
+        return path
+    target = Path(path).absolute()
+    link = SAVED / "links" / hashlib.sha256(str(target).encode()).hexdigest()[:16]
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(target)
+    return str(link)
 
 
 def _plan(config: dict[str, Any], reuse: bool) -> dict[str, Any]:

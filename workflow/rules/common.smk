@@ -13,7 +13,7 @@ from brainage.core.files import InputError
 from brainage.core.versions import locked_versions, module_hash, step_hash
 from brainage.reporting.figures import FIGURES, write_captions
 from brainage.reporting.tables import tables_of
-from brainage.study import SAVED, Study
+from brainage.study import SAVED, Study, as_input
 
 try:
     STUDY = Study(config, workflow.configfiles, reuse=not workflow.is_main_process)

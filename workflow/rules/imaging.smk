@@ -35,7 +35,7 @@ use rule index as quality with:
         **files("scans"),
         tables=STUDY.measures(),
         # Manual decisions, read from the settings below.
-        decisions=config["quality"]["decisions"] or [],
+        decisions=as_input(config["quality"]["decisions"] or "") or [],
     output:
         **files("qc"),
     log:

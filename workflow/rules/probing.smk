@@ -28,7 +28,7 @@ use rule probe_age as predict_baseline with:
     input:
         **STORE,
         **files("scans", "splits"),
-        regions=lambda w: STUDY.regions if "ridge_regions" in w.training else [],
+        regions=lambda w: as_input(STUDY.regions) if "ridge_regions" in w.training else [],
     log:
         log_of("predict_baseline/{training}"),
     wildcard_constraints:
