@@ -3,7 +3,7 @@
 # make test-fast   the quick unit tests
 # make test-slurm   the workflow on a Slurm cluster of this machine alone; as root
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
-# make lock   resolve the requirements anew
+# make lock [UPGRADE=--upgrade]   resolve the requirements anew (docs/environments.md)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

@@ -17,14 +17,6 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-
-
-# Used with --sdm apptainer only.
-if config["container"]:
-
-    container: config["container"]
-
-
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/imaging.smk"
 include: "workflow/rules/learning.smk"

@@ -160,6 +160,11 @@ class Study:
             "exclude": excluded,
         }
 
+    def made_regions(self, training: str) -> list[str]:
+        """Return the table of regional volumes that a baseline reads, where a rule makes it."""
+        made = self.file("regions")
+        return [made] if "ridge_regions" in training and self.regions == made else []
+
     def contents(self, section: str) -> dict[str, str]:
         """Return the hashes of the files that a section of the config names, by key."""
         found = self.plan["contents"].items()

@@ -2,7 +2,9 @@ import errno
 from pathlib import Path
 
 import pytest
+import yaml
 
+from brainage.core.config import complete
 from brainage.core.files import InputError
 from brainage.datasets.readers.bids import find_images, read_people
 from brainage.dicom import convert_folder as dicom
@@ -183,3 +185,11 @@ def test_a_file_that_cannot_be_read_is_not_named(tmp_path, monkeypatch, failing)
     assert status == 1
     assert "a file or folder cannot be read" in said
     assert "Doezeman" not in said
+
+
+def test_what_to_write_into_the_config_is_yaml_whatever_the_folders_name():
+    folder = Path("/data/-a: 'b' \"c\" {d} #ü")
+    lines = dicom._summary(folder, [], [], False)
+    text = "\n".join(lines[lines.index("  datasets:") :])
+    config = complete(yaml.safe_load(text))
+    assert config["datasets"]["abcd"]["path"] == str(folder)

@@ -10,14 +10,15 @@ import pytest
 from brainage.core.locks import only_writer
 from tests.conftest import ROOT
 from tests.datasets.readers.test_bids import make
+from tests.workflow.surroundings import copy_tree
 
 
-def plan(folder, config, *more, env=None):
+def plan(folder, config, *more, tree=ROOT, env=None):
     path = folder / "my.yaml"
     path.write_text(config)
     return subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "-n"),
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(tree / "Snakefile"), "-n"),
             *("--directory", str(folder), "--configfile", str(path), *more),
         ],
         capture_output=True,
@@ -93,6 +94,27 @@ def test_a_folder_with_a_name_beyond_ascii_is_read(folder):
     (folder / "data").rename(folder / "dätä Ω")
     done = plan(folder, CONFIG.replace("path: data", "path: dätä Ω"))
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_braces_in_paths_of_the_user_are_no_wildcards(folder):
+    """Of the images, of their names, and of tables: Snakemake sees links without."""
+    (folder / "data").rename(folder / "d{a}ta")
+    place = folder / "d{a}ta" / "sub-1" / "anat"
+    (place / "sub-1_T1w.nii.gz").rename(place / "sub-1_acq-{x}_T1w.nii.gz")
+    (folder / "{decisions}.tsv").write_text("scan_id\tdecision\nmine_sub-1\tdrop\n")
+    (folder / "{r}.tsv").write_text("scan_id\tVolume\nmine_sub-1\t1.0\n")
+    more = 'quality: {decisions: "{decisions}.tsv"}\nprobing: {regions: "{r}.tsv"}\n'
+    done = plan(folder, CONFIG.replace("path: data", 'path: "d{a}ta"') + more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    links = list((folder / ".snakemake" / "brainage" / "links").iterdir())
+    assert len(links) > 3 and all(link.exists() for link in links)
+    again = plan(folder, CONFIG.replace("path: data", 'path: "d{a}ta"') + more)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_a_clone_in_a_folder_with_braces_is_refused(folder):
+    tree = copy_tree(folder / "cl{o}ne")
+    assert_one_message(plan(folder, CONFIG, tree=tree), "the path of this clone has braces")
 
 
 WITH_DECISIONS = CONFIG + "quality: {decisions: qc_decisions.tsv}\n"

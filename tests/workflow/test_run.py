@@ -18,8 +18,9 @@ from tests.workflow.surroundings import NAME, confined, copy_tree
 
 pytestmark = pytest.mark.workflow
 CONFIG = ROOT / "tests" / "workflow" / "mini.yaml"
-# Logs and benchmarks hold times; the locks and records of Snakemake are in .snakemake.
-NOT_RESULTS = ("logs", "benchmarks")
+# Logs and benchmarks hold times, and settings the folder of results; the locks and records of
+# Snakemake are in .snakemake.
+NOT_RESULTS = ("logs", "benchmarks", "config")
 
 
 def command(folder, cores, *more, tree=ROOT, config=CONFIG):

@@ -11,6 +11,8 @@ rule index:
         log_of("index"),
     conda:
         "../../envs/imaging.yaml"
+    container:
+        config["container"]
     threads: 1
     resources:
         mem_mb=NEEDS.memory,

@@ -55,6 +55,8 @@ rule regions:
         log_of("regions"),
     conda:
         "../../envs/imaging.yaml"
+    container:
+        config["container"]
     threads: 1
     resources:
         mem_mb=NEEDS.memory,

@@ -25,7 +25,7 @@ use rule probe_age as predict_baseline with:
     input:
         **STORE,
         **files("scans", "splits"),
-        regions=lambda w: STUDY.regions if "ridge_regions" in w.training else [],
+        regions=lambda w: STUDY.made_regions(w.training),
     log:
         log_of("predict_baseline/{training}"),
     wildcard_constraints:

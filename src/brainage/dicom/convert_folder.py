@@ -7,6 +7,7 @@ into sessions. First all headers are read and checked, then the T1w series are c
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -260,11 +261,11 @@ def _summary(
         lines.append(
             "the site is not known: give it in --people, or as the key site of the data set"
         )
-    name = re.sub(r"[^A-Za-z0-9-]+", "", folder.resolve().name) or "mine"
+    name = re.sub(r"[^A-Za-z0-9-]+", "", folder.resolve().name).lstrip("-") or "mine"
     lines += [
         "The faces are still in the images: deface them before you give them to anybody.",
         "Next, in your config:",
         "  datasets:",
-        f"    {name}: {{kind: bids, path: {folder}}}",
+        f"    {name}: {{kind: bids, path: {json.dumps(str(folder), ensure_ascii=False)}}}",
     ]
     return lines
