@@ -33,7 +33,10 @@ def run(*arguments):
     return "\n".join(said), loaded, seconds
 
 
-@pytest.mark.parametrize("command", ["", *sorted(cli.brainage.commands)])
+@pytest.mark.parametrize(
+    "command",
+    ["", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(cli.brainage.commands))],
+)
 def test_help_loads_nothing_heavy_and_has_an_argument_once(command):
     said, loaded, _ = run(*([command] if command else []), "--help")
     assert loaded == "[]"

@@ -26,6 +26,7 @@ from tests.dicom.dicom_files import (
 )
 
 
+@pytest.mark.slow
 def test_voxels_lie_where_the_headers_say(converted):
     out, status, said = converted
     assert status == 0, said
@@ -45,6 +46,7 @@ def test_other_slice_directions_lie_where_the_headers_say(tmp_path, axes):
     assert_same_world(tmp_path / "b/sub-1/anat/sub-1_T1w.nii.gz", head(), matrix)
 
 
+@pytest.mark.slow
 def test_headers_and_sidecars_hold_the_acquisition_and_no_text(converted):
     out, _, _ = converted
     header = nibabel.load(out / "sub-01/anat/sub-01_T1w.nii.gz").header
@@ -107,6 +109,7 @@ def test_known_words_of_a_scanner(model, known):
     assert known_scanner(model) == known
 
 
+@pytest.mark.slow
 def test_an_interrupted_conversion_leaves_nothing_under_a_final_name(tmp_path, monkeypatch):
     write_series(tmp_path / "d/7", MPRAGE)
 
@@ -124,6 +127,7 @@ def test_an_interrupted_conversion_leaves_nothing_under_a_final_name(tmp_path, m
     assert not list((tmp_path / "other").rglob("*T1w*"))
 
 
+@pytest.mark.slow
 def test_no_sidecar_stays_beside_an_image_that_is_replaced(tmp_path, monkeypatch):
     write_series(tmp_path / "d/7", MPRAGE)
     convert_dicom(tmp_path / "d", tmp_path / "bids")
@@ -138,6 +142,7 @@ def test_no_sidecar_stays_beside_an_image_that_is_replaced(tmp_path, monkeypatch
     assert not list((tmp_path / "bids").rglob("*_T1w.json"))
 
 
+@pytest.mark.slow
 def test_a_missing_dcm2niix_is_one_line_that_says_what_to_install(clinic, tmp_path, monkeypatch):
     import dcm2niix
 
@@ -183,6 +188,7 @@ def test_a_killed_dcm2niix_is_no_verdict_on_the_series(tmp_path, monkeypatch):
     assert not (tmp_path / "b/sourcedata").exists()
 
 
+@pytest.mark.slow
 def test_a_real_multi_frame_mprage(tmp_path):
     """An enhanced DICOM of a phantom, of a scanner's own; nibabel carries it for its tests."""
     package = Path(util.find_spec("nibabel").origin).parent

@@ -20,6 +20,7 @@ def test_two_people_in_one_folder_are_refused_without_naming_them(tmp_path):
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow
 def test_named_sessions_may_have_another_number_which_is_said(tmp_path):
     other = DOE | {"PatientID": "HOSP-9"}
     write_series(tmp_path / "d/7/ses-pre", MPRAGE)
@@ -32,6 +33,7 @@ def test_named_sessions_may_have_another_number_which_is_said(tmp_path):
     assert sorted(read_sessions(tmp_path / "b", "sub-7", SETTINGS)) == ["ses-post", "ses-pre"]
 
 
+@pytest.mark.slow
 def test_named_sessions_of_two_names_are_said_without_the_names(tmp_path):
     write_series(tmp_path / "d/7/ses-1", MPRAGE)
     other = DOE | {"PatientName": ROE["PatientName"]}

@@ -7,6 +7,7 @@ from brainage.dicom.series import read_series
 from tests.dicom.dicom_files import MPRAGE, write_series
 
 
+@pytest.mark.slow
 def test_of_two_reconstructions_the_normalised_one_is_kept(tmp_path):
     plain = MPRAGE | {"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}
     write_series(tmp_path / "a", plain, number=2)

@@ -16,6 +16,7 @@ def test_slices_of_a_tilted_gantry_are_set_aside(tmp_path):
     assert reason_aside(series) == "its slices are not stacked along their normal"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -50,6 +51,7 @@ def test_pydicom_is_quiet_until_a_series_is_made_of_its_headers(tmp_path, monkey
     assert levels == [logging.CRITICAL + 1]
 
 
+@pytest.mark.slow
 def test_copies_of_a_file_count_once(tmp_path):
     write_series(tmp_path / "a", MPRAGE)
     write_series(tmp_path / "b", MPRAGE)

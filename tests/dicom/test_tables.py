@@ -10,6 +10,7 @@ from brainage.dicom.tables import age_at_scan
 from tests.dicom.dicom_files import DOE, MPRAGE, SETTINGS, run, set_aside, write_series
 
 
+@pytest.mark.slow
 def test_what_is_set_aside_is_listed_with_its_reason(converted):
     out, _, said = converted
     rows = set_aside(out)
@@ -30,6 +31,7 @@ def test_what_is_set_aside_is_listed_with_its_reason(converted):
     assert "mine: {kind: bids, path:" in said
 
 
+@pytest.mark.slow
 def test_people_and_sessions_are_read_by_the_index(converted):
     out, _, _ = converted
     assert [image.t1w for image in find_images(out, "mine")] == [
@@ -51,6 +53,7 @@ def test_people_and_sessions_are_read_by_the_index(converted):
     assert remarks == []
 
 
+@pytest.mark.slow
 def test_the_table_of_people_goes_before_the_headers(clinic, tmp_path):
     table = tmp_path / "people.tsv"
     table.write_text(
@@ -75,6 +78,7 @@ def test_the_table_of_people_goes_before_the_headers(clinic, tmp_path):
     assert "1 people of the table have no DICOM folder (sub-09)" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -154,6 +158,7 @@ def test_a_baby_of_a_month_has_its_age():
     assert age_at_scan(person("20230825"), "20230922") == (0.08, None)
 
 
+@pytest.mark.slow
 def test_an_age_that_few_reach_is_written_as_a_lower_bound(tmp_path):
     write_series(tmp_path / "d/7", MPRAGE, DOE | {"PatientBirthDate": "19300101"})
     convert_dicom(tmp_path / "d", tmp_path / "b")

@@ -6,14 +6,12 @@ import pytest
 from brainage.imaging.pose import best_pose
 from tests.imaging.conftest import pose
 
+pytestmark = pytest.mark.slow  # each search takes seconds
+
 
 @pytest.mark.parametrize(
     ("degrees", "shift"),
-    [
-        pytest.param((0, 0, 0), (0, 0, 0), marks=pytest.mark.slow),
-        pytest.param((40, 0, 0), (30, 40, 0), marks=pytest.mark.slow),
-        ((-25, 25, 20), (0, 0, 60)),
-    ],
+    [((0, 0, 0), (0, 0, 0)), ((40, 0, 0), (30, 40, 0)), ((-25, 25, 20), (0, 0, 60))],
 )
 def test_the_best_pose_is_found_from_any_pose(template, degrees, shift):
     moved = pose(degrees, shift)
@@ -24,7 +22,6 @@ def test_the_best_pose_is_found_from_any_pose(template, degrees, shift):
     assert error.max() < 12  # mm: near enough for the affine to go on from
 
 
-@pytest.mark.slow
 def test_neck_and_shoulders_do_not_pull_the_pose(template):
     size = template.size
     below = np.zeros((*template.head.shape[:2], 30), dtype=np.float32)

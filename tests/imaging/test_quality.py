@@ -22,6 +22,7 @@ from brainage.imaging.quality import assess
 SHAPE = (12, 12, 12)
 
 DEFAULTS = defaults("quality")
+SLOW = pytest.mark.slow
 
 
 def is_needed(measure: Measure) -> bool:
@@ -89,15 +90,17 @@ def test_sound_scans_of_different_sites_pass(tmp_path: Path) -> None:
     [
         ("fault", "the volume is empty: all voxels are zero", "fail", "empty"),
         ("template_overlap", 0.6, "fail", "mask does not fit"),
-        ("template_correlation", 0.1, "fail", "no brain, or misaligned"),
-        ("brain_volume_ml", 300.0, "fail", "300 ml is outside"),
-        ("tissue_contrast", -0.1, "fail", "no T1w contrast"),
+        pytest.param("template_correlation", 0.1, "fail", "no brain, or misaligned", marks=SLOW),
+        pytest.param("brain_volume_ml", 300.0, "fail", "300 ml is outside", marks=SLOW),
+        pytest.param("tissue_contrast", -0.1, "fail", "no T1w contrast", marks=SLOW),
         ("core_in_mask", 0.8, "fail", "misses brain tissue"),
-        ("core_in_mask", 0.95, "warn", "misses brain tissue"),
-        ("brain_in_view", 0.8, "fail", "0.80 is below 0.9"),
-        ("rotation_degrees", 178.0, "warn", "left and right may be swapped"),
+        pytest.param("core_in_mask", 0.95, "warn", "misses brain tissue", marks=SLOW),
+        pytest.param("brain_in_view", 0.8, "fail", "0.80 is below 0.9", marks=SLOW),
+        pytest.param(
+            "rotation_degrees", 178.0, "warn", "left and right may be swapped", marks=SLOW
+        ),
         ("orientation_known", 0.0, "warn", "unknown orientation: sform and qform code"),
-        ("cjv", 0.9, "warn", "at site demo/A"),
+        pytest.param("cjv", 0.9, "warn", "at site demo/A", marks=SLOW),
         ("cjv", 1.3, "fail", "at site demo/A"),
     ],
 )
@@ -167,6 +170,7 @@ def test_an_unusual_brain_is_shown_and_set_aside_only_in_a_poor_picture(tmp_path
     assert qc["verdict"].iloc[5] == "fail"
 
 
+@pytest.mark.slow
 def test_volume_is_judged_for_age_and_sex(tmp_path: Path) -> None:
     scans, measures = cohort(tmp_path, 80)
     random = np.random.default_rng(3)

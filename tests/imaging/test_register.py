@@ -34,6 +34,7 @@ def distance(one: np.ndarray, other: np.ndarray, template: Template) -> float:
     return float(np.linalg.norm(((one - other) @ points)[:3], axis=0).max())
 
 
+@pytest.mark.slow
 def test_a_head_ends_at_one_place_however_it_lay(
     template: Template, settings: dict[str, Any], tmp_path: Path
 ) -> None:

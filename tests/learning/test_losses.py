@@ -66,7 +66,16 @@ def test_loss_is_its_formula(name, options, case):
         assert in_single == pytest.approx(in_loop, rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize("case", ["random", "two views", "ties", "some far apart"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "random",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("two views", "ties", "some far apart")
+        ),
+    ],
+)
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
 def test_gradient_is_that_of_the_value(name, options, case):
     features, ages = batch(case)

@@ -97,7 +97,7 @@ def test_sites_come_with_their_data_set(fit):
         pytest.param(
             "age", (1 / 2) * (10 / 90) + (1 / 2) * (10 / 30), 1 / 2, marks=pytest.mark.slow
         ),
-        ("age_and_site", 1 / 2, 1 / 2),
+        pytest.param("age_and_site", 1 / 2, 1 / 2, marks=pytest.mark.slow),
     ],
 )
 def test_what_is_balanced_comes_equally_often(sampling, share_of_b, share_of_old):

@@ -124,10 +124,8 @@ def test_kill_9_at_random_steps_and_the_same_call(toy, tmp_path):
     assert run(toy, tmp_path / "whole", **settings) == resumed, f"killed at steps {kills}"
 
 
-@pytest.mark.parametrize(
-    "other",
-    ["config", *(pytest.param(name, marks=pytest.mark.slow) for name in ("data", "code"))],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("other", ["config", "data", "code"])
 def test_a_checkpoint_of_another_training_is_not_used(
     toy, tmp_path, plain, capsys, monkeypatch, other
 ):
@@ -199,6 +197,7 @@ def test_test_people_change_nothing(toy, tmp_path, plain):
     assert run(toy, tmp_path) == plain
 
 
+@pytest.mark.slow
 def test_validation_people_choose_the_epoch_only_when_asked(toy, tmp_path, plain):
     run(toy, tmp_path / "watch", validation_every=2)
     assert output(tmp_path / "watch", "encoder").read_bytes() == plain[0]
@@ -323,6 +322,7 @@ def test_validation_people_that_cannot_be_compared_choose_nothing(toy, tmp_path,
         run(toy, tmp_path, choose_epoch="validation")
 
 
+@pytest.mark.slow
 def test_a_part_of_the_people_has_as_many_steps_as_the_whole(toy, tmp_path, monkeypatch):
     views = []
     augmented = augment.augment

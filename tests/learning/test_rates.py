@@ -14,6 +14,7 @@ from brainage.learning.run import Diverged, Run
 from tests.learning.trainings import SMALL, read_history, run
 
 
+@pytest.mark.slow
 def test_the_learning_rate_is_chosen_on_validation_people(toy, tmp_path, monkeypatch):
     errors = {1e-9: 30.0, 1e-3: 4.0, 1e-2: 5.0}
     monkeypatch.setattr(

@@ -61,6 +61,7 @@ def test_unknown_kind_is_refused(tmp_path):
         predicted(study(tmp_path), "forest")
 
 
+@pytest.mark.slow
 def test_ridge_reads_the_channels_of_the_encoder(tmp_path):
     made = study(tmp_path)
     files = made.write()
@@ -112,6 +113,7 @@ def test_ridge_on_regions_follows_age_and_fits_on_training_people_alone(tmp_path
     assert not np.allclose(before.loc[test, "predicted_age"], after.loc[test, "predicted_age"])
 
 
+@pytest.mark.slow
 def test_a_wrong_table_of_regions_is_refused(tmp_path):
     made = study(tmp_path)
     whole = volumes(made)

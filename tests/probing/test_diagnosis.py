@@ -66,7 +66,7 @@ def test_no_diagnosis_gives_no_rows(tmp_path):
     assert len(scored(study(tmp_path, **people))) == 0
 
 
-@pytest.mark.parametrize("site", [None, "1"])
+@pytest.mark.parametrize("site", [None, pytest.param("1", marks=pytest.mark.slow)])
 def test_groups_of_different_data_sets_give_no_rows(tmp_path, site):
     people = {
         "train": (30, "train", "CN", "A", 1),

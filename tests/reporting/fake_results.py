@@ -284,8 +284,9 @@ def write_results(
     write("truth", people.assign(trouble=None), TRUTH)
 
     paths["derivatives"] = folder / "imaging"
+    png = picture()
     for scan in qc.loc[qc["reason"] != "the file ends early (truncated)", "scan_id"]:
         target = derivative(paths["derivatives"], scan, PICTURE)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(picture())
+        target.write_bytes(png)
     return paths

@@ -13,6 +13,7 @@ from brainage.reporting import figures
 from tests.reporting.conftest import empty
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", figures.FIGURES)
 def test_figure_is_drawn_from_the_tables_that_it_names(name, study, settings, tmp_path):
     needed = {table: study[table] for table in figures.FIGURES[name].needs}
@@ -87,6 +88,7 @@ def test_reasons_are_the_true_ones(edited, settings, tmp_path):
         assert reason in text
 
 
+@pytest.mark.slow
 def test_error_of_a_site_is_that_of_its_healthy_test_people(study, settings, tmp_path):
     from brainage.core.contracts.statistics import GAPS
 
@@ -99,6 +101,7 @@ def test_error_of_a_site_is_that_of_its_healthy_test_people(study, settings, tmp
     assert expected in figures.read_words(tmp_path / "figure.svg")[1]
 
 
+@pytest.mark.slow
 def test_hostile_names_do_not_break_a_figure(edited, settings, tmp_path):
     def rename(frame):
         return frame.assign(site=frame["site"].replace({"demo/E1": "demo/$x_{1}^ & <b>"}))

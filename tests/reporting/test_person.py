@@ -62,6 +62,7 @@ def many_at_one_site(frame):
     return frame
 
 
+@pytest.mark.slow
 def test_clinical_people_and_their_controls_get_a_page(study, write):
     pages = write(study)
     assert len(pages) == 36
@@ -188,6 +189,7 @@ def test_fewer_than_forty_give_no_range(edited, write):
     assert "Shaded" not in page.text
 
 
+@pytest.mark.slow
 def test_no_line_across_a_change_of_scanner(edited, write):
     def other(frame):
         frame.loc[frame["scan_id"] == "demo_sub-C001_ses-3", "scanner"] = "another"
@@ -226,6 +228,7 @@ def test_unknown_person_in_the_config_is_named(study, write):
         write(study, ["sub-Nobody"])
 
 
+@pytest.mark.slow
 def test_no_rows_and_nobody_make_an_index(edited, write, tmp_path):
     for people in ("clinical", "all", "none"):
         assert write(edited(scans=empty, gaps=empty, reference=empty), people) == {}
@@ -248,6 +251,7 @@ def test_hostile_words_are_escaped(edited, write, tmp_path):
         assert "<script" not in path.read_text()
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes(study, settings, tmp_path):
     for name in ("one", "two"):
         write_person_pages(study, study["derivatives"], tmp_path / name, settings)

@@ -48,12 +48,14 @@ def test_pictures_are_copied_and_a_missing_one_is_told(study, settings, tmp_path
         assert (tmp_path / "qc" / attributes["src"]).is_file()
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes(study, settings, tmp_path):
     write(study, tmp_path / "one", settings)
     write(study, tmp_path / "two", settings)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
+@pytest.mark.slow
 def test_the_browser_keeps_words_under_one_name_while_scans_come_and_go(
     study, edited, settings, tmp_path
 ):
@@ -109,6 +111,7 @@ def test_hostile_words_are_escaped(edited, settings, tmp_path):
     assert "<script>alert" not in (tmp_path / "qc" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_manual_decision_is_shown_with_the_automatic_verdict(edited, settings, tmp_path):
     scan_id, attack = "demo_sub-C006_ses-1", '"><script>alert(1)</script>'
 
@@ -165,6 +168,7 @@ def test_the_numbers_cannot_end_their_script(edited, settings, tmp_path):
     assert measures_of(tmp_path / "qc")["measures"][-1]["name"] == "</script><b>"
 
 
+@pytest.mark.slow
 def test_two_thousand_scans_stay_under_five_megabytes(settings, tmp_path):
     ids = [f"demo_sub-{i:05d}_ses-1" for i in range(2000)]
     people = pd.DataFrame(

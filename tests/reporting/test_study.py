@@ -202,6 +202,7 @@ def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, t
     assert "Truth" not in read.text
 
 
+@pytest.mark.slow
 def test_tables_without_rows_make_a_page(edited, settings, tmp_path):
     inputs = edited(**{name: empty for name in CONTRACTS if name in edited()})
     root = tmp_path / "report"
@@ -211,6 +212,7 @@ def test_tables_without_rows_make_a_page(edited, settings, tmp_path):
     assert "Traceback" not in read.text
 
 
+@pytest.mark.slow
 def test_only_scans_and_quality_are_needed(study, settings, tmp_path):
     root = tmp_path / "report"
     write_study_page({"scans": study["scans"], "qc": study["qc"]}, root, settings)
@@ -237,6 +239,7 @@ def test_manual_decisions_are_counted(study, edited):
     assert "manual" not in quality.sentence(Tables(study))
 
 
+@pytest.mark.slow
 def test_hostile_words_are_escaped(drawn, edited, settings, tmp_path):
     attack = "<script>alert(1)</script>\"'&"
 
@@ -262,6 +265,7 @@ def test_switched_off_sections_have_one_reason_each(study, settings):
     assert page_module.switched_off(Tables(study), settings) == []
 
 
+@pytest.mark.slow
 def test_what_the_index_had_to_say_is_on_the_page(drawn, settings, tmp_path):
     remarks = tmp_path / "remarks.json"
     remarks.write_text('["mine: 1 image has no row: <b>sub-7</b>"]')
@@ -281,6 +285,7 @@ def test_the_report_says_why_there_is_no_ridge_on_regional_volumes(study, settin
     assert name not in reasons(registration="syn")
 
 
+@pytest.mark.slow
 def test_persons_pages_are_named_where_there_are_some(drawn, settings, tmp_path):
     beside = {**drawn, "people": tmp_path / "people"}
     write_study_page(beside, tmp_path / "page", settings)
@@ -334,6 +339,7 @@ def test_the_learning_rate_printed_is_one_that_was_tried(tried, highest, rate, e
     assert row[3] == rate
 
 
+@pytest.mark.slow
 def test_an_unexpected_fault_is_shown_first(drawn, edited, settings, tmp_path):
     fault = "unexpected: IndexError: index 3 is <out of> bounds"
 
@@ -354,6 +360,7 @@ def test_an_unexpected_fault_is_shown_first(drawn, edited, settings, tmp_path):
         assert read.text.index(fault) < 1500
 
 
+@pytest.mark.slow
 def test_a_version_that_is_not_locked_is_a_warning_on_the_page(drawn, settings, tmp_path):
     warning = "torch 2.12.1 was used, but the lock file pins 2.13.0."
     write_study_page(drawn, tmp_path / "page", settings, Software([("torch", "2.12.1")], [warning]))

@@ -80,6 +80,7 @@ def test_power_agrees_with_simulation():
     assert truth.power(0.5, 0.25) == pytest.approx(share, abs=0.005)
 
 
+@pytest.mark.slow
 def test_a_difference_given_the_other_way_round_is_turned(edited, settings, tmp_path):
     def turn(frame):
         rows = frame["reference"].notna()

@@ -56,6 +56,7 @@ def test_a_site_of_another_data_set_is_not_internal(two, settings_of_two):
     assert not external[rows["site"].isna()].any()
 
 
+@pytest.mark.slow
 def test_table_figure_and_text_are_of_the_same_people(two, settings_of_two, tmp_path):
     rows = tb.healthy_tests(two, settings_of_two)
     # Who has no diagnosis in a data set of controls, and who falls ill later, are healthy here.
@@ -74,6 +75,7 @@ def test_table_figure_and_text_are_of_the_same_people(two, settings_of_two, tmp_
     assert f"L^exp, external: {own[2].replace(' [', ' years [')}" in drawn.text
 
 
+@pytest.mark.slow
 def test_with_one_data_set_sites_have_their_own_names(study, settings, tmp_path):
     figures.draw("age_by_site", study, tmp_path / "one.svg", settings)
     _, text = figures.read_words(tmp_path / "one.svg")

@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+
 from brainage.core.files import write_json
 from brainage.reporting import versions
 
@@ -23,6 +25,7 @@ def test_versions_are_those_that_the_steps_recorded(tmp_path):
     assert found.warnings == []
 
 
+@pytest.mark.slow
 def test_a_mixture_of_versions_and_one_that_is_not_locked_are_warnings(tmp_path):
     trainings = [
         record(tmp_path, "one", torch="2.12.1"),

@@ -39,6 +39,7 @@ def test_poses_stay_in_their_limits():
         assert angle <= 3**0.5 * acquisition.MAX_ROTATION + 0.1
 
 
+@pytest.mark.slow
 def test_storage_orientation_moves_no_voxel(atlas, head):
     scan = acquisition.make_scan(5, "sub-1", "ses-1", "healthy-1")
     seen = {}
@@ -53,6 +54,7 @@ def test_storage_orientation_moves_no_voxel(atlas, head):
         assert np.allclose(seen["RAS"][1], seen[codes][1])
 
 
+@pytest.mark.slow
 def test_the_affine_says_where_the_head_is(atlas, head):
     """The brain found in the image lies where pose and affine say, whatever the field of view."""
     brain = template.template_volume("mask") > 0.5
@@ -87,7 +89,8 @@ def test_bias_field_is_one_at_the_isocentre():
     assert field.max() > 1.001
 
 
-@pytest.mark.parametrize("voxel_size", [pytest.param(2.0, marks=pytest.mark.slow), 4.0, 5.0])
+@pytest.mark.slow
+@pytest.mark.parametrize("voxel_size", [2.0, 4.0, 5.0])
 def test_any_voxel_size(voxel_size):
     atlas = template.atlas(2.0)
     head = heads.make_head(atlas, 5, "sub-1", "F", 40.0, 0.0)

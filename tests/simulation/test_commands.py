@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from brainage.core.contracts.cohort import SIMULATED_IMAGES, TRUTH
@@ -24,6 +25,7 @@ def run(command, *arguments):
     CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_a_data_set_is_written_table_by_table_and_chunk_by_chunk(tmp_path):
     files = Layout(tmp_path)
     settings = tmp_path / "settings.json"

@@ -89,6 +89,7 @@ def test_every_deformation_is_invertible(pairs):
             assert heads.jacobian(head).min() > 0
 
 
+@pytest.mark.slow
 def test_people_differ_and_a_person_stays(atlas):
     one = heads.make_head(atlas, 5, "sub-1", "F", 50.0, 0.0)
     again = heads.make_head(atlas, 5, "sub-1", "F", 50.0, 0.0)

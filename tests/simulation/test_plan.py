@@ -73,6 +73,7 @@ def test_ages_are_alike_at_all_sites_and_in_all_groups():
     assert (cells == 6).all()
 
 
+@pytest.mark.slow
 def test_planted_effects_are_the_fixed_ones():
     table = plan.make_plan(demo(people={"healthy": 0, "external": 0, "clinical": 6000}))
     first = first_scans(table, "C").groupby("diagnosis")
@@ -120,6 +121,7 @@ def test_parts_hold_everybody_once():
     assert max(sizes) - min(sizes) <= 6
 
 
+@pytest.mark.slow
 def test_thousands_take_a_moment():
     start = time.process_time()
     plan.make_plan(demo(people={"healthy": 3500, "external": 500, "clinical": 1000}))

@@ -23,32 +23,37 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def tables(tmp_path_factory):
     folder = tmp_path_factory.mktemp("simulated")
     simulate.write_tables(SETTINGS, folder / "toy", folder / "toy_truth.tsv", "toy")
-    table = plan.make_plan(SETTINGS)
-    simulate.write_images(SETTINGS, folder / "toy", plan.people(table))
     return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(tables):
+    """The tables, and their images beside them."""
+    simulate.write_images(SETTINGS, tables / "toy", plan.people(plan.make_plan(SETTINGS)))
+    return tables
 
 
 def read(path):
     return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
 
 
-def test_tables_agree_with_the_plan(dataset):
+def test_tables_agree_with_the_plan(tables):
     table = plan.make_plan(SETTINGS)
-    people = read(dataset / "toy" / "participants.tsv")
+    people = read(tables / "toy" / "participants.tsv")
     assert list(people["participant_id"]) == plan.people(table)
     unknown = people.loc[people["age"] == "n/a", "participant_id"].tolist()
     assert unknown == table.loc[table["trouble"] == names.NO_AGE, "participant_id"].tolist()
-    sessions = read(dataset / "toy" / "sub-C0001" / "sub-C0001_sessions.tsv")
+    sessions = read(tables / "toy" / "sub-C0001" / "sub-C0001_sessions.tsv")
     expected = table[table["participant_id"] == "sub-C0001"]
     assert list(sessions["session_id"]) == list(expected["session_id"])
     assert np.allclose(sessions["age"].astype(float), expected["age"])
 
 
-def test_truth_table_keeps_its_contract_and_names_every_trouble(dataset):
-    truth = read_table(dataset / "toy_truth.tsv", TRUTH)
+def test_truth_table_keeps_its_contract_and_names_every_trouble(tables):
+    truth = read_table(tables / "toy_truth.tsv", TRUTH)
     assert len(truth) == len(plan.make_plan(SETTINGS))
     named = " / ".join(truth["trouble"].dropna())
     for trouble in names.TROUBLES:
@@ -56,11 +61,12 @@ def test_truth_table_keeps_its_contract_and_names_every_trouble(dataset):
     assert "sub-T0006 and sub-T0007" in named
 
 
-def test_nothing_in_the_data_set_tells_the_truth(dataset):
-    for path in (dataset / "toy").rglob("*.tsv"):
+def test_nothing_in_the_data_set_tells_the_truth(tables):
+    for path in (tables / "toy").rglob("*.tsv"):
         assert not {"true_gap", "true_brain_age", "off_axis", "trouble"} & set(read(path))
 
 
+@pytest.mark.slow
 def test_images_can_be_read_and_troubles_are_there(dataset):
     for row in plan.make_plan(SETTINGS).itertuples():
         path = dataset / "toy" / row.t1w
@@ -74,6 +80,7 @@ def test_images_can_be_read_and_troubles_are_there(dataset):
         assert (voxels.max() == 0) == (row.trouble == names.EMPTY)
 
 
+@pytest.mark.slow
 def test_one_scan_twice(dataset):
     paths = [
         dataset / "toy" / f"sub-T000{k}/ses-1/anat/sub-T000{k}_ses-1_T1w.nii.gz" for k in (6, 7)

@@ -182,6 +182,7 @@ def test_paired_difference_to_ridge_by_hand(tmp_path):
     assert ("ridge_voxels", "all", "mae_minus_ridge") not in rows.index
 
 
+@pytest.mark.slow
 def test_difference_is_paired_by_person_not_by_order(tmp_path):
     scans = study(np.random.default_rng(12), CN={"people": 40, "sites": ("A",)})
     ridge = predictions_of(scans, experiment="ridge_voxels")

@@ -58,6 +58,7 @@ def test_stored_values_of_lme4():
     assert [row["estimate"], row["standard_error"]] == pytest.approx(STORED, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_planted_slopes_come_back_from_files(tmp_path):
     visits = {"people": 80, "visits": 3, "slope_sd": 1.2, "noise": 0.8, "ages": (50, 80)}
     scans = study(

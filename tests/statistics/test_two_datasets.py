@@ -60,6 +60,7 @@ def test_controls_of_one_and_patients_of_the_other_are_not_compared(tmp_path, si
     assert slopes.loc[("slope", "AD"), "estimate"] == pytest.approx(1, abs=0.6)
 
 
+@pytest.mark.slow
 def test_the_same_people_of_one_data_set_are_compared(tmp_path):
     """What refuses two data sets above is that they are two."""
     rng = np.random.default_rng(1)
@@ -133,6 +134,7 @@ def three_datasets(rng: np.random.Generator) -> pd.DataFrame:
     return scans
 
 
+@pytest.mark.slow
 def test_three_data_sets_in_folds_with_patients(tmp_path):
     scans = three_datasets(np.random.default_rng(4))
     # Clinical people are test people of both folds, as patients are.
