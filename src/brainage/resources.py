@@ -22,6 +22,8 @@ TEMPLATE_MM3 = 193 * 229 * 193
 """Of the template's grid; a grid of 2 mm has an eighth of so many voxels."""
 MAX_MINUTES = 2880
 """More than two days few partitions grant; a training goes on from its checkpoint."""
+GPU_MEMORY_MB = 8000
+"""Of a training on a GPU, whose batch is in the card's memory; a bound, not fitted."""
 
 Measured = dict[str, dict[str, dict[str, float]]]
 
@@ -49,6 +51,8 @@ class Needs:
 
     def memory(self, wildcards: Any, attempt: int, rulename: str) -> int:
         """Megabytes of a job, twice as many with every attempt."""
+        if rulename == "pretrain" and (gpus := self.gpus(wildcards)):
+            return needed({"base": GPU_MEMORY_MB}, {"base": gpus}, attempt)
         job = terms(self._study, rulename, dict(wildcards.items()))
         return needed(self._measured[rulename]["mem_mb"], job, attempt)
 
@@ -87,9 +91,9 @@ def terms(study: Study, rule: str, wildcards: Mapping[str, str]) -> dict[str, fl
     Returns
     -------
     dict
-        ``base``: 1. ``scan``: scans that the job goes through, of a training once per epoch.
-        ``megavoxel``: millions of voxels that are in memory at a time, of a training and of its
-        embeddings those of a batch. ``scan_megavoxel``: millions of voxels of all its scans.
+        ``base``: 1. ``scan``: scans that the job goes through, in training once per epoch.
+        ``megavoxel``: millions of voxels of a scan on the template's grid, in training of a batch.
+        ``scan_megavoxel``: millions of voxels of all its scans.
     """
     chunks = study.plan["chunks"]
     if "dataset" in wildcards:
@@ -103,10 +107,10 @@ def terms(study: Study, rule: str, wildcards: Mapping[str, str]) -> dict[str, fl
         side = study.config["datasets"][wildcards["dataset"]]["simulation"]["voxel_size"]
     voxels = TEMPLATE_MM3 / side**3 / 1e6
     at_once = voxels
-    if rule in ("pretrain", "embed"):
+    if rule == "pretrain":
         own = study.learning(wildcards["training"])
         at_once *= own["micro_batch"] or own["batch_people"] * own["views"]
-        scans *= own["epochs"] if rule == "pretrain" else 1
+        scans *= own["epochs"]
     return {"base": 1, "scan": scans, "megavoxel": at_once, "scan_megavoxel": scans * voxels}
 
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 import yaml
 
-from brainage.resources import MAX_MINUTES, needed, read, terms
+from brainage.resources import GPU_MEMORY_MB, MAX_MINUTES, needed, read, terms
 from brainage.study import Study
 from tests.conftest import ROOT
 
@@ -82,9 +82,10 @@ def test_a_job_counts_its_own_scans_and_voxels(study):
     assert everything["megavoxel"] == pytest.approx(voxels)
     assert everything["scan_megavoxel"] == pytest.approx(57 * voxels)
     training = {"training": "lexp/fold-0_seed-1"}
-    batch = terms(study, "embed", training)
-    assert batch["megavoxel"] == pytest.approx(32 * 2 * voxels)
-    assert terms(study, "pretrain", training)["scan"] == 10 * batch["scan"]
+    trained = terms(study, "pretrain", training)
+    assert trained["megavoxel"] == pytest.approx(32 * 2 * voxels)
+    assert trained["scan"] == 10 * 57
+    assert terms(study, "embed", training) == everything
 
 
 def test_an_attempt_asks_for_twice_what_the_one_before_did():
@@ -113,6 +114,9 @@ def test_trainings_go_to_the_partition_of_gpus_where_the_profile_names_one(
     wanted = ("1", partition) if partition and device == "auto" else ("0", "short")
     trained = [asked for rule, _, asked in planned if rule in ("pretrain", "embed")]
     assert {(asked["gpu"], asked["slurm_partition"]) for asked in trained} == {wanted}
+    # The batch of a training is in the card's memory or in the node's.
+    memory = {int(asked["mem_mb"]) for rule, _, asked in planned if rule == "pretrain"}
+    assert (memory == {GPU_MEMORY_MB}) == (wanted[0] == "1")
     others = [asked for rule, _, asked in planned if rule in ("store", "preprocess")]
     assert {(asked.get("gpu"), asked["slurm_partition"]) for asked in others} == {(None, "short")}
 
