@@ -28,7 +28,7 @@ from brainage.imaging.registered import AlignedHead
 from brainage.imaging.template import Template
 from tests.imaging.conftest import CODE, Scans, content, run
 
-pytestmark = pytest.mark.usefixtures("loaded_once")
+pytestmark = [pytest.mark.usefixtures("loaded_once"), pytest.mark.slow]
 
 
 def test_each_scan_has_its_files_and_the_table_its_rows(
@@ -66,7 +66,6 @@ def test_the_mask_lies_on_the_scan_where_the_brain_is(
     assert 2 * (own & template.mask).sum() / (own.sum() + template.mask.sum()) > 0.95
 
 
-@pytest.mark.slow
 def test_other_order_and_more_processes_give_the_same_bytes(
     done: Path, scans: Scans, settings: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -89,7 +88,6 @@ def test_finished_scans_are_not_processed_again(
         run(done, scans, settings | {"n4": False})
 
 
-@pytest.mark.slow
 def test_a_new_measure_registers_no_head_again(
     done: Path,
     scans: Scans,
@@ -127,7 +125,6 @@ def test_a_measure_less_leaves_the_others_as_they_are(
     assert found == {name: before[name] for name in before if name != "cjv"}
 
 
-@pytest.mark.slow
 def test_a_killed_child_is_the_machines_fault_and_leaves_the_others(
     done: Path,
     scans: Scans,
@@ -377,7 +374,6 @@ def test_a_full_disk_behind_other_words_is_never_a_verdict(
     assert content(small_disk) == {}
 
 
-@pytest.mark.slow
 def test_what_nobody_foresaw_sets_one_scan_aside(
     done: Path,
     scans: Scans,
@@ -473,7 +469,6 @@ def test_the_quality_file_says_what_it_was_made_from(done: Path, scans: Scans) -
     assert found["versions"]["numpy"] == np.__version__
 
 
-@pytest.mark.slow
 def test_real_heads_agree_with_the_reference_masks(
     shared_data: Path, settings: dict[str, Any], tmp_path: Path
 ) -> None:

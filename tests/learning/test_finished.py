@@ -19,6 +19,7 @@ from tests.learning.trainings import SMALL, TOY, output, results, run
 FOUND = "pretrain: found finished, 0 epochs trained\n"
 
 
+@pytest.mark.slow
 def test_what_a_training_does_not_use_trains_nobody(toy, tmp_path, capsys):
     files = results(toy, tmp_path, without="splits")
     splits = read_table(toy.files.file("splits"), SPLITS)

@@ -129,6 +129,7 @@ def test_a_missing_map_is_named(tmp_path):
     assert not Layout(tmp_path).file("store_info").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_leaves_nothing(small_disk, tmp_path):
     """In a process of its own, as memory mapped to a full disk ended it by a bus error."""
     count = 600  # brains of 5 kB: more than the disk has

@@ -80,6 +80,7 @@ def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_downloads_of_the_page_hold_no_formula(study, tmp_path):
     from tests.reporting.fake_results import SETTINGS
 
@@ -92,6 +93,7 @@ def test_the_downloads_of_the_page_hold_no_formula(study, tmp_path):
     assert "\t=1+1\t" not in (root / "tables" / "scans.tsv").read_text()
 
 
+@pytest.mark.slow
 def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):
     _, root = page
     # Once drawn here, once given: the page is the same.
