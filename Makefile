@@ -2,6 +2,7 @@
 # make test   lint, all tests and the demo
 # make test-fast   the unit tests alone
 # make check-reruns   what a change makes new, row by row
+# make chaos [SEED=]   runs disturbed on purpose, and how each ends: docs/reliability.md
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock   resolve the requirements anew
 
@@ -12,10 +13,10 @@ CORES ?= $(shell nproc)
 PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; done || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast check-reruns lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast check-reruns chaos lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -71,6 +72,11 @@ test-fast: test-environment
 # docs/reruns.md, row by row.
 check-reruns: test-environment
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/workflow/check_reruns.py
+
+# Finished trials stay: an interrupted call goes on with the next.
+SEED ?= 2026
+chaos: environment
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/chaos.py --seed $(SEED)
 
 # The CUDA packages are torch's own business: it pins them, and a build without CUDA wants none.
 CUDA := ^(nvidia-|cuda-|triton==)

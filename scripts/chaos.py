@@ -50,15 +50,16 @@ Outcome = tuple[bool, str]
 class Run:
     """The study of one trial: its own folder, and its own copy of the images."""
 
-    def __init__(self, name: str, results: Path | None = None) -> None:
+    def __init__(self, name: str) -> None:
         self.folder = HERE / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self.bids = self.folder / "bids"
         shutil.copytree(HERE / "heads", self.bids)
-        self.results = results or self.folder / "results"
+        self.results = self.folder / "results"
         self.config = self.folder / "config.yaml"
-        self.config.write_text(CONFIG.format(results=self.results, bids=self.bids))
+        # Paths relative to the folder: the settings that are kept in the results name them.
+        self.config.write_text(CONFIG.format(results="results", bids="bids"))
         self.log = self.folder / "log"
 
     def command(self, *more: str) -> list[str]:
@@ -149,17 +150,15 @@ def full_disk(draw: random.Random) -> Outcome:
     observed = []
     size = sum(p.stat().st_size for p in (HERE / "whole/results").rglob("*") if p.is_file())
     for number in range(3):
-        disk = HERE / f"disk-{number}"
-        disk.mkdir(exist_ok=True)
+        run = Run(f"full-{number}")
         kib = int(size * draw.uniform(0.1, 0.9) / 1024)
-        with mounted(disk, kib):
-            run = Run(f"full-{number}", disk / "results")
+        with mounted(run.results, kib):
             status = run.finish()
             if status == 0 or not run.said("no space left|disk is full|no room"):
                 observed.append((False, f"{kib} KiB: ended with {status} without a word"))
                 continue
             remount = f"remount,size={size * 4 // 1024}k"
-            subprocess.run(["mount", "-o", remount, str(disk)], check=True)
+            subprocess.run(["mount", "-o", remount, str(run.results)], check=True)
             status = run.finish()
             observed.append(run.same() if status == 0 else (False, f"then ended with {status}"))
     bad = [text for fine, text in observed if not fine]
@@ -169,6 +168,7 @@ def full_disk(draw: random.Random) -> Outcome:
 @contextlib.contextmanager
 def mounted(folder: Path, kib: int) -> Iterator[None]:
     """A disk of a size, for a while."""
+    folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", folder], check=True)
     try:
         yield
@@ -198,7 +198,7 @@ def vanished(draw: random.Random) -> Outcome:
         return False, "ended before the folder was taken away"
     away = run.bids.rename(run.folder / "away")
     status = process.wait()
-    if status == 0 or not run.said(re.escape(str(run.bids))):
+    if status == 0 or not run.said(r"\bbids\b.*(missing|not there|gone|away)"):
         return False, f"ended with {status}, without naming the folder"
     away.rename(run.bids)
     status = run.finish()
@@ -265,11 +265,12 @@ def two_runs(draw: random.Random) -> Outcome:
     if not wait_for(process, lambda: list(run.results.glob("imaging/chaos/*"))):
         return False, "ended too early"
     again = subprocess.run(run.command(), capture_output=True, text=True, check=False)
-    other = run.command()
     elsewhere = run.folder / "elsewhere"
     elsewhere.mkdir()
-    other[other.index("--directory") + 1] = str(elsewhere)
-    second = subprocess.run(other, capture_output=True, text=True, check=False)
+    other = elsewhere / "config.yaml"
+    other.write_text(CONFIG.format(results=run.results, bids=run.bids))
+    run.folder, run.config = elsewhere, other
+    second = subprocess.run(run.command(), capture_output=True, text=True, check=False)
     status = process.wait()
     if again.returncode == 0 or "lock" not in again.stdout + again.stderr:
         return False, f"a second run in the same folder ended with {again.returncode}"
