@@ -2,6 +2,7 @@
 # make test   lint, all tests and the demo
 # make test-fast   the quick unit tests
 # make test-slurm   the workflow on a Slurm cluster of this machine alone; as root
+# make chaos [SEED=]   runs disturbed on purpose, and how each ends: docs/reliability.md
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
 # make lock [UPGRADE=--upgrade]   resolve the requirements anew (docs/environments.md)
 
@@ -13,14 +14,14 @@ PYTHON ?= $(shell for v in 3.11 3.12 3.13; do command -v python$$v && break; don
 BIN := .venv/bin
 # What is given on the command line reaches the shell as a variable, never as a part of its text;
 # programs are modules of Python, since the first line of a script can't hold every path.
-export BIDS CORES PYTHON
+export BIDS CORES PYTHON SEED
 ENTER := PATH="$$PWD/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast test-slurm lint check-lock lock manual clean
+.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast test-slurm chaos lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
@@ -82,6 +83,11 @@ test-fast: test-environment
 # Needs Debian's slurm-wlm and munge; starts the daemons itself and ends them.
 test-slurm: test-environment
 	$(ENTER) python -m pytest tests/workflow/check_slurm.py
+
+# Finished trials stay: an interrupted call goes on with the next.
+SEED ?= 2026
+chaos: environment
+	$(ENTER) python scripts/chaos.py --seed "$$SEED"
 
 # Pins stay, but for what pyproject.toml adds or takes away; UPGRADE=--upgrade renews all of them.
 RESOLVE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header \
