@@ -109,7 +109,7 @@ class Study:
 
     def planned(self) -> set[str]:
         """Rules that a whole run would run."""
-        lines = self.snakemake("-n", "--quiet", "progress").splitlines()
+        lines = self.snakemake("-n", "--quiet", "rules").splitlines()
         return {line.split()[0] for line in lines if re.fullmatch(r"\w+ +\d+", line)} - {"total"}
 
     def edit(self, path: str, old: str, new: str) -> None:
@@ -285,8 +285,10 @@ def test_results_without_the_records_of_snakemake(study):
         shutil.rmtree(study.folder / ".snakemake")
 
     lose()
-    assert study.work() == NOTHING  # nor does anything stop it
-    lose()
+    said = study.called("-n")
+    assert said.returncode == 0
+    assert "Nothing to be done" in said.stdout + said.stderr
+    assert "add --forcerun preprocess" in said.stderr
     study.config["learning"]["epochs"] = EPOCHS + 1
     refused = study.called("-n")
     assert refused.returncode == 2
@@ -296,6 +298,9 @@ def test_results_without_the_records_of_snakemake(study):
     assert study.work(*more) == {**NOTHING, "epochs": EPOCHS + 1, "embedded": study.scans}
     study.config["learning"]["epochs"] = EPOCHS
     assert study.work() == NOTHING  # found again, as the records are there
+    # Then there are records of all again.
+    assert study.work("--forcerun", "read_dataset", "preprocess") == NOTHING
+    assert "--forcerun" not in study.called("-n").stderr
 
 
 def test_the_data_set_moved(study):
