@@ -36,6 +36,18 @@ def test_results_of_other_settings_without_a_record_are_refused(workflow, tmp_pa
     assert "--forcerun pretrain (" in str(refused.value)
 
 
+def test_images_that_are_not_recorded_are_remarked(workflow, tmp_path, capsys):
+    workflow.job.params.settings = workflow.job.params.settings.replace("new", "old")
+    require_recorded(workflow, Layout(tmp_path))
+    assert capsys.readouterr().err == ""
+    workflow.job.params.images = "0f"
+    require_recorded(workflow, Layout(tmp_path))
+    assert "add --forcerun pretrain once" in capsys.readouterr().err
+    workflow.persistence.has_metadata = lambda job: True
+    require_recorded(workflow, Layout(tmp_path))
+    assert capsys.readouterr().err == ""
+
+
 def same(workflow):
     workflow.job.params.settings = workflow.job.params.settings.replace("new", "old")
 

@@ -6,6 +6,7 @@ settings for those that are asked for. So each step notes which settings it used
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def require_recorded(workflow: Any, layout: Layout) -> None:
         With the first difference, and what to add to the command.
     """
     dag = workflow.dag
+    _remark_on_images(workflow)
     other: dict[str, str] = {}
     for job in dag.jobs:
         wanted: str | None = getattr(job.params, "settings", None)
@@ -48,6 +50,27 @@ def require_recorded(workflow: Any, layout: Layout) -> None:
             "(.snakemake), would leave it as it is; run the same command with --forcerun "
             f"{' '.join(sorted(other))} (heads, trainings and embeddings that are the same are "
             "found and not made again), or with that and --touch, to keep it as it is"
+        )
+
+
+def _remark_on_images(workflow: Any) -> None:
+    """Say that changed images can't be seen where there is no record of their sizes and dates.
+
+    One chunk is looked at: every record takes its time, and they are lost together.
+    """
+    chunks = (job for job in workflow.dag.jobs if getattr(job.params, "images", None))
+    first = next(chunks, None)
+    if (
+        first is not None
+        and first.rule not in workflow.dag.forcerules
+        and all(Path(path).exists() for path in first.output)
+        and not workflow.persistence.has_metadata(first)
+    ):
+        print(
+            "brainage: Snakemake has no record of these results here (.snakemake), so that an "
+            f"image that was replaced since is not seen; add --forcerun {first.rule.name} once "
+            "to compare all of them (what is the same is not registered again)",
+            file=sys.stderr,
         )
 
 

@@ -273,7 +273,8 @@ def _planned(
     config: dict[str, Any], sources: Sequence[Any], reuse: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Complete a config and plan its run, or take both as they were saved for the same config."""
-    key = hashlib.sha256(json.dumps(config).encode()).hexdigest()[:16]
+    # As it was read: a date, which YAML knows and JSON doesn't, is refused with its key below.
+    key = hashlib.sha256(json.dumps(config, default=str).encode()).hexdigest()[:16]
     saved = SAVED / f"plan-{key}.json"
     if reuse and saved.is_file():
         found = json.loads(saved.read_text(encoding="utf-8"))

@@ -75,16 +75,23 @@ def test_planning_another_config_changes_nothing_that_a_running_job_reads(tmp_pa
     second.write_text(config.replace("seed: 7", "seed: 8") + "seed: 3\n")
     truth = "results/simulated/mini_truth.tsv"
     snakemake(tmp_path, first, "--cores", "1", truth)
-    before = {k: v for k, v in files(tmp_path).items() if k.startswith("results/config")}
+
+    def settings():
+        return {k: v for k, v in files(tmp_path).items() if k.startswith("results/config")}
+
+    note = "results/config/used/simulate-tables/mini.txt"
+    before = settings()
     assert before
     planned = snakemake(tmp_path, second, "-n", "-p")
-    assert {k: v for k, v in files(tmp_path).items() if k.startswith("results/config")} == before
+    assert settings() == before
     # What the other plan would read has other names.
     printed = "\n".join(commands(planned))
     named = set(re.findall(r"results/config/simulate_tables-\w+\.json", printed))
     assert named and not named & set(before)
     snakemake(tmp_path, second, "--cores", "1", truth)
     after = files(tmp_path)
+    # All is as it was but the note of what was used last.
+    assert before.pop(note) != after[note]
     assert before.items() <= after.items()
     seeds = {
         json.loads(text)["simulation"]["seed"]
