@@ -159,7 +159,7 @@ def main() -> int:
     out = Path(sys.argv[3]) if len(sys.argv) == 4 else results / "finished"
     try:
         # No image is read here, so that the folder of raw heads does not matter.
-        given = {"bids": ".", **yaml.safe_load(config_path.read_text(encoding="utf-8"))}
+        given = {"bids": "not-read", **yaml.safe_load(config_path.read_text(encoding="utf-8"))}
         print(table(complete(given, [config_path]), results, out))
     except (InputError, OSError) as error:
         print(f"finished_cells: {error}", file=sys.stderr)
