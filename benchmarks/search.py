@@ -38,7 +38,7 @@ def configurations(path: Path) -> list[dict[str, Any]]:
     entries = {f"number-{n}": entry for n, entry in enumerate(given["configurations"])}
     config = complete(
         {
-            "bids": ".",
+            "bids": "not-read",
             "datasets": {"heads": {"kind": "bids"}},
             "learning": given["base"],
             "experiments": {name: entry.get("learning", {}) for name, entry in entries.items()},
