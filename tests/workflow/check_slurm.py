@@ -11,10 +11,10 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.workflow.slurm_node import ask, missing, slurm
+from tests.workflow.surroundings import copy_tree
 
 pytestmark = pytest.mark.workflow
 CONFIG = ROOT / "tests" / "workflow" / "slurm.yaml"
-TREE = ("Snakefile", "workflow", "src", "config", "envs", "requirements", "profiles")
 # Embedding needs more, so that Slurm kills its first attempt; the second asks for twice as much.
 TOO_LITTLE_MB = 400
 WATCHED = "%i|%T|%P|%m|%k"
@@ -29,11 +29,7 @@ def command(tree, folder, *more):
 
 def clustered(folder):
     """A copy of the tree: a partition of GPUs, and one rule that asks for too little."""
-    folder.mkdir()
-    for name in TREE:
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / name)
+    copy_tree(folder)
     profile = folder / "profiles" / "slurm" / "config.yaml"
     text = profile.read_text()
     assert "  # gpu_partition: gpu\n" in text

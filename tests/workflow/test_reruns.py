@@ -23,7 +23,8 @@ import yaml
 from brainage.core.contracts.cohort import SPLITS
 from brainage.core.tables import read_table
 from tests.conftest import ROOT
-from tests.workflow.test_extending import TREE, examples
+from tests.workflow.surroundings import copy_tree
+from tests.workflow.test_extending import examples
 
 pytestmark = pytest.mark.workflow
 EPOCHS = 2
@@ -68,11 +69,7 @@ class Study:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.tree = folder, folder / "tree"
-        self.tree.mkdir()
-        for name in TREE:
-            source = ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, self.tree / name)
+        copy_tree(self.tree)
         self.scans = simulate(folder / "one", 7, 10)
         self.config = yaml.safe_load(yaml.safe_dump(CONFIG))
 
