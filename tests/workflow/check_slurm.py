@@ -1,7 +1,6 @@
 """The workflow on a cluster: jobs end, are killed and wait, and the bytes are a laptop's."""
 
 import re
-import shutil
 import subprocess
 import sys
 import time
