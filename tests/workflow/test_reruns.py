@@ -115,7 +115,7 @@ class Study:
 
     def planned(self) -> set[str]:
         """Rules that a whole run would run."""
-        lines = self.snakemake("-n", "--quiet", "progress").splitlines()
+        lines = self.snakemake("-n", "--quiet", "rules").splitlines()
         return {line.split()[0] for line in lines if re.fullmatch(r"\w+ +\d+", line)} - {"total"}
 
     def edit(self, path: str, old: str, new: str) -> None:
