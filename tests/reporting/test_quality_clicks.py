@@ -233,7 +233,7 @@ def test_keys_decide_and_never_while_somebody_types(small: Study, reader: Reader
     reader.type("m")
     # The browser tells of an opened part, whereupon the page fills it, when it comes to it.
     rows = reader.rows(ODD)
-    assert len(rows) == 9
+    assert len(rows) == 10
     row = next(row for row in rows if row.text.startswith("overlap with"))
     assert row.find_element("css selector", "td.odd").text == "0.600 *"
     strip = row.find_element("css selector", "svg")
