@@ -269,6 +269,9 @@ def test_results_without_the_records_of_snakemake(study):
     }
     study.config["learning"]["epochs"] = EPOCHS
     assert study.work() == NOTHING  # found again, as the records are there
+    # Then there are records of all again.
+    assert study.work(more=("--forcerun", "read_dataset", "preprocess")) == NOTHING
+    assert "--forcerun" not in study.called("-n").stderr
 
 
 def changed_code(study: Study, change: Callable[[], None]) -> tuple[dict[str, Any], set[str]]:
