@@ -1,6 +1,7 @@
 # make demo   the whole workflow on a simulated cohort, in a virtual environment of its own
 # make test   lint, all tests and the demo
 # make test-fast   the quick unit tests
+# make slurm   Snakemake's plugin for Slurm into that environment: docs/cluster.md
 # make test-slurm   the workflow on a Slurm cluster of this machine alone; as root
 # make chaos [SEED=]   runs disturbed on purpose, and how each ends: docs/reliability.md
 # make ixi-grid [BIDS=FOLDER]   the losses on real heads in five folds, resumable
@@ -18,13 +19,14 @@ export BIDS CORES PYTHON SEED
 ENTER := PATH="$$PWD/$(BIN):$$PATH"
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help environment test-environment demo ixi-grid ixi-grid-table test test-fast test-slurm chaos lint check-lock lock manual clean
+.PHONY: help environment test-environment slurm demo ixi-grid ixi-grid-table test test-fast test-slurm chaos lint check-lock lock manual clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 environment: .venv/workflow.done
 test-environment: .venv/test.done
+slurm: .venv/slurm.done
 
 .venv/bin/python:
 	@[ -n "$$PYTHON" ] || { echo "brainage needs Python 3.11, 3.12 or 3.13: there is no python3 here"; exit 1; }
@@ -35,18 +37,22 @@ test-environment: .venv/test.done
 	rm -rf .venv
 	"$$PYTHON" -m venv .venv
 
-# torch comes last and alone: pip checks the hashes of all packages or of none. Without what it
-# requires: Slurm's plugin asks for numpy 2.4.5 and antspyx for less than 2.4. With the numpy of the
-# lock the plugin works (make test-slurm).
-.venv/workflow.done: requirements/workflow.lock requirements/slurm.lock requirements/torch.lock | .venv/bin/python
+# torch comes last and alone: pip checks the hashes of all packages or of none.
+.venv/workflow.done: requirements/workflow.lock requirements/torch.lock | .venv/bin/python
 	$(PIP) --no-deps --require-hashes -r requirements/workflow.lock
-	$(PIP) --no-deps --require-hashes -r requirements/slurm.lock
 	$(PIP) --constraint requirements/torch.lock torch
 	$(PIP) --no-deps --editable .
 	touch $@
 
 .venv/test.done: requirements/test.lock .venv/workflow.done
 	$(PIP) --no-deps --require-hashes -r requirements/test.lock
+	touch $@
+
+# Apart, since Snakemake imports each plugin (and this one pandas) whenever it starts. Without what
+# it requires: it asks for numpy 2.4.5 and antspyx for less than 2.4; with the numpy of the lock it
+# works (make test-slurm).
+.venv/slurm.done: requirements/slurm.lock .venv/workflow.done
+	$(PIP) --no-deps --require-hashes -r requirements/slurm.lock
 	touch $@
 
 demo: environment
@@ -81,7 +87,7 @@ test-fast: test-environment
 	  --ignore tests/workflow
 
 # Needs Debian's slurm-wlm and munge; starts the daemons itself and ends them.
-test-slurm: test-environment
+test-slurm: test-environment slurm
 	$(ENTER) python -m pytest tests/workflow/check_slurm.py
 
 # Finished trials stay: an interrupted call goes on with the next.

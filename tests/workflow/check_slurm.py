@@ -8,12 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 
+from brainage.resources import GPU_MEMORY_MB
 from tests.conftest import ROOT
 from tests.workflow.slurm_node import ask, missing, slurm
 from tests.workflow.surroundings import copy_tree
+from tests.workflow.test_resources import jobs as planned_jobs
+from tests.workflow.test_resources import snakemake
 
 pytestmark = pytest.mark.workflow
 CONFIG = ROOT / "tests" / "workflow" / "slurm.yaml"
+PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 # Embedding needs more, so that Slurm kills its first attempt; the second asks for twice as much.
 TOO_LITTLE_MB = 400
 WATCHED = "%i|%T|%P|%m|%k"
@@ -150,3 +154,26 @@ def test_chunks_of_images_and_all_tables_and_pages_are_one_job_each(runs):
     # Slurm shows the beginning of the list; the quality page waits for no table.
     assert sum("report_accuracy" in rule for rule in rules) == 1
     assert len(rules) <= 18
+
+
+@pytest.mark.parametrize(
+    ("partition", "device"), [("cards", "auto"), ("cards", "cpu"), (None, "auto")]
+)
+def test_trainings_go_to_the_partition_of_gpus_where_the_profile_names_one(
+    tmp_path, partition, device
+):
+    text = PROFILE.read_text().replace("  # slurm_partition: short", "  slurm_partition: short")
+    if partition:
+        text = text.replace("  # gpu_partition: gpu\n", f"  gpu_partition: {partition}\n")
+        assert "cards" in text
+    (tmp_path / "config.yaml").write_text(text)
+    more = ("-n", "--workflow-profile", str(tmp_path), "--config", f"learning={{device: {device}}}")
+    planned = planned_jobs(snakemake(tmp_path, *more))
+    wanted = ("1", partition) if partition and device == "auto" else ("0", "short")
+    trained = [asked for rule, _, asked in planned if rule in ("pretrain", "embed")]
+    assert {(asked["gpu"], asked["slurm_partition"]) for asked in trained} == {wanted}
+    # The batch of a training is in the card's memory or in the node's.
+    memory = {int(asked["mem_mb"]) for rule, _, asked in planned if rule == "pretrain"}
+    assert (memory == {GPU_MEMORY_MB}) == (wanted[0] == "1")
+    others = [asked for rule, _, asked in planned if rule in ("store", "preprocess")]
+    assert {(asked.get("gpu"), asked["slurm_partition"]) for asked in others} == {(None, "short")}

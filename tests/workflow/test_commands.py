@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -101,6 +102,10 @@ def test_planning_another_config_changes_nothing_that_a_running_job_reads(tmp_pa
     assert seeds == {7, 8}
 
 
+@pytest.mark.skipif(
+    find_spec("snakemake_executor_plugin_slurm") is not None,
+    reason="Slurm's plugin is installed (make slurm), and Snakemake imports its pandas",
+)
 def test_snakemake_alone_can_plan(tmp_path, monkeypatch):
     """As one does who runs it with conda: in an environment that holds what Snakemake requires."""
     (tmp_path / "sitecustomize.py").write_text(

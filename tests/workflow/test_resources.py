@@ -1,21 +1,18 @@
-"""What jobs ask for: measured for every rule, more with every attempt, a GPU where there is one."""
+"""What jobs ask for: measured for every rule, and more with every attempt."""
 
-import os
 import re
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 import yaml
 
-from brainage.resources import GPU_MEMORY_MB, MAX_MINUTES, needed, read, terms
+from brainage.resources import MAX_MINUTES, needed, read, terms
 from brainage.study import Study
 from tests.conftest import ROOT
 
 TABLE = ROOT / "workflow" / "resources.yaml"
 MINI = ROOT / "tests" / "workflow" / "mini.yaml"
-PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 
 
 def snakemake(folder, *more):
@@ -92,33 +89,6 @@ def test_an_attempt_asks_for_twice_what_the_one_before_did():
     job = {"base": 1, "scan": 10, "megavoxel": 0.5, "scan_megavoxel": 5}
     measured = {"base": 100, "scan": 2, "megavoxel": 40}
     assert [needed(measured, job, attempt) for attempt in (1, 2, 3)] == [140, 280, 560]
-
-
-@pytest.mark.skipif(
-    find_spec("snakemake_executor_plugin_slurm") is None and not os.environ.get("CI"),
-    reason="Slurm's plugin is not installed (requirements/slurm.lock)",
-)
-@pytest.mark.parametrize(
-    ("partition", "device"), [("cards", "auto"), ("cards", "cpu"), (None, "auto")]
-)
-def test_trainings_go_to_the_partition_of_gpus_where_the_profile_names_one(
-    tmp_path, partition, device
-):
-    text = PROFILE.read_text().replace("  # slurm_partition: short", "  slurm_partition: short")
-    if partition:
-        text = text.replace("  # gpu_partition: gpu\n", f"  gpu_partition: {partition}\n")
-        assert "cards" in text
-    (tmp_path / "config.yaml").write_text(text)
-    more = ("-n", "--workflow-profile", str(tmp_path), "--config", f"learning={{device: {device}}}")
-    planned = jobs(snakemake(tmp_path, *more))
-    wanted = ("1", partition) if partition and device == "auto" else ("0", "short")
-    trained = [asked for rule, _, asked in planned if rule in ("pretrain", "embed")]
-    assert {(asked["gpu"], asked["slurm_partition"]) for asked in trained} == {wanted}
-    # The batch of a training is in the card's memory or in the node's.
-    memory = {int(asked["mem_mb"]) for rule, _, asked in planned if rule == "pretrain"}
-    assert (memory == {GPU_MEMORY_MB}) == (wanted[0] == "1")
-    others = [asked for rule, _, asked in planned if rule in ("store", "preprocess")]
-    assert {(asked.get("gpu"), asked["slurm_partition"]) for asked in others} == {(None, "short")}
 
 
 def test_no_job_asks_for_more_than_two_days(tmp_path):
