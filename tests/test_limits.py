@@ -11,6 +11,7 @@ limits = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(limits)
 
 
+@pytest.mark.slow
 def test_nothing_is_too_long(capsys):
     assert limits.main() == 0, capsys.readouterr().out
 

@@ -182,6 +182,7 @@ def roles(splits):
 
 
 @pytest.mark.parametrize("scheme", ["holdout", "folds"])
+@pytest.mark.slow
 def test_a_data_set_added_or_a_patient_changed_moves_nobody(tmp_path, scheme):
     config = {**CONFIG, "splits": {**CONFIG["splits"], "scheme": scheme}}
     scans = cohort()

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import pytest
+
 from brainage.core.choices import modules
 from brainage.core.software import LIBRARIES
 from brainage.core.versions import step_libraries
@@ -27,6 +29,7 @@ write_result(rows, Path(sys.argv[1]), QC)
 """
 
 
+@pytest.mark.slow
 def test_beside_a_table_lie_the_versions_of_what_its_process_imported(tmp_path):
     # In a process of its own: this one has imported whatever other tests did.
     command = [sys.executable, "-c", WRITE, str(tmp_path / "qc.tsv")]

@@ -38,6 +38,7 @@ def test_a_table_comes_back_as_it_was_written_sorted_by_key(tmp_path):
 
 @given(st.text(max_size=20), st.floats(-1e6, 1e6))
 @settings(max_examples=50, deadline=None)
+@pytest.mark.slow
 def test_any_text_stays_in_its_cell(tmp_path_factory, text, number):
     path = tmp_path_factory.mktemp("t") / "qc.tsv"
     rows = pd.DataFrame(

@@ -65,6 +65,7 @@ def test_headers_and_sidecars_hold_the_acquisition_and_no_text(converted):
     assert sidecar["ConversionSoftware"] == "dcm2niix" and sidecar["ConversionSoftwareVersion"]
 
 
+@pytest.mark.slow
 def test_a_name_in_any_free_text_of_a_header_is_left_behind(tmp_path):
     """Words that are known of scanners stay; a model without a known word is said."""
     free = {

@@ -25,6 +25,8 @@ from tests.dicom.dicom_files import (
     write_series,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def content(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
@@ -47,7 +49,6 @@ def test_the_check_for_identifiers_finds_them_in_dicom_itself(clinic):
     assert UID not in missing
 
 
-@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_and_nothing_is_done_twice(
     clinic, converted, tmp_path, monkeypatch
 ):
@@ -68,7 +69,6 @@ def test_the_same_input_gives_the_same_bytes_and_nothing_is_done_twice(
     assert content(again) == content(out)
 
 
-@pytest.mark.slow
 def test_an_interrupted_run_leaves_no_ages_beside_images_of_another_run(tmp_path, monkeypatch):
     out = tmp_path / "bids"
     write_series(tmp_path / "d/7/first", MPRAGE)
@@ -133,7 +133,6 @@ def test_no_t1w_series_at_all_is_an_error_that_names_the_table_of_reasons(tmp_pa
     assert set_aside(tmp_path / "b")[0]["reason"] == "from its name: T2"
 
 
-@pytest.mark.slow
 def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
     write_series(tmp_path / "d/7/late", MPRAGE, number=2, time="120000", voxels=head(3))
     convert_dicom(tmp_path / "d", tmp_path / "b")
@@ -153,7 +152,6 @@ def test_runs_are_in_order_of_acquisition_and_outdated_names_go(tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.slow
 def test_a_person_who_has_no_t1w_series_any_more_goes_from_the_folder(tmp_path):
     write_series(tmp_path / "d/7", MPRAGE)
     write_series(tmp_path / "d/8/ses-1", MPRAGE, ROE)
@@ -166,7 +164,6 @@ def test_a_person_who_has_no_t1w_series_any_more_goes_from_the_folder(tmp_path):
     assert list(read_people(tmp_path / "b", SETTINGS)) == ["sub-7"]
 
 
-@pytest.mark.slow
 def test_a_contrast_agent_counts_only_where_there_is_an_image_without(tmp_path):
     write_series(tmp_path / "d/7", MPRAGE | {"SeriesDescription": "t1 mprage +C"})
     status, said = run(tmp_path / "d", tmp_path / "b")

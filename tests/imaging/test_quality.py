@@ -255,6 +255,7 @@ def decide(folder: Path, *rows: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_manual_decision_counts_and_the_automatic_verdict_stays_beside_it(tmp_path: Path) -> None:
     scans, measures = cohort(tmp_path)
     measures.loc[3, "cjv"] = 1.3

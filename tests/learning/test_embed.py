@@ -144,6 +144,7 @@ def test_a_brain_is_embedded_alike_alone_and_among_others(toy, encoder, copied):
         assert alone.tobytes() == np.load(array)[rows[scan_ids].to_numpy()].tobytes()
 
 
+@pytest.mark.slow
 def test_only_new_brains_are_embedded(toy, encoder, copied, capsys):
     expected = run(encoder)[0].read_bytes()
     every = [row["scan_id"] for row in toy.rows]

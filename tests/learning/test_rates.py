@@ -59,6 +59,7 @@ def test_a_search_over_rates_goes_on_after_a_kill(toy, tmp_path, monkeypatch, ca
     assert "starting over" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_rate_that_diverges_does_not_lose_the_others(toy, tmp_path, monkeypatch, capsys):
     original = Run.step
 
@@ -78,6 +79,7 @@ def test_a_rate_that_diverges_does_not_lose_the_others(toy, tmp_path, monkeypatc
         run(toy, tmp_path / "none", learning_rate=[0.1, 1e-3])
 
 
+@pytest.mark.slow
 def test_a_rate_is_judged_by_the_epoch_that_is_written(toy, tmp_path, monkeypatch):
     # The first rate's best epoch is its second; the last one is bad.
     looks = {1e-3: [(3.0, 8.0), (1.0, 3.0), (2.0, 9.0), (2.5, 9.0)], 1e-4: [(2.0, 5.0)] * 4}

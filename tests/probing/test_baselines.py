@@ -29,6 +29,7 @@ def test_constant_is_the_median_of_training_people(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [{}, {"voxels": 50}, {"component_people": 30}])
+@pytest.mark.slow
 def test_ridge_on_voxels_follows_age(tmp_path, changes):
     table = predicted(study(tmp_path), "ridge_voxels", **changes)
     test = table[table["role"] == "test"]

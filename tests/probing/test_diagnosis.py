@@ -25,6 +25,7 @@ def area(table: pd.DataFrame) -> float:
     return float((cases[:, None] > controls[None, :]).mean())
 
 
+@pytest.mark.slow
 def test_disease_in_the_embedding_is_found(tmp_path):
     table = scored(study(tmp_path))
     assert len(table) == 60 and table["participant_id"].is_unique
@@ -67,6 +68,7 @@ def test_no_diagnosis_gives_no_rows(tmp_path):
 
 
 @pytest.mark.parametrize("site", [None, pytest.param("1", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_groups_of_different_data_sets_give_no_rows(tmp_path, site):
     people = {
         "train": (30, "train", "CN", "A", 1),

@@ -20,6 +20,7 @@ def probed(made: Study, training: Training = TRAINING, **changes) -> pd.DataFram
     return read_table(out, SITE_PROBE).set_index(["probe", "protocol"])
 
 
+@pytest.mark.slow
 def test_site_is_in_the_voxels_and_not_in_the_embedding(tmp_path):
     rows = probed(study(tmp_path), site_voxels=40)
     assert rows["n"].unique().tolist() == [55] and rows["sites"].unique().tolist() == [2]

@@ -36,6 +36,7 @@ def test_figure_is_drawn_from_the_tables_that_it_names(name, study, settings, tm
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.slow
 def test_figure_of_empty_tables_says_why_there_is_none(name, edited, settings, tmp_path):
     tables = figures.FIGURES[name].needs
     inputs = edited(**{table: empty for table in tables})

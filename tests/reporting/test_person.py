@@ -115,6 +115,7 @@ def test_new_site_gets_the_fixed_sentences_too(gap, headline, text, edited, writ
         (-40.0, "The brain looks younger than expected for age."),
     ],
 )
+@pytest.mark.slow
 def test_known_site_gets_the_fixed_sentences(gap, expected, edited, write):
     inputs = edited(
         scans=lambda frame: local_site(many_at_one_site(frame)),

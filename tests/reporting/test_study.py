@@ -14,6 +14,8 @@ from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def page(study, tmp_path_factory):
@@ -80,7 +82,6 @@ def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(tmp_path):
     )
 
 
-@pytest.mark.slow
 def test_the_downloads_of_the_page_hold_no_formula(study, tmp_path):
     from tests.reporting.fake_results import SETTINGS
 
@@ -93,7 +94,6 @@ def test_the_downloads_of_the_page_hold_no_formula(study, tmp_path):
     assert "\t=1+1\t" not in (root / "tables" / "scans.tsv").read_text()
 
 
-@pytest.mark.slow
 def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):
     _, root = page
     # Once drawn here, once given: the page is the same.
@@ -128,7 +128,6 @@ def test_chosen_learning_rates_are_told(study, edited, settings):
     assert rows == [["supervised L1", "0", "1", "0.002", "0.001: 5.20; 0.002: 4.10"]]
 
 
-@pytest.mark.slow
 def test_grid_stands_on_the_page_or_its_absence_is_told(page, study, edited, settings, tmp_path):
     read, _ = page
     assert "Number of training people" in read.text
@@ -171,7 +170,6 @@ def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):
     assert "no better than that constant" in text
 
 
-@pytest.mark.slow
 def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, tmp_path):
     def plain(frame):
         frame = frame[frame["session_id"] == "ses-1"].assign(
@@ -204,7 +202,6 @@ def test_one_site_all_healthy_one_visit_is_told_not_an_error(edited, settings, t
     assert "Truth" not in read.text
 
 
-@pytest.mark.slow
 def test_tables_without_rows_make_a_page(edited, settings, tmp_path):
     inputs = edited(**{name: empty for name in CONTRACTS if name in edited()})
     root = tmp_path / "report"
@@ -214,7 +211,6 @@ def test_tables_without_rows_make_a_page(edited, settings, tmp_path):
     assert "Traceback" not in read.text
 
 
-@pytest.mark.slow
 def test_only_scans_and_quality_are_needed(study, settings, tmp_path):
     root = tmp_path / "report"
     write_study_page({"scans": study["scans"], "qc": study["qc"]}, root, settings)
@@ -241,7 +237,6 @@ def test_manual_decisions_are_counted(study, edited):
     assert "manual" not in quality.sentence(Tables(study))
 
 
-@pytest.mark.slow
 def test_hostile_words_are_escaped(drawn, edited, settings, tmp_path):
     attack = "<script>alert(1)</script>\"'&"
 
@@ -267,7 +262,6 @@ def test_switched_off_sections_have_one_reason_each(study, settings):
     assert page_module.switched_off(Tables(study), settings) == []
 
 
-@pytest.mark.slow
 def test_what_the_index_had_to_say_is_on_the_page(drawn, settings, tmp_path):
     remarks = tmp_path / "remarks.json"
     remarks.write_text('["mine: 1 image has no row: <b>sub-7</b>"]')
@@ -287,7 +281,6 @@ def test_the_report_says_why_there_is_no_ridge_on_regional_volumes(study, settin
     assert name not in reasons(registration="syn")
 
 
-@pytest.mark.slow
 def test_persons_pages_are_named_where_there_are_some(drawn, settings, tmp_path):
     beside = {**drawn, "people": tmp_path / "people"}
     write_study_page(beside, tmp_path / "page", settings)
@@ -341,7 +334,6 @@ def test_the_learning_rate_printed_is_one_that_was_tried(tried, highest, rate, e
     assert row[3] == rate
 
 
-@pytest.mark.slow
 def test_an_unexpected_fault_is_shown_first(drawn, edited, settings, tmp_path):
     fault = "unexpected: IndexError: index 3 is <out of> bounds"
 
@@ -362,7 +354,6 @@ def test_an_unexpected_fault_is_shown_first(drawn, edited, settings, tmp_path):
         assert read.text.index(fault) < 1500
 
 
-@pytest.mark.slow
 def test_a_version_that_is_not_locked_is_a_warning_on_the_page(drawn, settings, tmp_path):
     warning = "torch 2.12.1 was used, but the lock file pins 2.13.0."
     write_study_page(drawn, tmp_path / "page", settings, Software([("torch", "2.12.1")], [warning]))

@@ -5,6 +5,8 @@ import pytest
 
 from brainage.simulation import effects, template
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def atlas():

@@ -19,6 +19,7 @@ def rows_of(scans: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index(["group", "reference", "unit"])
 
 
+@pytest.mark.slow
 def test_planted_differences_come_back(tmp_path):
     sites = ("X", "Y")
     scans = study(

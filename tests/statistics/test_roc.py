@@ -25,6 +25,7 @@ def groups(rng: np.random.Generator, **ad: object) -> pd.DataFrame:
     return pd.concat([scans_of("CN", 100, rng), scans_of("AD", 100, rng, **ad)])
 
 
+@pytest.mark.slow
 def test_area_of_a_planted_gap(tmp_path):
     scans = study(
         np.random.default_rng(1), CN={"people": 150, "visits": 2}, AD={"people": 150, "gap": 5.0}

@@ -52,6 +52,7 @@ def plain(rng: np.random.Generator, group: str | None, sites: tuple[str, ...]) -
     )
 
 
+@pytest.mark.slow
 def test_one_site_all_healthy_one_visit(tmp_path):
     scans = plain(np.random.default_rng(1), "CN", ("A",))
     found = everything(predictions_of(scans), tmp_path)
@@ -62,6 +63,7 @@ def test_one_site_all_healthy_one_visit(tmp_path):
     assert len(found["curves"]) == len(found["slopes"]) == len(found["own"]) == 0
 
 
+@pytest.mark.slow
 def test_no_diagnosis_no_sex_no_site(tmp_path):
     scans = plain(np.random.default_rng(2), None, ("A",))
     scans[["sex", "site", "scanner", "session_id", "years_since_first"]] = None
