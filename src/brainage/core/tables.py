@@ -139,19 +139,19 @@ def write_table(frame: pd.DataFrame, path: str | os.PathLike[str], table: Table)
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    def text(value: object) -> str | None:
-        if value is None or value is pd.NA or value != value:
-            return None
-        if isinstance(value, bool) or type(value).__name__ == "bool":
-            return "true" if value else "false"
-        if isinstance(value, float) or "float" in type(value).__name__:
-            number = float(value)  # type: ignore[arg-type]  # a float by its name
-            return (
-                str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.8g}"
-            )
-        # A tab or line end inside a value would shift the columns of everyone below it.
-        return re.sub(r"[\t\r\n]+", " ", str(value))
+    text = {name: [_cell(value) for value in frame[name].tolist()] for name in frame.columns}
+    return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in text.items()})
 
-    return pd.DataFrame(
-        {name: pd.Series([text(v) for v in frame[name]], dtype=object) for name in frame.columns}
-    )
+
+def _cell(value: object) -> str | None:
+    if isinstance(value, str):
+        # A tab or line end inside a value would shift the columns of everyone below it.
+        return value if value.isprintable() else re.sub(r"[\t\r\n]+", " ", value)
+    if value is None or value is pd.NA or value != value:
+        return None
+    if isinstance(value, bool | np.bool):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() and abs(number) < 1e15 else f"{number:.8g}"
+    return re.sub(r"[\t\r\n]+", " ", str(value))
