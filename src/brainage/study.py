@@ -85,7 +85,8 @@ class Study:
         if self.regions is None and imaging["registration"] == "syn" and not imaging["template"]:
             self.regions = self.file("regions")
         self.baselines = ["ridge_voxels", *(["ridge_regions"] if self.regions else []), "median"]
-        self._unwritten: dict[str, Any] = {}
+        self._unwritten: dict[str, Any] = {}  # settings that no file holds yet
+        self.at_work = reuse  # a job of a run that has begun
         self.workflow: Any = None
         self._compared = False
 
@@ -223,6 +224,7 @@ class Study:
             lock = self.layout.folder("locks") / "run.lock"
             held.enter_context(only_writer(lock, f"results: {self.results}"))
             atexit.register(held.close)
+        self.at_work = True
         self.write_settings()
 
     def results_folder(self, _wildcards: Any) -> str:

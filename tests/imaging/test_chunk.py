@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import faulthandler
 import json
 import os
@@ -372,6 +373,30 @@ def test_a_full_disk_behind_other_words_is_never_a_verdict(
     with pytest.raises(children.ScanJobError, match="sub-A_ses-1.*No space left.*free some disk"):
         run(small_disk, scans[:1], settings)
     assert content(small_disk) == {}
+
+
+def test_a_disk_without_room_for_the_message_is_told_by_its_number(
+    scans: Scans,
+    settings: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The file of the message can still be made, and stays empty."""
+
+    def fails(_job: Any, _recipe: Any, scratch: Path) -> None:
+        (scratch / "error.txt").touch()
+        monkeypatch.setattr(Path, "write_text", full)
+        try:
+            full()
+        except OSError:
+            raise RuntimeError("the transform could not be written")  # noqa: B904 - as ITK does
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(one_scan, "process", fails)
+    with pytest.raises(children.ScanJobError, match="No space left.*free some disk"):
+        run(tmp_path, scans[:1], settings)
 
 
 def test_what_nobody_foresaw_sets_one_scan_aside(

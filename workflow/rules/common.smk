@@ -43,9 +43,9 @@ def line(step, of=None, threads=1):
 
 
 def settings(step, *sections, **more):
-    """Settings of a step, a file; written when work starts, never by a dry run."""
+    """Settings of a step, a file; written when work starts: not by a dry run or a run that is refused."""
     path = STUDY.settings(step, *sections, **more)
-    if workflow.executor_plugin and not workflow.dryrun:
+    if STUDY.at_work:
         STUDY.write_settings()
     return path
 

@@ -102,10 +102,16 @@ def disk_fault(error: BaseException) -> str | None:
     Libraries raise their own exceptions while they handle that of the system, so the exceptions
     before it are looked at too. None where there is no fault of the disk.
     """
+    cause = disk_error(error)
+    return None if cause is None else f"{cause}; {DISK_FAULTS[cause.errno or 0]}"
+
+
+def disk_error(error: BaseException) -> OSError | None:
+    """Return the fault of the disk that an exception comes from, or None."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in DISK_FAULTS:
-            return f"{cause}; {DISK_FAULTS[cause.errno]}"
+            return cause
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return None
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from brainage.core.contracts.imaging import UNEXPECTED
 from brainage.core.derivatives import derivative
-from brainage.core.files import DISK_FAULTS, MachineFault, disk_fault
+from brainage.core.files import DISK_FAULTS, MachineFault, disk_error, disk_fault
 from brainage.imaging import one_scan
 from brainage.imaging.one_scan import Job, Outcome, Recipe
 
@@ -138,8 +138,9 @@ def _fork(job: Job, recipe: Recipe, scratch: Path) -> int:
             if said is None:
                 traceback.print_exc()
         # On a full disk the number of the fault is all that can be left.
-        if isinstance(error, OSError) and error.errno and error.errno in DISK_FAULTS:
-            code = error.errno
+        cause = disk_error(error)
+        if cause is not None and cause.errno:
+            code = cause.errno
         with contextlib.suppress(OSError):
             text = said or traceback.format_exc()
             (scratch / "error.txt").write_text(text, encoding="utf-8")
@@ -191,7 +192,8 @@ def _check_end(scan_id: str, status: int, scratch: Path) -> None:
     if os.WEXITSTATUS(status) != 0:
         with contextlib.suppress(OSError):
             lines = (scratch / "error.txt").read_text(encoding="utf-8").strip().splitlines()
-            raise ScanJobError(f"{scan_id}: its job failed: {lines[-1]}")
+            if lines:  # else there was no room for it
+                raise ScanJobError(f"{scan_id}: its job failed: {lines[-1]}")
         number = os.WEXITSTATUS(status)
         known = number in DISK_FAULTS
         why = f"{os.strerror(number)}; {DISK_FAULTS[number]}" if known else "it could not say why"
