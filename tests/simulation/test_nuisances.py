@@ -1,5 +1,7 @@
 """Nuisances do to a phantom what they say, and nothing at strength 0."""
 
+from functools import lru_cache
+
 import nibabel
 import numpy as np
 import pytest
@@ -14,7 +16,13 @@ AFFINE = np.array(
     [[-4.0, 0, 0, 80], [0, 0, 4, -88], [0, 4, 0, -96], [0, 0, 0, 1]]
 )  # index 0 left, 1 superior, 2 anterior
 # What a head of 4 mm cannot show is tried on the same one with voxels of 1 mm.
-RESOLUTION = ("smoothing", "low_resolution", "thick_axial_slices", "thick_sagittal_slices")
+RESOLUTION = (
+    "smoothing",
+    "low_resolution",
+    "thick_axial_slices",
+    "thick_sagittal_slices",
+    "voxel_size",
+)
 NO_ZERO = ("stripped", "stripped_own_mask", "defaced")
 
 
@@ -28,6 +36,11 @@ def world(affine=AFFINE, shape=SHAPE):
 
 
 def head() -> np.ndarray:
+    return phantom().copy()
+
+
+@lru_cache
+def phantom() -> np.ndarray:
     """A scalp, fluid, grey and white matter in shells, with a lump that breaks symmetry."""
     place = world() - [0, -2, -2]
     radius = np.sqrt((place**2 * [1.4, 0.8, 1]).sum(axis=-1))
