@@ -309,7 +309,10 @@ def parsed() -> argparse.Namespace:
     arguments.add_argument("--work", type=Path, default=Path("results/sensitivity"))
     arguments.add_argument("--out", type=Path, help="default: sensitivity.tsv in --work")
     arguments.add_argument("--processes", type=int, default=1)
-    return arguments.parse_args()
+    args = arguments.parse_args()
+    if min(args.people, args.processes) < 1:
+        arguments.error("--people and --processes must be at least 1")
+    return args
 
 
 def main() -> None:
@@ -338,8 +341,12 @@ def main() -> None:
     out = args.out or args.work / "sensitivity.tsv"
     out.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(out, sep="\t", index=False, na_rep="n/a", float_format="%.5g")
-    scans.assign(scan_id=scans["of"]).drop(columns="of").to_csv(
-        out.with_name(f"{out.stem}_scans{out.suffix}"), sep="\t", index=False, na_rep="n/a"
+    strengths = {cell.name: (cell.nuisance, cell.strength) for cell in [UNCHANGED, *wanted]}
+    scans[["nuisance", "strength"]] = [strengths[name] for name in scans["cell"]]
+    columns = ["of", "nuisance", "strength", "fault", "predicted_age", "years", "cosine_distance"]
+    beside = out.with_name(f"{out.stem}_scans{out.suffix}")
+    scans[columns].rename(columns={"of": "scan_id"}).to_csv(
+        beside, sep="\t", index=False, na_rep="n/a", float_format="%.5g"
     )
     print(markdown(table))
     print(agreement(scans, run.people))

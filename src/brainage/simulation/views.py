@@ -53,11 +53,15 @@ def sampled(
     to_shape: tuple[int, ...],
     to_affine: np.ndarray,
     order: int = 3,
+    mode: str = "nearest",
 ) -> np.ndarray:
-    """Voxels of another grid, by splines; what lies outside the image is the value at its edge."""
+    """Voxels of another grid, by splines; what lies outside the image is the value at its edge.
+
+    With `mode` ``constant`` it is zero.
+    """
     index = np.linalg.inv(affine) @ to_affine
     found = ndimage.affine_transform(
-        data.astype(np.float32), index[:3, :3], index[:3, 3], to_shape, order=order, mode="nearest"
+        data.astype(np.float32), index[:3, :3], index[:3, 3], to_shape, order=order, mode=mode
     )
     return np.maximum(found, data.min())  # a cubic spline overshoots into the negative
 
@@ -76,11 +80,15 @@ def turned_by_header(
 def turned_in_view(
     data: np.ndarray, affine: np.ndarray, degrees: float, _rng: np.random.Generator, about: int
 ) -> Image:
-    """A head that lay turned about one axis of the body, in a field of view that stayed."""
+    """A head that lay turned about one axis of the body, in a field of view that stayed.
+
+    What was outside of view is zero.
+    """
     if degrees == 0:
         return data, affine
     turn = about_centre(data.shape, affine, degrees * np.eye(3)[about], np.zeros(3))
-    return sampled(data, affine, data.shape, np.linalg.inv(turn) @ affine), affine
+    to_affine = np.linalg.inv(turn) @ affine
+    return sampled(data, affine, data.shape, to_affine, mode="constant"), affine
 
 
 def with_voxel_size(
