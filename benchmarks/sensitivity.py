@@ -59,7 +59,7 @@ from brainage.imaging import chunk, geometry, nonlinear, registration
 from brainage.imaging.faults import ScanFault
 from brainage.imaging.raw_affine import read_affine
 from brainage.imaging.raw_file import read_header
-from brainage.imaging.reading import read
+from brainage.imaging.reading import NO_LIMITS, read
 from brainage.imaging.registered import RegisteredScan, read_registered
 from brainage.imaging.template import load_template
 from brainage.learning import store
@@ -78,7 +78,8 @@ class Run:
     """A finished training, and the people that are looked at.
 
     `people` has, by scan_id, age, raw image (`path`) and what the run predicted (`predicted_age`);
-    `work` is the layout of all that is made here.
+    `face` is how far the template's brain reaches towards the face, in mm; `work` is the layout of
+    all that is made here.
     """
 
     files: Layout
@@ -86,6 +87,7 @@ class Run:
     people: pd.DataFrame
     imaging: dict[str, Any]
     ridge: Any
+    face: float
     work: Layout
     seed: int
     processes: int
@@ -140,7 +142,10 @@ def open_run(args: argparse.Namespace) -> Run:
     paths, imaging = raw_images(files, test)
     test = test.assign(path=paths).set_index("scan_id", drop=False)
     work = Layout(args.work)
-    return Run(files, training, test, imaging, ridge, work, args.seed, args.processes)
+    template = load_template(imaging)
+    brain = template.affine[:3, :3] @ np.argwhere(template.mask).T + template.affine[:3, 3:]
+    face = float((FACE @ brain).max())
+    return Run(files, training, test, imaging, ridge, face, work, args.seed, args.processes)
 
 
 def scan_name(cell: Cell, scan_id: str) -> str:
@@ -166,14 +171,12 @@ def needed(run: Run, scan_id: str, cell: Cell, shape: tuple[int, ...], affine: n
             raise InputError(f"{path}: shape {mask.shape}, but its head has {shape}")
         return {"mask": mask}
     if cell.of.needs == "face":
-        template = load_template(run.imaging)
         path = derivative(run.work.folder("imaging"), made, TRANSFORM)
         to_template = np.linalg.inv(geometry.read_transform(path))
-        brain = template.affine[:3, :3] @ np.argwhere(template.mask).T + template.affine[:3, 3:]
         index = np.meshgrid(*map(np.arange, shape), indexing="ij", sparse=True)
         row = FACE @ (to_template @ affine)[:3]
         before = row[0] * index[0] + row[1] * index[1] + row[2] * index[2] + row[3]
-        return {"face": before - (FACE @ brain).max()}
+        return {"face": before - run.face}
     return {}
 
 
@@ -187,7 +190,7 @@ def own_mask(head: Path, t1w: str) -> Path | None:
 def make_raw(task: tuple[Run, Cell, str, Path]) -> bool:
     """Write a head with a nuisance; False where what the nuisance needs is not there."""
     run, cell, scan_id, path = task
-    raw = read_header(run.people.at[scan_id, "path"])
+    raw = read_header(run.people.at[scan_id, "path"], NO_LIMITS)
     affine, _ = read_affine(raw.header, raw.shape)
     data = raw.voxels().astype(np.float32)
     if cell != UNCHANGED:

@@ -14,6 +14,7 @@ import pandas as pd
 from brainage.core.intervals import t_interval
 from brainage.simulation.nuisances import GRADES, MASK, NUISANCES, Nuisance
 
+ROUNDING = 1e-5  # years: tables have eight significant digits
 MAX_MEAN, MAX_SD = 1.0, 2.0  # years that a nuisance may move the mean, and people apart
 
 
@@ -176,7 +177,7 @@ def agreement(scans: pd.DataFrame, people: pd.DataFrame) -> str:
     """Say whether the unchanged heads are predicted as the run did."""
     own = scans[scans["cell"] == UNCHANGED.name].set_index("of")["predicted_age"]
     moved = float((own - people["predicted_age"]).abs().max())
-    if moved == 0:
+    if moved < ROUNDING:
         return "unchanged heads, taken through again: 0.0 years from the run's predictions"
     return (
         f"WARNING: unchanged heads, taken through again, are up to {moved:.2g} years from the "
