@@ -320,8 +320,11 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     args = parsed()
-    run = open_run(args)
     wanted = cells(args.only, args.strength)
+    if not wanted:
+        grades = " or ".join(args.strength)
+        raise InputError(f"--only {' '.join(args.only)} has no {grades} strength; name others")
+    run = open_run(args)
     print(f"{len(run.people)} people of {run.training.words}, {len(wanted)} nuisances", flush=True)
     found = processed(run, UNCHANGED, [*run.people.index]).assign(cell=UNCHANGED.name)
     for scan_id, fault in found.loc[found["fault"].notna(), ["of", "fault"]].to_numpy():
