@@ -69,11 +69,8 @@ def register_scan(
     if settings["registration"] == "syn":
         scan.warp = _warp(scan, folder)
         nonlinear.write_volumes(scan, settings, folder)
-    brain = np.where(scan.brain_mask, scan.image, 0)[template.box]
-    if not np.isfinite(brain).all() or brain.max() < STEP:
-        raise ScanFault("no brain was found: there is no signal in its mask")
+    write_brain(scan, folder)
     write_registered(scan, folder)
-    _write_brain(folder / BRAIN, brain, template.box_affine)
     _write_mask(folder / MASK, own_mask > 0.5, head)
     picture.draw(
         folder / PICTURE,
@@ -82,6 +79,26 @@ def register_scan(
         template.head,
     )
     return scan
+
+
+def write_brain(scan: RegisteredScan, folder: Path) -> None:
+    """Cut the brain out with its mask and write it, on the grid of the results.
+
+    Values of 0 to 1 are written as bytes with a slope: an eighth of the size of float32.
+
+    Raises
+    ------
+    ScanFault
+        Where there is no signal in the mask.
+    """
+    template = scan.template
+    brain = np.where(scan.brain_mask, scan.image, 0)[template.box]
+    if not np.isfinite(brain).all() or brain.max() < STEP:
+        raise ScanFault("no brain was found: there is no signal in its mask")
+    values = np.round(brain / STEP).astype(np.uint8)
+    image = nifti.on_template(values, template.box_affine, STEP)
+    image.header["cal_max"] = 1.0
+    nifti.write_image(folder / BRAIN, image)
 
 
 def _on_grid(
@@ -113,13 +130,6 @@ def _warp(scan: RegisteredScan, folder: Path) -> nonlinear.Warp:
     aligned = scan.aligned
     small = on_template(aligned.corrected, scan.head, aligned.template_to_head, at)
     return nonlinear.find(tissue.normalised(small, inside, aligned.scale), at, folder)
-
-
-def _write_brain(path: Path, brain: np.ndarray, affine: np.ndarray) -> None:
-    """Write values of 0 to 1 as bytes with a slope: an eighth of the size of float32."""
-    image = nifti.on_template(np.round(brain / STEP).astype(np.uint8), affine, STEP)
-    image.header["cal_max"] = 1.0
-    nifti.write_image(path, image)
 
 
 def _write_mask(path: Path, mask: np.ndarray, head: Head) -> None:

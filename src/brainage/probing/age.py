@@ -16,17 +16,15 @@ from brainage.core.subjects import first_scans
 from brainage.core.thresholds import MIN_TRAIN
 from brainage.core.training import Training
 from brainage.probing.people import folds_of_people, predictions_table, read_embedded
-from brainage.probing.ridge import choose
+from brainage.probing.ridge import StandardisedRidge, choose
 
 
 def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> None:
     """Fit ridge regression of age on the embedding of training people and predict everyone's age.
 
-    The penalty is chosen on validation people where there are enough of them: the encoder saw the
-    ages of training people, so that folds of training people favour too weak a penalty, and are
-    used only where nothing better is there. Written is predictions.tsv of the training
-    (:data:`PREDICTIONS`), with a row for every scan of every person with a role. Rows of training
-    people are marked so; they only say which sites were seen.
+    Written is predictions.tsv of the training (:data:`PREDICTIONS`), with a row for every scan of
+    every person with a role. Rows of training people are marked so; they only say which sites were
+    seen.
 
     Parameters
     ----------
@@ -41,8 +39,37 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
         A person has two roles, the tables don't match, or too few people to fit.
     """
     people, features = read_embedded(files, training)
+    where = f"{files.file('splits')}: {training.words}"
+    predicted = fit_age(people, features, settings, where).predict(features)
+    out = files.file("predictions_of", training=training)
+    write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
+
+
+def fit_age(
+    people: pd.DataFrame, features: np.ndarray, settings: dict[str, Any], where: str
+) -> StandardisedRidge:
+    """Fit ridge regression of age on the embedding of training people.
+
+    The penalty is chosen on validation people where there are enough of them: the encoder saw the
+    ages of training people, so that folds of training people favour too weak a penalty, and are
+    used only where nothing better is there.
+
+    Parameters
+    ----------
+    people, features
+        As :func:`~brainage.probing.people.read_embedded` returns them.
+    settings
+        As of :func:`probe_age`.
+    where
+        Which table and training this is, for messages.
+
+    Raises
+    ------
+    InputError
+        Too few people to fit.
+    """
     ages = people["age"].to_numpy(float)
-    fit = train_rows(people, f"{files.file('splits')}: {training.words}")
+    fit = train_rows(people, where)
     validation = np.sort(first_scans(people[people["role"] == "validation"]).index.to_numpy())
     if len(validation) >= settings["min_validation"]:
         rounds = [(fit, validation)]
@@ -54,9 +81,7 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
         )
         rounds = folds_within(people, fit, settings)
     ridge = choose(features, ages, rounds, [features.shape[1]], settings["ridge_alphas"])
-    predicted = ridge.fit(features[fit], ages[fit]).predict(features)
-    out = files.file("predictions_of", training=training)
-    write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
+    return ridge.fit(features[fit], ages[fit])
 
 
 def train_rows(people: pd.DataFrame, where: str) -> np.ndarray:
