@@ -22,6 +22,7 @@ from scipy import ndimage
 from brainage.imaging import geometry, registration
 from brainage.imaging.reading import Head, read
 from brainage.imaging.registered import AlignedHead
+from brainage.simulation.intensities import rician
 
 
 @dataclass
@@ -88,8 +89,7 @@ def motion(subject: Subject, millimetres: float) -> Picture:
 def noise(subject: Subject, share: float) -> Picture:
     """Rician noise whose SD is that share of white matter, on the voxels as stored."""
     data = subject.head.data
-    real, imaginary = subject.random.normal(0, share * subject.white, (2, *data.shape))
-    return np.hypot(data + real, imaginary), subject.head.affine
+    return rician(data, share * subject.white, subject.random), subject.head.affine
 
 
 def missing_slices(subject: Subject, millimetres: float) -> Picture:
@@ -165,8 +165,7 @@ def phantom(subject: Subject, likeness: float) -> Picture:
     else:
         values = np.select([ball < 45, ball < 68, ball < 74, ball < 80], [1.0, 0.7, 0.1, 0.9], 0.0)
     values = ndimage.gaussian_filter(values, 0.5) * subject.white
-    real, imaginary = subject.random.normal(0, 0.01 * subject.white, (2, *shape))
-    return np.hypot(values + real, imaginary), subject.head.affine
+    return rician(values, 0.01 * subject.white, subject.random), subject.head.affine
 
 
 def small_head(subject: Subject, factor: float) -> Picture:

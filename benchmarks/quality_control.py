@@ -27,6 +27,7 @@ from typing import Any
 import defects
 import numpy as np
 import pandas as pd
+from markdown_table import markdown
 
 from brainage.cohort.index import join
 from brainage.core.choices import module
@@ -240,15 +241,6 @@ def sensitivity(rows: pd.DataFrame) -> pd.DataFrame:
                 line["flagged by"] = ", ".join(f"{n} {c}" for n, c in counts.most_common(3))
                 result.append(line)
     return pd.DataFrame(result)
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    lines = [
-        "| " + " | ".join(frame.columns) + " |",
-        "| " + " | ".join("---" for _ in frame) + " |",
-    ]
-    lines += ["| " + " | ".join(str(v) for v in row) + " |" for row in frame.to_numpy()]
-    return "\n".join(lines)
 
 
 def main() -> None:

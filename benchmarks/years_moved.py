@@ -158,19 +158,18 @@ def conclusion(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def markdown(table: pd.DataFrame) -> str:
+def texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is printed."""
     digits = {"strength": "g", "n": "d", "set_aside": "d", "cosine_distance": ".4f"}
-    lines = [
-        "| " + " | ".join(table.columns) + " |",
-        "| " + " | ".join("---" for _ in table) + " |",
-    ]
-    for _, row in table.iterrows():
-        texts = [
-            value if isinstance(value, str) else format(value, digits.get(name, ".2f"))
-            for name, value in row.items()
-        ]
-        lines.append("| " + " | ".join(texts) + " |")
-    return "\n".join(lines)
+    return pd.DataFrame(
+        {
+            name: [
+                value if isinstance(value, str) else format(value, digits.get(name, ".2f"))
+                for value in column
+            ]
+            for name, column in table.items()
+        }
+    )
 
 
 def agreement(scans: pd.DataFrame, people: pd.DataFrame) -> str:

@@ -1,18 +1,10 @@
 """The arithmetic of benchmarks/sensitivity.py, on ages without images."""
 
-import importlib.util
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-
-from tests.conftest import ROOT
-
-spec = importlib.util.spec_from_file_location("years_moved", ROOT / "benchmarks" / "years_moved.py")
-years_moved = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = years_moved  # dataclasses look their module up
-spec.loader.exec_module(years_moved)
+import years_moved
+from markdown_table import markdown
 
 NOISE = years_moved.cells(["noise"], ["weak", "realistic"])
 PEOPLE = ["a", "b", "c", "d"]
@@ -87,7 +79,7 @@ def test_the_last_lines_name_the_worst_and_what_breaks_the_rule():
     assert "largest sd_years, weak or realistic strength: 1.08 by noise, 0.04" in lines
     assert "1 of 2 weak or realistic strengths move the mean" in lines
     assert "noise, 0.02 SD / white matter (weak): mean +2.00, SD 1.00" in lines
-    header, rule, *rows = years_moved.markdown(table).splitlines()
+    header, rule, *rows = markdown(years_moved.texts(table)).splitlines()
     assert header.count("|") == rule.count("|") == rows[0].count("|") == len(table.columns) + 1
     assert len(rows) == 2
 

@@ -37,7 +37,8 @@ def require_recorded(workflow: Any, layout: Layout) -> None:
         wanted: str | None = getattr(job.params, "settings", None)
         if wanted is None:
             continue
-        used = _settings_used(job.params, layout)
+        step, of = job.params.step.split()[-1], str(job.params.name or "all")
+        used = layout.settings_used(step, of)
         forced = job.rule in dag.forcerules or not dag.forcefiles.isdisjoint(job.output)
         if used is None or used.name == Path(wanted).name or forced or job.rule.name in other:
             continue
@@ -72,13 +73,3 @@ def _remark_on_images(workflow: Any) -> None:
             "to compare all of them (what is the same is not registered again)",
             file=sys.stderr,
         )
-
-
-def _settings_used(params: Any, layout: Layout) -> Path | None:
-    """Return the settings that a job's results were made with, where that was noted."""
-    step, of = params.step.split()[-1], str(params.name or "all")
-    try:
-        note = layout.file("settings_used", step=step, of=of).read_text(encoding="utf-8")
-    except OSError:
-        return None
-    return layout.results / "config" / note.strip()

@@ -6,6 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from brainage.core.affines import spacing
 from brainage.simulation import intensities, sampling, views
 from brainage.simulation.nuisances import GRADES, MASK, NUISANCES, RAW, generator
 
@@ -138,7 +139,7 @@ def test_low_resolution_keeps_coarse_waves_and_loses_fine_ones():
 
 def test_thick_slices_are_means_of_what_lies_in_them_at_their_place():
     data, affine = sampling.thick_slices(head(), AFFINE, 8.0, rng(), along=2)
-    assert data.shape == (40, 24, 44) and np.allclose(views.edges(affine), [4, 8, 4])
+    assert data.shape == (40, 24, 44) and np.allclose(spacing(affine), [4, 8, 4])
     assert np.allclose(data, head().reshape(40, 24, 2, 44).mean(axis=2), atol=1e-4)
     assert np.allclose(centre(data, affine), centre(head(), AFFINE), atol=1e-3)
     odd, to = sampling.thick_slices(head(), AFFINE, 10.0, rng(), along=0)
@@ -226,7 +227,7 @@ def test_a_head_turned_by_its_header_and_by_resampling_lies_in_one_place(about):
 
 def test_other_voxels_show_the_same_head_in_the_same_place():
     data, affine = views.with_voxel_size(head(), AFFINE, 6.0, rng())
-    assert np.allclose(views.edges(affine), 6) and data.shape == (26, 32, 29)
+    assert np.allclose(spacing(affine), 6) and data.shape == (26, 32, 29)
     assert np.isclose(data.sum() * 6**3, head().sum() * 4**3, rtol=0.01)
     assert np.allclose(centre(data, affine), centre(head(), AFFINE), atol=0.2)
 

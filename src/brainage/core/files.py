@@ -103,7 +103,7 @@ def disk_fault(error: BaseException) -> str | None:
     before it are looked at too. None where there is no fault of the disk.
     """
     cause = disk_error(error)
-    return None if cause is None else f"{cause}; {DISK_FAULTS[cause.errno or 0]}"
+    return f"{cause}; {DISK_FAULTS[cause.errno]}" if cause is not None and cause.errno else None
 
 
 def disk_error(error: BaseException) -> OSError | None:

@@ -84,3 +84,11 @@ class Layout:
     def folder(self, name: str, **names: object) -> Path:
         """Path of a folder of :data:`FOLDERS`."""
         return self.results / FOLDERS[name].format(**names)
+
+    def settings_used(self, step: str, of: str) -> Path | None:
+        """Path of the settings that a step's results were made with, where that was noted."""
+        try:
+            note = self.file("settings_used", step=step, of=of).read_text(encoding="utf-8")
+        except OSError:
+            return None
+        return self.results / "config" / note.strip()

@@ -8,16 +8,11 @@ from typing import Any
 import numpy as np
 from scipy import io, ndimage
 
+from brainage.core.affines import FWHM_PER_SIGMA, spacing
 from brainage.imaging.ants_setup import import_ants
 
 # ITK counts the first two axes the other way round than NIfTI does.
 FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
-
-
-def spacing(affine: np.ndarray) -> np.ndarray:
-    """Edges of a voxel in mm, from a 4 x 4 affine."""
-    return np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
 
 
 def blurred_to(data: np.ndarray, affine: np.ndarray, size: float) -> np.ndarray:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from brainage.core.affines import spacing
 from brainage.imaging.faults import ScanFault
-from brainage.imaging.geometry import spacing
 
 # Smaller or larger voxels than any T1w scan of a person has: the header is wrong (often metres
 # or micrometres taken for millimetres).

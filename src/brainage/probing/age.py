@@ -63,6 +63,11 @@ def fit_age(
     where
         Which table and training this is, for messages.
 
+    Returns
+    -------
+    StandardisedRidge
+        Fitted; it predicts years from rows of `features`.
+
     Raises
     ------
     InputError

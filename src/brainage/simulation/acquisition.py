@@ -136,7 +136,7 @@ def make_scan(seed: int, person: str, session: str, site_name: str) -> Scan:
     )
     turn = np.clip(4.0 * random.standard_normal(3), -MAX_ROTATION, MAX_ROTATION)
     shift = random.uniform(-MAX_SHIFT, MAX_SHIFT, 3)
-    pose = _about(HEAD_CENTRE, rotation(turn), shift)
+    pose = about(HEAD_CENTRE, rotation(turn), shift)
     # The field of view follows the head roughly: it is set on a localiser, slightly oblique.
     extent = np.array([204.0, 240.0, 202.0]) + random.uniform(-12.0, 12.0, 3)
     oblique = rotation(0.4 * turn + 1.5 * random.standard_normal(3))
@@ -159,7 +159,8 @@ def rotation(degrees: np.ndarray) -> np.ndarray:
     return matrices[2] @ matrices[1] @ matrices[0]
 
 
-def _about(centre: np.ndarray, turn: np.ndarray, shift: np.ndarray) -> np.ndarray:
+def about(centre: np.ndarray, turn: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return the 4 x 4 map of a (3, 3) turn about a point in mm, followed by a shift."""
     matrix = np.eye(4)
     matrix[:3, :3] = turn
     matrix[:3, 3] = centre + shift - turn @ centre
@@ -259,9 +260,13 @@ def bias_field(coefficients: Any, affine: np.ndarray, shape: tuple[int, ...]) ->
         / 100
         for row in affine[:3].astype(np.float32)
     )
-    c = np.asarray(coefficients, dtype=np.float32)
-    log = x * (c[0] + c[3] * x + c[6] * y) + y * (c[1] + c[4] * y + c[7] * z)
-    return np.exp(log + z * (c[2] + c[5] * z + c[8] * x))
+    return np.exp(quadratic(np.asarray(coefficients, dtype=np.float32), x, y, z))
+
+
+def quadratic(c: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return the quadratic of the coordinates with nine coefficients and no constant."""
+    first = x * (c[0] + c[3] * x + c[6] * y) + y * (c[1] + c[4] * y + c[7] * z)
+    return np.asarray(first + z * (c[2] + c[5] * z + c[8] * x))
 
 
 def move(
@@ -274,7 +279,7 @@ def move(
     lines = mixed.shape[1]
     for _ in range(5):
         turn, shift = random.uniform(-18, 18, 3), random.uniform(-20, 20, 3)
-        pose = _about(HEAD_CENTRE, rotation(turn), shift) @ scan.pose
+        pose = about(HEAD_CENTRE, rotation(turn), shift) @ scan.pose
         other = np.fft.fft(expose(replace(scan, pose=pose), head, atlas_, voxel_size)[0], axis=1)
         taken = random.permutation(lines)[: lines // 5]
         mixed[:, taken] = other[:, taken]

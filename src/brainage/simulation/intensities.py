@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from brainage.simulation.acquisition import quadratic
+
 Image = tuple[np.ndarray, np.ndarray]  # voxels, and 4 x 4 affine from index to mm
 
-# Percentile, of the voxels brighter than the mean of the image, at which white matter lies: on 21
-# T1w heads of one scanner this was 1.00 (SD 0.01) times the 80th percentile inside the brain.
+# Percentile, of the voxels brighter than the mean of the image, at which white matter lies, about:
+# fat and vessels are brighter.
 WHITE_PERCENTILE = 89.0
 GREY = 0.75  # intensity of grey matter as a share of white matter's, about
 
@@ -31,9 +33,13 @@ def noisy(data: np.ndarray, affine: np.ndarray, share: float, rng: np.random.Gen
     """
     if share == 0:
         return data, affine
-    size = share * white_matter(data)
-    real, imaginary = rng.normal(0.0, size, (2, *data.shape))
-    return np.hypot(data + real, imaginary).astype(np.float32), affine
+    return rician(data, share * white_matter(data), rng).astype(np.float32), affine
+
+
+def rician(data: np.ndarray, sd: float, rng: np.random.Generator) -> np.ndarray:
+    """Magnitude of `data` with normal noise of that SD in both channels."""
+    real, imaginary = rng.normal(0.0, sd, (2, *data.shape))
+    return np.asarray(np.hypot(data + real, imaginary))
 
 
 def with_bias_field(
@@ -45,9 +51,7 @@ def with_bias_field(
     goes from 0.8 to 1.2.
     """
     x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in data.shape], indexing="ij", sparse=True)
-    c = rng.standard_normal(9)
-    field = x * (c[0] + c[3] * x + c[6] * y) + y * (c[1] + c[4] * y + c[7] * z)
-    field = field + z * (c[2] + c[5] * z + c[8] * x)
+    field = quadratic(rng.standard_normal(9), x, y, z)
     inside = field[data > data.mean()]
     middle, half = (inside.max() + inside.min()) / 2, (inside.max() - inside.min()) / 2
     # Outside the head a quadratic may run away; no coil is negative there.

@@ -118,7 +118,8 @@ NUISANCES: dict[str, Nuisance] = {
     "sharpening": Nuisance("sharpening filter", "share", graded(0.3, 0.6, 1.2), sampling.sharpened),
     # Signal-to-noise ratios of 50, 25 and 12.5 in white matter.
     "noise": Nuisance("noise", "SD / white matter", graded(0.02, 0.04, 0.08), intensities.noisy),
-    # 20 and 40 % are the levels that BrainWeb offers (Collins et al. 1998).
+    # BrainWeb offers a factor of 0.9 to 1.1 over the brain, and of 0.8 to 1.2 (its INU of 20 and
+    # 40 %, as its page of frequently asked questions has it).
     "bias_field": Nuisance(
         "bias field", "range over head", graded(0.2, 0.4, 0.8), intensities.with_bias_field
     ),

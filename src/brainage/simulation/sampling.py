@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 from scipy import fft, ndimage
 
+from brainage.core.affines import FWHM_PER_SIGMA, spacing
 from brainage.simulation.intensities import Image
-from brainage.simulation.views import FWHM_PER_SD, about_centre, axis_along, edges, sampled
+from brainage.simulation.views import about_centre, axis_along, sampled
 
 ANTERIOR = 1
 SPELLS = 6  # of lying still, during one scan
@@ -25,7 +26,7 @@ def smoothed(data: np.ndarray, affine: np.ndarray, fwhm: float, _rng: np.random.
     """
     if fwhm == 0:
         return data, affine
-    sigma = fwhm / FWHM_PER_SD / edges(affine)
+    sigma = fwhm / FWHM_PER_SIGMA / spacing(affine)
     return ndimage.gaussian_filter(data.astype(np.float32), sigma, mode="nearest"), affine
 
 
@@ -39,7 +40,7 @@ def sharpened(
     if amount == 0:
         return data, affine
     values = data.astype(np.float32)
-    blurred = ndimage.gaussian_filter(values, 2 / FWHM_PER_SD, mode="nearest")
+    blurred = ndimage.gaussian_filter(values, 2 / FWHM_PER_SIGMA, mode="nearest")
     return np.maximum(values + np.float32(amount) * (values - blurred), 0), affine
 
 
@@ -51,7 +52,7 @@ def low_resolution(
     k-space is cut off along each axis where that size's ends, without a filter. Axes that are as
     coarse already stay as they are.
     """
-    kept = np.minimum(1.0, edges(affine) / max(size, 1e-6))
+    kept = np.minimum(1.0, spacing(affine) / max(size, 1e-6))
     for axis in range(3):
         data = _truncated(data, axis, float(kept[axis]))
     return data, affine
@@ -74,7 +75,7 @@ def thick_slices(
     are as thick already stay as they are.
     """
     axis = axis_along(affine, along)
-    step = size / edges(affine)[axis]
+    step = size / spacing(affine)[axis]
     if step <= 1:
         return data, affine
     count = int(np.floor(data.shape[axis] / step))

@@ -8,17 +8,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from brainage.simulation.acquisition import rotation
+from brainage.core.affines import FWHM_PER_SIGMA, spacing
+from brainage.simulation.acquisition import about, rotation
 from brainage.simulation.intensities import Image, white_matter
 
-FWHM_PER_SD = 2.0 * np.sqrt(2.0 * np.log(2.0))
 EDGE_OF_HEAD = 100.0  # mm from the centre of the image, about
 HEAD_SHARE = 0.15  # of white matter's intensity: brighter voxels are head, not air
-
-
-def edges(affine: np.ndarray) -> np.ndarray:
-    """Edges of a voxel along its three axes, in mm."""
-    return np.sqrt(np.square(affine[:3, :3]).sum(axis=0))
 
 
 def axis_along(affine: np.ndarray, direction: int) -> int:
@@ -41,10 +36,7 @@ def about_centre(
         Angles in degrees and shift in mm, along each of the three directions.
     """
     centre = (affine @ [*((np.array(shape) - 1) / 2), 1.0])[:3]
-    turn = np.eye(4)
-    turn[:3, :3] = rotation(np.asarray(degrees, dtype=float))
-    turn[:3, 3] = centre + shift - turn[:3, :3] @ centre
-    return turn
+    return about(centre, rotation(np.asarray(degrees, dtype=float)), shift)
 
 
 def sampled(
@@ -100,8 +92,8 @@ def with_voxel_size(
     """
     if size == 0:
         return data, affine
-    step = size / edges(affine)
-    sigma = np.sqrt(np.maximum(0.0, step**2 - 1)) / FWHM_PER_SD
+    step = size / spacing(affine)
+    sigma = np.sqrt(np.maximum(0.0, step**2 - 1)) / FWHM_PER_SIGMA
     shape = tuple(int(n) for n in np.maximum(1, np.floor(np.array(data.shape) / step + 1e-6)))
     to_index = np.diag([*step, 1.0])
     to_index[:3, 3] = (np.array(data.shape) - 1) / 2 - step * (np.array(shape) - 1) / 2
@@ -141,7 +133,7 @@ def cut_below(
     data: np.ndarray, affine: np.ndarray, size: float, _rng: np.random.Generator
 ) -> Image:
     """A field of view that ends this many mm higher, at the neck."""
-    return _cut(data, affine, size / edges(affine)[axis_along(affine, 2)], 0.0)
+    return _cut(data, affine, size / spacing(affine)[axis_along(affine, 2)], 0.0)
 
 
 def cut_above(
@@ -160,7 +152,7 @@ def cut_above(
     rows = np.flatnonzero(filled)
     up = affine[2, axis] > 0
     air = data.shape[axis] - 1 - rows[-1] if up else rows[0]
-    return _cut(data, affine, 0.0, air + size / edges(affine)[axis])
+    return _cut(data, affine, 0.0, air + size / spacing(affine)[axis])
 
 
 def _cut(data: np.ndarray, affine: np.ndarray, below: float, above: float) -> Image:
@@ -178,7 +170,7 @@ def _cut(data: np.ndarray, affine: np.ndarray, below: float, above: float) -> Im
 
 def padded(data: np.ndarray, affine: np.ndarray, size: float, _rng: np.random.Generator) -> Image:
     """Zeros about the image, this many mm on each side, as of resized or conformed files."""
-    width = np.round(size / edges(affine)).astype(int)
+    width = np.round(size / spacing(affine)).astype(int)
     to_index = np.eye(4)
     to_index[:3, 3] = -width
     return np.pad(data, [(int(n), int(n)) for n in width]), affine @ to_index
