@@ -31,7 +31,6 @@ def run(command: Any, results: Path, *arguments: str, settings: dict[str, Any]) 
 
 @pytest.mark.usefixtures("loaded_once")
 @pytest.mark.parametrize("simulated", [pytest.param(True, marks=pytest.mark.slow), False])
-@pytest.mark.slow
 def test_a_chunk_and_its_verdicts(
     tmp_path: Path, template: Template, settings: dict[str, Any], simulated: bool
 ) -> None:

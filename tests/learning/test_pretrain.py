@@ -48,7 +48,6 @@ def test_same_bytes_again_and_nothing_left(toy, tmp_path, plain):
 @pytest.mark.parametrize(
     "loss", ["exp", *(pytest.param(name, marks=pytest.mark.slow) for name in ("y_aware", "l1"))]
 )
-@pytest.mark.slow
 def test_training_learns(toy, tmp_path, loss):
     # Everybody in every batch: the loss of five people says more of who they are than of learning.
     run(toy, tmp_path, loss=loss, epochs=20, learning_rate=3e-3, batch_people=10)

@@ -68,7 +68,6 @@ def test_no_diagnosis_gives_no_rows(tmp_path):
 
 
 @pytest.mark.parametrize("site", [None, pytest.param("1", marks=pytest.mark.slow)])
-@pytest.mark.slow
 def test_groups_of_different_data_sets_give_no_rows(tmp_path, site):
     people = {
         "train": (30, "train", "CN", "A", 1),

@@ -41,7 +41,6 @@ def renamed(scans: pd.DataFrame, site: str | None) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("site", [None, pytest.param("1", marks=pytest.mark.slow)])
-@pytest.mark.slow
 def test_controls_of_one_and_patients_of_the_other_are_not_compared(tmp_path, site):
     rng = np.random.default_rng(1)
     controls = scans_of("CN", 40, rng, dataset="ours", **VISITS)

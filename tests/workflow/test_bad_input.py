@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -195,8 +196,8 @@ def test_wrong_exclusions_stop_before_any_work(folder, rows, message):
 def test_trainings_ask_for_a_gpu_where_they_will_use_one(folder, monkeypatch, device, card, wanted):
     programs = folder / "programs"
     programs.mkdir()
-    for name in ("bash", "which"):  # the latter for Slurm's plugin, where it is installed
-        (programs / name).symlink_to(shutil.which(name))
+    for path in filter(None, map(shutil.which, ("bash", "which"))):  # Slurm's plugin calls which
+        (programs / Path(path).name).symlink_to(path)
     if card:
         (programs / "nvidia-smi").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(programs))
