@@ -5,13 +5,15 @@ is done to it: killed at random moments, the disk full, the folder of images tak
 that cannot be read, a process killed as the kernel does when memory is short, a second run in the
 same folder. Each trial has to end in one clear message and, once the cause is gone, in the same
 bytes. What came out of a trial is kept in results/chaos, so that an interrupted call goes on with
-the next trial; the table of all is written into docs/reliability.md.
+the next trial, unless code or locks have changed since; the table of all is written into
+docs/reliability.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -21,95 +23,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from compare_results import compare
+from disturbed import CONFIG, HERE, ROOT, Outcome, Run, kill, mounted, processes_of, wait_for
 
 from brainage.core.files import write_text
 
-ROOT = Path(__file__).resolve().parents[1]
-HERE = ROOT / "results" / "chaos"
 PAGE = ROOT / "docs" / "reliability.md"
-CONFIG = """
-results: {results}
-datasets: {{chaos: {{kind: bids, path: {bids}}}}}
-imaging: {{voxel_size: 6.0, chunk_size: 10}}
-splits: {{external_sites: [external-1], test_sites: [clinical-1], min_train: 10}}
-learning: {{encoder: {{name: small}}, epochs: 12, device: cpu, checkpoint_every: 0}}
-experiments: {{lexp: {{loss: exp}}}}
-seeds: [1]
-statistics: {{groups: [CN, MCI, AD]}}
-report: {{main_experiment: lexp}}
-"""
 HEADS = ("--healthy", "30", "--external", "4", "--clinical", "6", "--healthy-sites", "2")
 HEADS += ("--external-sites", "1", "--clinical-sites", "1", "--visits", "2", "--voxel-size", "6")
-Outcome = tuple[bool, str]
-
-
-class Run:
-    """The study of one trial: its own folder, and its own copy of the images."""
-
-    def __init__(self, name: str) -> None:
-        self.folder = HERE / name
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        self.bids = self.folder / "bids"
-        shutil.copytree(HERE / "heads", self.bids)
-        self.results = self.folder / "results"
-        self.config = self.folder / "config.yaml"
-        # Paths relative to the folder: the settings that are kept in the results name them.
-        self.config.write_text(CONFIG.format(results="results", bids="bids"))
-        self.log = self.folder / "log"
-
-    def command(self, *more: str) -> list[str]:
-        """Return the command line that runs the study on two cores."""
-        return [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(self.folder), "--configfile", str(self.config)),
-            *("--cores", "2", "--rerun-incomplete", *more),
-        ]
-
-    def start(self, *more: str) -> subprocess.Popen[bytes]:
-        """Start the study as a group of processes of its own."""
-        log = self.log.open("ab")
-        return subprocess.Popen(
-            self.command(*more), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-
-    def finish(self, *more: str) -> int:
-        """Run to the end; returns the exit status."""
-        subprocess.run(self.command("--unlock"), capture_output=True, check=False)
-        return self.start(*more).wait()
-
-    def said(self, *patterns: str) -> bool:
-        """Whether the log says each of these."""
-        text = self.log.read_text(encoding="utf-8", errors="replace")
-        return all(re.search(pattern, text, flags=re.IGNORECASE) for pattern in patterns)
-
-    def same(self, but: str = "") -> Outcome:
-        """Whether the results are those of the undisturbed run."""
-        lines = compare(HERE / "whole" / "results", self.results)
-        lines = [line for line in lines if not (but and but in line)]
-        if lines:
-            return False, f"{len(lines)} files are not the same, the first: {lines[0]}"
-        return True, "same bytes"
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """End a run and everything that it started, at once."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def wait_for(process: subprocess.Popen[bytes], happened: Callable[[], object]) -> bool:
-    """Wait until something is there; False where the run ended before."""
-    while not happened():
-        if process.poll() is not None:
-            return False
-        time.sleep(0.02)
-    return True
+KILLS = 20
 
 
 def whole(draw: random.Random) -> Outcome:
@@ -123,24 +47,25 @@ def whole(draw: random.Random) -> Outcome:
 
 
 def kills(draw: random.Random) -> Outcome:
-    """20 kills at random moments, five a run."""
+    """20 kills at random moments, at most five a run."""
     seconds = float((HERE / "whole" / "seconds").read_text())
     done, observed = 0, []
-    for number in range(4):
-        run = Run(f"kills-{number}")
-        for _ in range(5):
+    while done < KILLS:
+        run = Run(f"kills-{len(observed)}")
+        for _ in range(min(5, KILLS - done)):
             process = run.start()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 # Spread so that five of them reach from the first job to the last.
                 process.wait(draw.uniform(0.1, 0.4) * seconds)
-            if process.poll() is None:
-                kill(process)
-                done += 1
+            if process.poll() is not None:
+                break  # it has ended before
+            kill(process)
+            done += 1
             subprocess.run(run.command("--unlock"), capture_output=True, check=False)
         status = run.finish()
         observed.append(run.same() if status == 0 else (False, f"ended with {status}"))
     bad = [text for fine, text in observed if not fine]
-    return not bad, f"{done} kills, 4 runs: {bad[0] if bad else 'same bytes'}"
+    return not bad, f"{done} kills, {len(observed)} runs: {bad[0] if bad else 'same bytes'}"
 
 
 def full_disk(draw: random.Random) -> Outcome:
@@ -163,17 +88,6 @@ def full_disk(draw: random.Random) -> Outcome:
             observed.append(run.same() if status == 0 else (False, f"then ended with {status}"))
     bad = [text for fine, text in observed if not fine]
     return not bad, f"said three times; then {bad[0] if bad else 'same bytes'}"
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, kib: int) -> Iterator[None]:
-    """A disk of a size, for a while."""
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", folder], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def vanishing(draw: random.Random) -> Outcome:
@@ -245,19 +159,6 @@ def out_of_memory(draw: random.Random) -> Outcome:
     return fine and killed > 0, f"{killed} processes killed, each job tried again: {text}"
 
 
-def processes_of(session: int, step: str) -> list[int]:
-    """The Python processes of a step in a session, the largest last."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and f"-m brainage {step}" in line:
-                pages = int((folder / "statm").read_text().split()[1])
-                found.append((pages, int(folder.name)))
-    return [pid for _, pid in sorted(found)]
-
-
 def two_runs(draw: random.Random) -> Outcome:
     """A second run into the same results, from the same folder and from another."""
     run = Run("two")
@@ -302,6 +203,26 @@ def table(seed: int) -> str:
     return "\n".join(lines)
 
 
+def code_of(tree: Path) -> str:
+    """Hash of all that results follow from: code, rules and locks."""
+    digest = hashlib.sha256()
+    for name in ("Snakefile", "src", "workflow", "requirements"):
+        place = tree / name
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(tree)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def forget_others(code: str) -> None:
+    """Remove what other code left: its runs are not to be compared with those of today."""
+    note = HERE / "code"
+    if HERE.is_dir() and not (note.is_file() and note.read_text() == code):
+        shutil.rmtree(HERE)
+    HERE.mkdir(parents=True, exist_ok=True)
+    write_text(note, code)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seed", type=int, default=2026)
@@ -309,6 +230,7 @@ def main() -> None:
     arguments = parser.parse_args()
     seed = arguments.seed
     print(f"seed {seed}", flush=True)
+    forget_others(code_of(ROOT))
     if not (HERE / "heads").is_dir():
         made = HERE / "making" / "heads"
         shutil.rmtree(made.parent, ignore_errors=True)

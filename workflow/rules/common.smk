@@ -43,7 +43,7 @@ def line(step, of=None, threads=1):
 
 
 def settings(step, *sections, **more):
-    """Settings of a step, a file; written when work starts: not by a dry run or a run that is refused."""
+    """Settings of a step, a file; no dry run and no run that is refused writes it."""
     path = STUDY.settings(step, *sections, **more)
     if STUDY.at_work:
         STUDY.write_settings()
