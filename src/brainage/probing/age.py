@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
+from brainage.core.tables import read_table
 from brainage.core.thresholds import MIN_TRAIN
 from brainage.core.training import Training
 from brainage.probing.people import folds_of_people, predictions_table, read_embedded
 from brainage.probing.ridge import choose
+from brainage.probing.unlike import add_percentiles
 
 
 def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> None:
@@ -26,7 +29,8 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
     ages of training people, so that folds of training people favour too weak a penalty, and are
     used only where nothing better is there. Written is predictions.tsv of the training
     (:data:`PREDICTIONS`), with a row for every scan of every person with a role. Rows of training
-    people are marked so; they only say which sites were seen.
+    people are marked so; they only say which sites were seen. How unlike the training data each
+    scan is, is said beside its age (:func:`brainage.probing.unlike.add_percentiles`).
 
     Parameters
     ----------
@@ -55,6 +59,7 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
         rounds = folds_within(people, fit, settings)
     ridge = choose(features, ages, rounds, [features.shape[1]], settings["ridge_alphas"])
     predicted = ridge.fit(features[fit], ages[fit]).predict(features)
+    people = add_percentiles(people, predicted, features, read_table(files.file("qc"), QC))
     out = files.file("predictions_of", training=training)
     write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
 

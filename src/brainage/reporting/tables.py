@@ -25,6 +25,7 @@ from brainage.core.contracts.statistics import (
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.core.subjects import PERSON
+from brainage.core.unlike import mean_percentiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +176,9 @@ def test_scans(gaps: pd.DataFrame, experiment: str) -> pd.DataFrame:
         means = rows.groupby("scan_id")[numbers].transform("mean")
         rows = rows.assign(**{name: means[name] for name in numbers})
         inside = rows.groupby("scan_id")["in_age_range"].transform("all")
-        rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id")
+        unlike = mean_percentiles(rows, ["scan_id"])
+        rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id").set_index("scan_id")
+        rows = rows.assign(**unlike).reset_index()
     return subjects.visit_order(rows).reset_index(drop=True)
 
 
