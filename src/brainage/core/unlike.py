@@ -30,7 +30,7 @@ def unlike_training(rows: pd.DataFrame) -> pd.Series:
     enough = UNLIKE_PERCENTILE - 1e-6
     highest = rows[PERCENTILES].astype(float).max(axis=1)
     flags = [None if value != value else str(value >= enough).lower() for value in highest]
-    return pd.Series(flags, rows.index).astype(object)
+    return pd.Series(flags, rows.index, dtype="object")
 
 
 def mean_percentiles(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
