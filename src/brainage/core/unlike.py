@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 PERCENTILES = ["embedding_percentile", "image_percentile"]
 
 
+def is_far(percentile: float) -> bool:
+    """Tell whether one percentile is high enough for the flag; never of a missing one."""
+    # A percentile of 97.5 stays one when it was written and read, or averaged.
+    return percentile >= UNLIKE_PERCENTILE - 1e-6
+
+
 def unlike_training(rows: pd.DataFrame) -> pd.Series:
     """Return ``true``, ``false`` or None of each row, by its percentiles.
 
@@ -26,10 +32,8 @@ def unlike_training(rows: pd.DataFrame) -> pd.Series:
     """
     import pandas as pd
 
-    # A percentile of 97.5 stays one when it was written and read, or averaged.
-    enough = UNLIKE_PERCENTILE - 1e-6
     highest = rows[PERCENTILES].astype(float).max(axis=1)
-    flags = [None if value != value else str(value >= enough).lower() for value in highest]
+    flags = [None if value != value else str(is_far(value)).lower() for value in highest]
     return pd.Series(flags, rows.index, dtype="object")
 
 
