@@ -321,8 +321,16 @@ def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
         return frame.assign(verdict="warn")
 
     new = {f"ses-{i}": f"ses-{i + 3}" for i in (1, 2, 3)}
+
+    def unlike(frame):
+        far = {"embedding_percentile": 99.0, "image_percentile": 99.0, "unlike_training": "true"}
+        return change_gaps("sub-C001", **far)(visits(frame))
+
+    def one_scanner(frame):
+        return frame.assign(site="demo/H1", scanner="tim")
+
     settings["report"]["people"] = ["sub-C001", "sub-C003"]
-    inputs = edited(qc=long, scans=visits, gaps=visits)
+    inputs = edited(qc=long, scans=visits, gaps=unlike, predictions=one_scanner)
     inputs["derivatives"] = tmp_path / "imaging"
     for scan in ("demo_sub-C001_ses-6", "demo_sub-C003_ses-2"):
         target = derivative(inputs["derivatives"], scan, PICTURE)
