@@ -207,16 +207,16 @@ def test_no_line_across_a_change_of_scanner(edited, write):
 
 
 def test_a_scan_unlike_the_training_data_is_said_to_be_so_first(study, edited, write):
-    words = "This scan is unlike those that the model was trained on, "
+    words = "This scan is unlike those that the model was trained on "
     pages = write(study, ["sub-C004", "sub-C001"])  # the pictures of C2 are unlike, those of C1 not
     far, near = pages["demo_sub-C004"].text, pages["demo_sub-C001"].text
-    assert f"{words}in contrast, noise or smoothness of the image: the predicted age" in far
+    assert f"{words}(contrast, noise or smoothness of the image): the predicted age" in far
     assert far.index(words) < far.index("Corrected gap".lower())
     assert words not in near and "is not known: there are too few" not in near
 
     both = change_gaps("sub-C001", embedding_percentile=99.0, unlike_training="true")
     page = write(edited(gaps=both), ["sub-C001"])["demo_sub-C001"]
-    assert f"{words}in what the model reads from it (the embedding): the" in page.text
+    assert f"{words}(embedding): the" in page.text
     none = change_gaps(
         "sub-C001", embedding_percentile=None, image_percentile=None, unlike_training=None
     )

@@ -30,8 +30,8 @@ NOT_COMPARED = (
     "few people to compare it with."
 )
 UNLIKE_IN = {
-    "image_percentile": "in contrast, noise or smoothness of the image",
-    "embedding_percentile": "in what the model reads from it (the embedding)",
+    "image_percentile": "contrast, noise or smoothness of the image",
+    "embedding_percentile": "embedding",
 }
 
 
@@ -47,8 +47,8 @@ def unlike(scan: Mapping[Any, Any] | pd.Series) -> str:
         return ""
     named = [text for name, text in UNLIKE_IN.items() if is_far(scan[name])]
     return (
-        f"This scan is unlike those that the model was trained on, {words.listing(named)}: the "
-        "predicted age, and the gap with it, may be wrong by many years."
+        f"This scan is unlike those that the model was trained on ({'; '.join(named)}): the "
+        "predicted age may be wrong by many years."
     )
 
 
