@@ -206,6 +206,38 @@ def test_no_line_across_a_change_of_scanner(edited, write):
     assert "The scanner changed between the visits" in changed.text
 
 
+def test_a_scan_unlike_the_training_data_is_said_to_be_so_first(study, edited, write):
+    words = "This scan is unlike those that the model was trained on "
+    pages = write(study, ["sub-C004", "sub-C001"])  # the pictures of C2 are unlike, those of C1 not
+    far, near = pages["demo_sub-C004"].text, pages["demo_sub-C001"].text
+    assert f"{words}(contrast, noise or smoothness of the image): the predicted age" in far
+    assert far.index(words) < far.index("Corrected gap".lower())
+    assert words not in near and "is not known: there are too few" not in near
+
+    both = change_gaps("sub-C001", embedding_percentile=99.0, unlike_training="true")
+    page = write(edited(gaps=both), ["sub-C001"])["demo_sub-C001"]
+    assert f"{words}(embedding): the" in page.text
+    none = change_gaps(
+        "sub-C001", embedding_percentile=None, image_percentile=None, unlike_training=None
+    )
+    page = write(edited(gaps=none), ["sub-C001"])["demo_sub-C001"]
+    assert words not in page.text
+    assert "like those that the model was trained on is not known" in page.text
+
+
+def test_a_model_of_one_scanner_is_said_to_be_one_before_the_result(edited, write):
+    def one(frame):
+        train = frame["role"] == "train"
+        return frame.assign(
+            site=frame["site"].mask(train, "demo/H1"), scanner=frame["scanner"].mask(train, "tim")
+        )
+
+    words = "The model was trained on scans of one scanner (site H1): errors on others can exceed"
+    text = write(edited(predictions=one), ["sub-C001"])["demo_sub-C001"].text
+    assert text.index(words) < text.index("Result")
+    assert "one scanner" not in write(edited(), ["sub-C001"])["demo_sub-C001"].text
+
+
 def test_people_who_trained_the_model_get_no_number(study, write):
     splits = read_table(study["splits"], SPLITS)
     for role, words in (
@@ -289,8 +321,16 @@ def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
         return frame.assign(verdict="warn")
 
     new = {f"ses-{i}": f"ses-{i + 3}" for i in (1, 2, 3)}
+
+    def unlike(frame):
+        far = {"embedding_percentile": 99.0, "image_percentile": 99.0, "unlike_training": "true"}
+        return change_gaps("sub-C001", **far)(visits(frame))
+
+    def one_scanner(frame):
+        return frame.assign(site="demo/H1", scanner="tim")
+
     settings["report"]["people"] = ["sub-C001", "sub-C003"]
-    inputs = edited(qc=long, scans=visits, gaps=visits)
+    inputs = edited(qc=long, scans=visits, gaps=unlike, predictions=one_scanner)
     inputs["derivatives"] = tmp_path / "imaging"
     for scan in ("demo_sub-C001_ses-6", "demo_sub-C003_ses-2"):
         target = derivative(inputs["derivatives"], scan, PICTURE)

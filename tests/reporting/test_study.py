@@ -9,7 +9,7 @@ from brainage.reporting import study as page_module
 from brainage.reporting.person_choice import chosen_people
 from brainage.reporting.quality_page import write_quality_page
 from brainage.reporting.section import Software
-from brainage.reporting.sections import accuracy, grid, quality, training
+from brainage.reporting.sections import accuracy, grid, quality, training, unlike
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
@@ -158,6 +158,70 @@ def test_model_worse_than_ridge_is_said_to_be_so_first(edited, settings):
     text, _ = headline(Tables(edited(accuracy=worse)), settings)
     assert text.startswith("L^exp is worse than ridge regression on the same voxels")
     assert "9.0 years" in text
+
+
+def test_model_of_one_scanner_is_said_to_be_so_in_the_first_line(edited, settings):
+    def trained(**values):
+        def change(frame):
+            train = frame["role"] == "train"
+            return frame.assign(**{k: frame[k].mask(train, v) for k, v in values.items()})
+
+        return change
+
+    def internal(frame):
+        return frame[frame["people"] != "external"]
+
+    def first_line(predictions, **others):
+        return headline(Tables(edited(predictions=predictions, **others)), settings)[0]
+
+    one = trained(site="demo/H1", scanner="tim")
+    text = first_line(one)
+    assert text.endswith(
+        "It was trained on scans of one scanner (site H1): errors on others can exceed ten years."
+    )
+    assert "errors on others are unknown and can exceed" in first_line(one, accuracy=internal)
+    assert "errors on others are unknown and can exceed" in first_line(one, accuracy=empty)
+    unknown = first_line(trained(site=None, scanner=None))
+    assert "do not say on how many scanners it was trained" in unknown
+    # A site with two scanners, or one of two sites without a scanner, is not one scanner.
+    assert "scanner" not in first_line(trained(site="demo/H1"))
+    assert "scanner" not in first_line(trained(scanner=None))
+    assert "scanner" not in first_line(empty)
+
+
+def test_scans_unlike_the_training_data_are_counted_by_site(page, study, edited, settings):
+    read, _ = page
+    assert "Test people whose scan is unlike the training data, with exact" in read.text
+    assert "trained on scans of 4 sites (4 scanners)." in read.text
+    rows = {(row[0], row[2]): row for row in unlike.table(Tables(study), settings).rows}
+    assert rows["C1", "healthy"][1] == "no" and rows["H1", "healthy"][1] == "yes"
+    assert rows["C1", "healthy"][3:5] == ["6", "0 [0 to 46]"]  # 1 - 0.025^(1/6)
+    n = rows["C2", "others"][3]
+    assert rows["C2", "others"][5:] == [f"0 of {n}", f"{n} of {n}"]
+    assert rows["C2", "others"][4].startswith("100 [")
+
+    def nothing(frame):
+        return frame.assign(embedding_percentile=None, image_percentile=None, unlike_training=None)
+
+    assert "training people" in str(unlike.reason(Tables(edited(gaps=nothing)), settings))
+
+
+def test_with_whom_scans_are_compared_is_told(study, edited, settings):
+    def roles(**counts):
+        def change(frame):
+            kept = frame["role"].isin(["train", "test"])
+            for role, n in counts.items():
+                people = sorted(set(frame.loc[frame["role"] == role, "participant_id"]))
+                kept |= frame["participant_id"].isin(people[:n])
+            return frame[kept]
+
+        return unlike.compared_with(Tables(edited(predictions=change)), settings)
+
+    assert "among 42 calibration people." in unlike.compared_with(Tables(study), settings)
+    assert "among 12 calibration and 0 validation people; with fewer than 39" in roles(
+        calibration=12
+    )
+    assert "Fewer than 10 calibration and validation people" in roles(calibration=3)
 
 
 def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):

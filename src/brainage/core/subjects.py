@@ -79,6 +79,19 @@ def site_factor(people: pd.DataFrame) -> pd.Series:
     return people["site"].fillna(people["dataset"] + f"/{UNKNOWN_SITE}").astype(str)
 
 
+def scanners_of(scans: pd.DataFrame) -> list[str]:
+    """Return the scanners of some scans, each as ``dataset/site`` or ``dataset/site, scanner``.
+
+    A site whose table names no scanner is one. A scan without a scanner, at a site where others
+    have one, is no scanner more. An unknown site is its data set's own.
+    """
+    known = scans.assign(site=site_factor(scans))[["site", "scanner"]].drop_duplicates()
+    named = known["scanner"].notna()
+    alone = known.loc[~known["site"].isin(known.loc[named, "site"]), "site"]
+    both = known.loc[named, "site"] + ", " + known.loc[named, "scanner"].astype(str)
+    return sorted([*alone, *both])
+
+
 def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[str]:
     """Return the sites that a config means, each as ``dataset/site``.
 

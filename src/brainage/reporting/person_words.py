@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from brainage.core.thresholds import MIN_CASES, MIN_FOR_BAND, MIN_FOR_TAILS, MIN_LOCAL
+from brainage.core.unlike import is_far
 from brainage.reporting import words
 from brainage.reporting.band import Reference, share_below
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOT_RULED_OUT = "A result inside the range does not rule out disease"
 WHY_NOT_KNOWN = (
@@ -17,6 +24,32 @@ BELOW_MEANS = (
     "to this person."
 )
 REPEAT_NOT_KNOWN = "The test-retest variability of the gap on this scanner is not known."
+
+NOT_COMPARED = (
+    "Whether this scan is like those that the model was trained on is not known: there are too "
+    "few people to compare it with."
+)
+UNLIKE_IN = {
+    "image_percentile": "contrast, noise or smoothness of the image",
+    "embedding_percentile": "embedding",
+}
+
+
+def unlike(scan: Mapping[Any, Any] | pd.Series) -> str:
+    """Return the sentence that a scan is unlike the training data, or nothing.
+
+    Parameters
+    ----------
+    scan
+        Its row of gaps.tsv.
+    """
+    if scan["unlike_training"] != "true":
+        return ""
+    named = [text for name, text in UNLIKE_IN.items() if is_far(scan[name])]
+    return (
+        f"This scan is unlike those that the model was trained on ({'; '.join(named)}): the "
+        "predicted age may be wrong by many years."
+    )
 
 
 def result(

@@ -25,6 +25,8 @@ from brainage.core.contracts.statistics import (
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.core.subjects import PERSON
+from brainage.core.unlike import mean_percentiles
+from brainage.reporting import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +177,9 @@ def test_scans(gaps: pd.DataFrame, experiment: str) -> pd.DataFrame:
         means = rows.groupby("scan_id")[numbers].transform("mean")
         rows = rows.assign(**{name: means[name] for name in numbers})
         inside = rows.groupby("scan_id")["in_age_range"].transform("all")
-        rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id")
+        unlike = mean_percentiles(rows, ["scan_id"])
+        rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id").set_index("scan_id")
+        rows = rows.assign(**unlike).reset_index()
     return subjects.visit_order(rows).reset_index(drop=True)
 
 
@@ -207,9 +211,36 @@ def trained_sites(tables: Tables, settings: Settings) -> set[str]:
 
     As in accuracy.tsv: of the scans of training people that are in predictions.tsv.
     """
+    return set(trained_scans(tables, settings)["site"].dropna())
+
+
+def trained_scans(tables: Tables, settings: Settings) -> pd.DataFrame:
+    """Return the scans of the training people of the main experiment in predictions.tsv."""
     rows = tables["predictions"]
-    chosen = (rows["experiment"] == main_experiment(settings)) & (rows["role"] == "train")
-    return set(rows.loc[chosen, "site"].dropna())
+    return rows[(rows["experiment"] == main_experiment(settings)) & (rows["role"] == "train")]
+
+
+def one_scanner(tables: Tables, settings: Settings) -> str:
+    """Return the sentence that the model was trained on one scanner, or nothing.
+
+    Two sites are two scanners. Where no training scan has a site or a scanner, the number is not
+    known, and neither is anything about other scanners.
+    """
+    scans = trained_scans(tables, settings)
+    scanners = subjects.scanners_of(scans)
+    if len(scanners) != 1:
+        return ""
+    external = accuracy_of(tables, main_experiment(settings), "external", "mae") is not None
+    errors = "errors on others " + ("can" if external else "are unknown and can")
+    if scans["site"].isna().all() and scans["scanner"].isna().all():
+        return (
+            "The tables do not say on how many scanners it was trained: errors on other scanners "
+            "than those are unknown and can exceed ten years."
+        )
+    name = words.site_names(settings)
+    sites = scans["site"].dropna().map(name)
+    where = f"site {sites.iloc[0]}" if len(sites) else f"scanner {scans['scanner'].iloc[0]}"
+    return f"It was trained on scans of one scanner ({where}): {errors} exceed ten years."
 
 
 def is_external(tables: Tables, settings: Settings, rows: pd.DataFrame) -> pd.Series:

@@ -1,0 +1,262 @@
+"""Unlike the training data: rarely said of people like them, and said of another scanner."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.subjects import visit_order
+from brainage.core.tables import read_table
+from brainage.core.training import Training
+from brainage.core.unlike import compared_roles, mean_percentiles, unlike_training
+from brainage.probing.age import probe_age
+from brainage.probing.baselines import predict_baseline
+from brainage.probing.unlike import IMAGE_MEASURES, SiteDistance, add_percentiles, percentiles
+
+from .simulated import SETTINGS, TRAINING, study
+
+KNOWN_SITES = {"train": 60, "calibration": 45, "test": 40}
+
+
+def draw(
+    seed: int,
+    people: dict[str, int],
+    *,
+    sites: int = 1,
+    tail: int | None = None,
+    ages: tuple[float, float] = (20, 80),
+    test_ages: tuple[float, float] = (20, 80),
+    moved: tuple[float, float] = (0, 0),
+    gap: float = 0.0,
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, pd.DataFrame]:
+    """Make people, predicted ages, embeddings and qc; training people are nearer to their age.
+
+    `moved` are shifts of test people's embeddings and measures, in SDs, in a random direction;
+    their brains look `gap` years older than they are.
+    """
+    rng = np.random.default_rng([2025, seed])
+    rows = [
+        {
+            "dataset": "demo",
+            "participant_id": f"sub-{role}{number:03d}",
+            "scan_id": f"demo_sub-{role}{number:03d}",
+            "role": role,
+            "site": f"demo/{number % sites}",
+            "age": rng.uniform(*(test_ages if role == "test" else ages)),
+            "years_since_first": 0.0,
+        }
+        for role, count in people.items()
+        for number in range(count)
+    ]
+    table = visit_order(pd.DataFrame(rows)).reset_index(drop=True)
+    n, features = len(table), 16
+
+    def noise(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape) if tail is None else rng.standard_t(tail, size=shape)
+
+    train, test = (table["role"] == "train").to_numpy(), (table["role"] == "test").to_numpy()
+    looks = table["age"].to_numpy() + rng.normal(0, np.where(train, 2, 6)) + gap * test
+    place = table["site"].str[-1].astype(int).to_numpy()
+    curve = np.column_stack([(looks - 50) / 15, ((looks - 50) / 25) ** 2])
+    embedding = noise(n, 5) @ rng.normal(size=(5, features)) + 0.5 * noise(n, features)
+    embedding += 2 * curve @ rng.normal(size=(2, features))
+    embedding += rng.normal(0, 2, (sites, features))[place]
+    measures = noise(n, len(IMAGE_MEASURES)) - (table["age"].to_numpy()[:, None] - 50) / 30
+    measures += rng.normal(0, 2, (sites, measures.shape[1]))[place]
+    for values, shift in zip((embedding, measures), moved, strict=True):
+        away = rng.normal(size=values.shape[1])
+        values[test] += shift * np.sqrt(values.shape[1]) * away / np.linalg.norm(away)
+    qc = pd.DataFrame(measures, columns=list(IMAGE_MEASURES))
+    qc.insert(0, "scan_id", table["scan_id"])
+    return table, looks + rng.normal(0, 1, n), embedding, qc
+
+
+def flagged(repeats: int, people: dict[str, int], **details) -> float:
+    """Share of test people said to be unlike the training data, over simulated studies."""
+    shares = []
+    for seed in range(repeats):
+        table = add_percentiles(*draw(seed, people, **details))
+        flags = unlike_training(table)[table["role"] == "test"]
+        assert flags.notna().all()
+        shares.append((flags == "true").mean())
+    return float(np.mean(shares))
+
+
+# Of 40 simulated studies with 40 test people each, the SE of the share is about half a percent.
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("people", "details"),
+    [
+        (KNOWN_SITES, {}),
+        (KNOWN_SITES, {"sites": 3}),
+        (KNOWN_SITES, {"tail": 3}),
+        ({**KNOWN_SITES, "calibration": 12}, {}),
+        ({**KNOWN_SITES, "calibration": 12}, {"tail": 3}),
+        ({**KNOWN_SITES, "train": 20, "calibration": 6, "validation": 6}, {"tail": 5}),
+        ({"train": 60, "test": 40}, {"tail": 3}),
+        (KNOWN_SITES, {"test_ages": (65, 80)}),
+        (KNOWN_SITES, {"ages": (20, 70), "test_ages": (20, 30)}),
+    ],
+)
+def test_few_held_out_people_are_flagged_when_nothing_is_the_matter(people, details):
+    assert flagged(40, people, **details) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moved", [(5, 0), (0, 4), (5, 4)])
+@pytest.mark.parametrize("calibration", [45, 15])
+def test_another_scanner_is_flagged(moved, calibration):
+    people = {**KNOWN_SITES, "calibration": calibration}
+    assert flagged(10, people, moved=moved) > 0.9
+
+
+def test_a_scanner_between_those_trained_on_is_far_from_each():
+    """One distance for all sites together would have it in the middle of them."""
+    rng = np.random.default_rng(1)
+    train = np.concatenate([rng.normal(-10, 1, (30, 4)), rng.normal(10, 1, (30, 4))])
+    sites = pd.Series(["demo/a"] * 30 + ["demo/b"] * 30)
+    distance = SiteDistance(train, np.empty((60, 0)), sites)
+    near, between = distance.of(np.array([[10.0] * 4, [0.0] * 4]), np.empty((2, 0)))
+    assert near < 1.5 and between > 10
+
+
+def test_small_sites_count_as_one():
+    """Else a person alone at a site would lie at its middle, and so would whoever is beside."""
+    rng = np.random.default_rng(2)
+    train = rng.normal(size=(30, 4))
+    alone = SiteDistance(train, np.empty((30, 0)), pd.Series([f"demo/{i}" for i in range(30)]))
+    whole = SiteDistance(train, np.empty((30, 0)), pd.Series(["demo/a"] * 30))
+    np.testing.assert_allclose(
+        alone.of(train, np.empty((30, 0))), whole.of(train, np.empty((30, 0)))
+    )
+
+
+def test_percentiles_by_hand():
+    distances = np.append(np.arange(1.0, 41.0), [0.5, 40.0, 99.0, np.nan])
+    person = np.append(np.arange(40), [40, 41, 42, 43])
+    found = percentiles(distances, np.arange(40), person)
+    assert found[40] == pytest.approx(0)
+    assert found[41] == pytest.approx(100 * (1 - 2 / 41))
+    assert found[42] == pytest.approx(100 * (1 - 1 / 41))
+    assert np.isnan(found[43])
+    # Nobody is compared with themself: 39 others, all of them nearer.
+    assert found[39] == pytest.approx(100 * (1 - 1 / 40))
+    assert unlike_training(both(found[[39]])).tolist() == ["true"]
+    assert np.isnan(percentiles(distances, np.arange(9), person)).all()
+
+
+def test_with_few_people_a_rank_is_not_enough_and_the_tail_is_fitted():
+    distances = np.append(np.exp(np.linspace(-0.4, 0.4, 20)), [1.55, 20.0])
+    found = percentiles(distances, np.arange(20), np.arange(22))
+    assert distances[20] > distances[:20].max()
+    assert 85 < found[20] < 97.5 < found[21]
+
+
+def both(values: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"embedding_percentile": values, "image_percentile": np.nan})
+
+
+def test_the_flag_is_one_rule_over_seeds():
+    rows = pd.DataFrame(
+        {
+            "scan_id": ["a", "a", "b", "b", "c", "d"],
+            "embedding_percentile": [99.0, 97.0, 99.0, 90.0, np.nan, np.nan],
+            "image_percentile": [50.0, 50.0, 60.0, 60.0, 97.5, np.nan],
+        }
+    )
+    assert unlike_training(rows).tolist() == ["true", "false", "true", "false", "true", None]
+    means = mean_percentiles(rows, ["scan_id"])
+    assert means["unlike_training"].tolist() == ["true", "false", "true", None]
+    assert means.loc["a", "embedding_percentile"] == pytest.approx(98)
+
+
+def test_validation_people_serve_where_calibration_people_are_few():
+    assert compared_roles({"calibration": 39, "validation": 50}) == ("calibration",)
+    assert compared_roles({"calibration": 38}) == ("calibration", "validation")
+    assert compared_roles({"calibration": 5, "validation": 4, "train": 90}) == ()
+
+
+def test_nobody_held_out_leaves_the_measures(capsys):
+    table = add_percentiles(*draw(1, {"train": 60, "test": 1}, moved=(9, 9)))
+    test = table[table["role"] == "test"]
+    assert test["embedding_percentile"].isna().all()
+    assert unlike_training(test).tolist() == ["true"]
+    assert "0 held-out people" in capsys.readouterr().err
+
+
+def test_training_people_have_no_percentile():
+    table = add_percentiles(*draw(2, KNOWN_SITES))
+    known = table[["embedding_percentile", "image_percentile"]].notna()
+    assert not known[table["role"] == "train"].any(axis=None)
+    assert known[table["role"] != "train"].all(axis=None)
+
+
+def test_measures_that_are_missing():
+    people, predicted, embedding, qc = draw(3, KNOWN_SITES)
+    last = people["scan_id"][people["role"] == "test"].iloc[0]
+    row = people["scan_id"] == last
+    qc.loc[qc["scan_id"] == last, "snr_wm"] = np.nan
+    table = add_percentiles(people, predicted, embedding, qc)
+    assert table["image_percentile"][~row & (table["role"] != "train")].notna().all()
+    assert table["image_percentile"][row].isna().all()
+    assert unlike_training(table[row]).notna().all()
+    # A measure that training people lack is not compared.
+    qc["cjv"] = np.nan
+    rare = qc["scan_id"].str.contains("train00")
+    qc["snr_gm"] = qc["snr_gm"].mask(rare)
+    fewer = qc.drop(columns=["cjv", "snr_gm"])
+    pd.testing.assert_frame_equal(
+        add_percentiles(people, predicted, embedding, qc),
+        add_percentiles(people, predicted, embedding, fewer),
+    )
+    none = add_percentiles(people, predicted, None, qc[["scan_id"]])
+    assert unlike_training(none).isna().all()
+
+
+def test_a_gap_alone_is_not_unlike_the_training_data():
+    """With the age in place of the predicted age, 10 % were flagged instead of 3 %."""
+    assert flagged(15, KNOWN_SITES, test_ages=(25, 55), gap=10) < 0.08
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_two_data_sets_with_one_name_of_a_site_are_two_sites(tmp_path, same_name):
+    """Far apart, a data set's own scanner is near; what lies between is not."""
+    other = "A" if same_name else "B"
+    made = study(
+        tmp_path,
+        train=(30, "train", "CN", "A", 1, "one"),
+        train_two=(30, "train", "CN", other, 1, "two"),
+        calibration=(45, "calibration", "CN", "A", 1, "one"),
+        test=(20, "test", "CN", other, 1, "two"),
+        between=(20, "test", "CN", "X", 1, "three"),
+    )
+    dataset = made.scans["dataset"].to_numpy()
+    made.embeddings += np.where(dataset == "one", -30, np.where(dataset == "two", 30, 0))[:, None]
+    files = made.write()
+    probe_age(files, TRAINING, SETTINGS)
+    table = read_table(files.file("predictions_of", training=TRAINING), PREDICTIONS)
+    by = table.assign(flag=table["unlike_training"] == "true").groupby(["dataset", "role"])["flag"]
+    shares = by.mean()
+    assert shares["two", "test"] < 0.3
+    assert shares["three", "test"] == 1
+
+
+def test_baselines_are_compared_by_the_measures_alone(tmp_path):
+    made = study(tmp_path)
+    external = made.scans["site"] == "demo/X"
+    made.qc.loc[external, list(IMAGE_MEASURES)] += 20
+    files = made.write()
+    ridge = Training("ridge_voxels", 0, 1)
+    predict_baseline(files, ridge, SETTINGS)
+    probe_age(files, TRAINING, SETTINGS)
+    tables = [
+        read_table(files.file("predictions_of", training=of), PREDICTIONS).set_index("scan_id")
+        for of in (ridge, TRAINING)
+    ]
+    baseline, own = tables
+    assert baseline["embedding_percentile"].isna().all()
+    assert own.loc[own["role"] == "test", "embedding_percentile"].notna().all()
+    pd.testing.assert_series_equal(baseline["image_percentile"], own["image_percentile"])
+    assert (baseline.loc[baseline["site"] == "demo/X", "unlike_training"] == "true").all()
+    inside = baseline[(baseline["site"] != "demo/X") & (baseline["role"] == "test")]
+    assert (inside["unlike_training"] == "false").mean() > 0.8
