@@ -16,6 +16,15 @@ from brainage.core.subjects import scanners_of
         # Two data sets with one name of a site, and of a scanner, have two.
         ([("a", "a/X", "tim"), ("b", "b/X", "tim")], ["a/X, tim", "b/X, tim"]),
         ([("a", None, None), ("b", None, "tim")], ["a/(unknown)", "b/(unknown), tim"]),
+        (
+            [("a", "a/X", "tim"), ("a", "a/X", "trio"), ("a", "a/Y", None)],
+            ["a/X, tim", "a/X, trio", "a/Y"],
+        ),
+        # A scan without a site may be of the one that is known.
+        ([("a", "a/X", None), ("a", None, None)], ["a/X"]),
+        ([("a", "a/X", "tim"), ("a", None, "tim")], ["a/X, tim"]),
+        ([("a", "a/X", None), ("a", None, "tim")], ["a/X"]),
+        ([("a", "a/X", "tim"), ("a", None, "trio")], ["a/(unknown), tim", "a/(unknown), trio"]),
     ],
 )
 def test_scanners(rows, expected):

@@ -82,14 +82,21 @@ def site_factor(people: pd.DataFrame) -> pd.Series:
 def scanners_of(scans: pd.DataFrame) -> list[str]:
     """Return the scanners of some scans, each as ``dataset/site`` or ``dataset/site, scanner``.
 
-    A site whose table names no scanner is one. A scan without a scanner, at a site where others
-    have one, is no scanner more. An unknown site is its data set's own.
+    Two scanners with one name at two sites are two, and so is one scanner of two data sets. What is
+    not known counts as little as it can: a scan without a scanner, at a site where others have one,
+    is no scanner more, and one without a site is none where its data set has sites, unless the
+    data set names more scanners than its sites have.
     """
-    known = scans.assign(site=site_factor(scans))[["site", "scanner"]].drop_duplicates()
-    named = known["scanner"].notna()
-    alone = known.loc[~known["site"].isin(known.loc[named, "site"]), "site"]
-    both = known.loc[named, "site"] + ", " + known.loc[named, "scanner"].astype(str)
-    return sorted([*alone, *both])
+    found: list[str] = []
+    for dataset, own in scans.groupby("dataset", sort=True):
+        at_sites = own[own["site"].notna()]
+        named = at_sites[at_sites["scanner"].notna()]
+        places = {*(named["site"] + ", " + named["scanner"].astype(str))}
+        places |= {*at_sites["site"]} - {*named["site"]}
+        unknown = f"{dataset}/{UNKNOWN_SITE}"
+        names = {f"{unknown}, {scanner}" for scanner in own["scanner"].dropna()}
+        found += sorted(max(places, names, key=len) or {unknown})
+    return found
 
 
 def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[str]:
