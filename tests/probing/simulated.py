@@ -18,7 +18,7 @@ from brainage.core.layout import Layout
 from brainage.core.subjects import site_key
 from brainage.core.tables import write_table
 from brainage.core.training import Training
-from brainage.probing.unlike import IMAGE_MEASURES
+from brainage.core.unlike import IMAGE_MEASURES
 
 SETTINGS: dict[str, Any] = {
     **defaults("probing"),

@@ -8,10 +8,15 @@ from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.subjects import visit_order
 from brainage.core.tables import read_table
 from brainage.core.training import Training
-from brainage.core.unlike import compared_roles, mean_percentiles, unlike_training
+from brainage.core.unlike import (
+    IMAGE_MEASURES,
+    compared_people,
+    mean_percentiles,
+    unlike_training,
+)
 from brainage.probing.age import probe_age
 from brainage.probing.baselines import predict_baseline
-from brainage.probing.unlike import IMAGE_MEASURES, SiteDistance, add_percentiles, percentiles
+from brainage.probing.unlike import SiteDistance, add_percentiles, percentiles
 
 from .simulated import SETTINGS, TRAINING, study
 
@@ -171,9 +176,63 @@ def test_the_flag_is_one_rule_over_seeds():
 
 
 def test_validation_people_serve_where_calibration_people_are_few():
-    assert compared_roles({"calibration": 39, "validation": 50}) == ("calibration",)
-    assert compared_roles({"calibration": 38}) == ("calibration", "validation")
-    assert compared_roles({"calibration": 5, "validation": 4, "train": 90}) == ()
+    def compared(**people):
+        roles = compared_people(draw(1, {"train": 20, "test": 9, **people})[0])["role"]
+        return dict(roles.value_counts())
+
+    assert compared(calibration=39, validation=50) == {"calibration": 39}
+    assert compared(calibration=38, validation=2) == {"calibration": 38, "validation": 2}
+    assert compared(calibration=38) == {"calibration": 38}
+    assert compared(calibration=5, validation=4) == {}
+
+
+@pytest.mark.parametrize("calibration", [45, 120])
+def test_only_people_of_sites_trained_on_are_compared_with(calibration):
+    """Else the calibration people of another scanner would make that scanner look ordinary."""
+    people = {**KNOWN_SITES, "calibration": calibration}
+    table, predicted, embedding, qc = draw(4, people)
+    rows = table["role"].isin(["calibration", "test"]) & (table.index % 3 != 0)
+    table["site"] = table["site"].mask(rows, "demo/new")
+    embedding[rows] += 30
+    qc.loc[rows, list(IMAGE_MEASURES)] += 30
+    found = add_percentiles(table, predicted, embedding, qc)
+    assert not (compared_people(found)["site"] == "demo/new").any()
+    new = found[rows & (found["role"] == "test")]
+    assert len(new) and (new[["embedding_percentile", "image_percentile"]] > 97.5).all(axis=None)
+
+
+@pytest.mark.parametrize("training", [1, 9])
+def test_too_few_training_people_leave_nothing_known(training):
+    table = add_percentiles(*draw(5, {**KNOWN_SITES, "train": training}))
+    assert unlike_training(table).isna().all()
+
+
+def test_singular_covariances():
+    """More features than people, copies of features, no spread at all: no error, and no flag."""
+    people, predicted, embedding, qc = draw(6, KNOWN_SITES)
+    test = people["role"] == "test"
+    wide = np.tile(embedding, (1, 40))
+    same = qc.assign(**dict.fromkeys(IMAGE_MEASURES, qc["cjv"]))
+    for features in (wide, np.ones_like(embedding), np.outer(predicted, np.ones(16))):
+        table = add_percentiles(people, predicted, features, same)
+        assert (unlike_training(table[test]) == "true").mean() < 0.12
+        assert table.loc[test, "image_percentile"].notna().all()
+    table = add_percentiles(people, predicted, np.ones_like(embedding), same)
+    assert table["embedding_percentile"].isna().all()
+    flat = qc.assign(**dict.fromkeys(IMAGE_MEASURES, 1.0))
+    table = add_percentiles(people, predicted, wide, flat)
+    assert table["image_percentile"].isna().all()
+
+
+def test_a_scan_without_quality_measures_is_compared_by_its_embedding_alone():
+    people, predicted, embedding, qc = draw(7, KNOWN_SITES)
+    last = people.index[people["role"] == "test"][-1]
+    fewer = qc[qc["scan_id"] != people.at[last, "scan_id"]]
+    table = add_percentiles(people, predicted, embedding, fewer)
+    assert np.isnan(table.at[last, "image_percentile"])
+    assert table.at[last, "embedding_percentile"] == pytest.approx(
+        add_percentiles(people, predicted, embedding, qc).at[last, "embedding_percentile"]
+    )
 
 
 def test_nobody_held_out_leaves_the_measures(capsys):
@@ -181,7 +240,7 @@ def test_nobody_held_out_leaves_the_measures(capsys):
     test = table[table["role"] == "test"]
     assert test["embedding_percentile"].isna().all()
     assert unlike_training(test).tolist() == ["true"]
-    assert "0 held-out people" in capsys.readouterr().err
+    assert "none of the embedding" in capsys.readouterr().err
 
 
 def test_training_people_have_no_percentile():

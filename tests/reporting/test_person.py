@@ -210,13 +210,16 @@ def test_a_scan_unlike_the_training_data_is_said_to_be_so_first(study, edited, w
     words = "This scan is unlike those that the model was trained on "
     pages = write(study, ["sub-C004", "sub-C001"])  # the pictures of C2 are unlike, those of C1 not
     far, near = pages["demo_sub-C004"].text, pages["demo_sub-C001"].text
-    assert f"{words}(contrast, noise or smoothness of the image): the predicted age" in far
+    assert f"{words}(in contrast and noise of the image): the predicted age" in far
     assert far.index(words) < far.index("Corrected gap".lower())
-    assert words not in near and "is not known: there are too few" not in near
+    assert words not in near and "Not compared" not in near
 
     both = change_gaps("sub-C001", embedding_percentile=99.0, unlike_training="true")
     page = write(edited(gaps=both), ["sub-C001"])["demo_sub-C001"]
-    assert f"{words}(embedding): the" in page.text
+    assert f"{words}(in what the model computes from the brain): the" in page.text
+    one = change_gaps("sub-C001", image_percentile=None)
+    page = write(edited(gaps=one), ["sub-C001"])["demo_sub-C001"]
+    assert "Not compared with the training data: contrast and noise of the image." in page.text
     none = change_gaps(
         "sub-C001", embedding_percentile=None, image_percentile=None, unlike_training=None
     )
@@ -232,7 +235,7 @@ def test_a_model_of_one_scanner_is_said_to_be_one_before_the_result(edited, writ
             site=frame["site"].mask(train, "demo/H1"), scanner=frame["scanner"].mask(train, "tim")
         )
 
-    words = "The model was trained on scans of one scanner (site H1): errors on others can exceed"
+    words = "The model was trained on scans of one scanner (site H1): errors on other scanners can"
     text = write(edited(predictions=one), ["sub-C001"])["demo_sub-C001"].text
     assert text.index(words) < text.index("Result")
     assert "one scanner" not in write(edited(), ["sub-C001"])["demo_sub-C001"].text

@@ -175,18 +175,34 @@ def test_model_of_one_scanner_is_said_to_be_so_in_the_first_line(edited, setting
         return headline(Tables(edited(predictions=predictions, **others)), settings)[0]
 
     one = trained(site="demo/H1", scanner="tim")
-    text = first_line(one)
-    assert text.endswith(
-        "It was trained on scans of one scanner (site H1): errors on others can exceed ten years."
-    )
-    assert "errors on others are unknown and can exceed" in first_line(one, accuracy=internal)
-    assert "errors on others are unknown and can exceed" in first_line(one, accuracy=empty)
+    can = "errors on other scanners can exceed ten years."
+    own = " L^exp was trained on scans of one "
+    assert first_line(one).endswith(f"{own}scanner (site H1): {can}")
+    for accuracy_table in (internal, empty):
+        text = first_line(one, accuracy=accuracy_table)
+        assert "errors on other scanners are unknown and can exceed" in text
+    # Without the name of the scanner only the site is known, and without a site only the scanner.
+    assert first_line(trained(site="demo/H1", scanner=None)).endswith(f"{own}site (H1): {can}")
+    unsure = " As far as the tables say, L^exp was trained on scans of one scanner (tim): "
+    assert unsure in first_line(trained(site=None, scanner="tim"))
     unknown = first_line(trained(site=None, scanner=None))
-    assert "do not say on how many scanners it was trained" in unknown
+    assert "The tables do not say on how many scanners L^exp was trained: " in unknown
     # A site with two scanners, or one of two sites without a scanner, is not one scanner.
     assert "scanner" not in first_line(trained(site="demo/H1"))
     assert "scanner" not in first_line(trained(scanner=None))
     assert "scanner" not in first_line(empty)
+
+
+def test_a_few_scans_without_a_site_make_no_second_scanner(edited, settings):
+    def mostly_known(frame):
+        train = frame["role"] == "train"
+        site = frame["site"].mask(train, "demo/H1")
+        first = frame.index[train][:3]
+        site[first] = None
+        return frame.assign(site=site, scanner=frame["scanner"].mask(train, None))
+
+    text = headline(Tables(edited(predictions=mostly_known)), settings)[0]
+    assert "As far as the tables say, L^exp was trained on scans of one site (H1): " in text
 
 
 def test_scans_unlike_the_training_data_are_counted_by_site(page, study, edited, settings):
@@ -207,20 +223,23 @@ def test_scans_unlike_the_training_data_are_counted_by_site(page, study, edited,
 
 
 def test_with_whom_scans_are_compared_is_told(study, edited, settings):
-    def roles(**counts):
+    def roles(calibration, validation=0):
         def change(frame):
-            kept = frame["role"].isin(["train", "test"])
-            for role, n in counts.items():
-                people = sorted(set(frame.loc[frame["role"] == role, "participant_id"]))
-                kept |= frame["participant_id"].isin(people[:n])
-            return frame[kept]
+            people = sorted(set(frame.loc[frame["role"] == "calibration", "participant_id"]))
+            number = frame["participant_id"].map({name: i for i, name in enumerate(people)})
+            chosen = number.between(calibration, calibration + validation - 1)
+            frame["role"] = frame["role"].mask(chosen, "validation")
+            return frame[number.isna() | (number < calibration + validation)]
 
         return unlike.compared_with(Tables(edited(predictions=change)), settings)
 
-    assert "among 42 calibration people." in unlike.compared_with(Tables(study), settings)
-    assert "among 12 calibration and 0 validation people; with fewer than 39" in roles(
-        calibration=12
+    assert "among 42 calibration people at training sites." in unlike.compared_with(
+        Tables(study), settings
     )
+    few = roles(calibration=12)
+    assert "among 12 calibration people at training sites; with fewer than 39" in few
+    few = roles(calibration=12, validation=8)
+    assert "among 12 calibration and 8 validation people at training sites; with" in few
     assert "Fewer than 10 calibration and validation people" in roles(calibration=3)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from brainage.core.subjects import first_scans, site_factor
 from brainage.core.thresholds import (
     MIN_UNLIKE_PEOPLE,
     MIN_UNLIKE_RANKS,
@@ -15,6 +15,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PERCENTILES = ["embedding_percentile", "image_percentile"]
+# Measures of qc.tsv that are compared, and what each is of. They are of what an encoder sees of the
+# picture and not of the anatomy: inside the brain. The air, and the head outside the brain, change
+# with defacing and stripping, which the encoder does not see.
+IMAGE_MEASURES = {
+    "tissue_contrast": "contrast",
+    "cjv": "noise",
+    "snr_wm": "noise",
+    "snr_gm": "noise",
+    "snr_csf": "noise",
+}
+IMAGE_ASPECTS = list(dict.fromkeys(IMAGE_MEASURES.values()))
 
 
 def is_far(percentile: float) -> bool:
@@ -47,22 +58,25 @@ def mean_percentiles(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     return means.assign(unlike_training=unlike_training(means))
 
 
-def compared_roles(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the roles of the held-out healthy people whose distances give the percentiles.
+def compared_people(scans: pd.DataFrame) -> pd.DataFrame:
+    """Return the held-out healthy people whose distances give the percentiles, one scan each.
+
+    They are calibration people at sites trained on: people of another scanner, as those of the
+    data sets that a cell of the grid leaves out, would make that scanner look ordinary. Validation
+    people are added where there are fewer than ``MIN_UNLIKE_RANKS``: they chose the epoch and the
+    penalty, and were not trained on either. Nobody is returned where both are fewer than
+    ``MIN_UNLIKE_PEOPLE``.
 
     Parameters
     ----------
-    counts
-        Number of people by role.
-
-    Returns
-    -------
-    tuple of str
-        Calibration; validation too where those are fewer than ``MIN_UNLIKE_RANKS``: they chose the
-        epoch and the penalty, and were not trained on either. Nothing where both are fewer than
-        ``MIN_UNLIKE_PEOPLE``.
+    scans
+        Of one training: dataset, participant_id, site, age, years_since_first, scan_id and role.
     """
-    if counts.get("calibration", 0) >= MIN_UNLIKE_RANKS:
-        return ("calibration",)
-    both = ("calibration", "validation")
-    return both if sum(counts.get(role, 0) for role in both) >= MIN_UNLIKE_PEOPLE else ()
+    sites = site_factor(scans)
+    trained = sites[first_scans(scans[scans["role"] == "train"]).index]
+    first = first_scans(scans[sites.isin(trained)])
+    calibration = first[first["role"] == "calibration"]
+    if len(calibration) >= MIN_UNLIKE_RANKS:
+        return calibration
+    both = first[first["role"].isin(["calibration", "validation"])]
+    return both if len(both) >= MIN_UNLIKE_PEOPLE else both.iloc[:0]

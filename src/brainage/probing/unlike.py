@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from brainage.core.subjects import PERSON, first_scans, site_factor
 from brainage.core.thresholds import MIN_AT_SITE, MIN_UNLIKE_PEOPLE, MIN_UNLIKE_RANKS
-from brainage.core.unlike import compared_roles
+from brainage.core.unlike import IMAGE_MEASURES, compared_people
 
-# What an encoder sees of the picture and not of the anatomy: contrast, noise and smoothness inside
-# the brain. The air, and the head outside the brain, change with defacing and stripping, which the
-# encoder does not see.
-IMAGE_MEASURES = ("tissue_contrast", "cjv", "snr_wm", "snr_gm", "snr_csf", "fwhm_mm")
 MAX_MISSING = 0.05  # share of training people without a measure that is used all the same
 # Of the spread of log distances where it is fitted. With 10 to 38 people and heavy tails (t with 3
 # degrees of freedom) the fit as it is flags 3.5 to 3.9 % of simulated people instead of 2.5 %, and
@@ -126,7 +120,7 @@ def add_percentiles(
     """Add the columns `embedding_percentile` and `image_percentile` of PREDICTIONS.
 
     The encoder has seen training people, whose embeddings lie closer together than new ones do:
-    percentiles are among held-out healthy people (:func:`compared_roles`), and training people
+    percentiles are among held-out healthy people (:func:`compared_people`), and training people
     have none. What the predicted age explains is taken out of the embedding, and what age explains
     out of the measures: neither an old brain nor one that looks old is unlike for that. With the
     true age instead, 9 to 13 % of simulated people with a gap of ten years were flagged, with the
@@ -142,10 +136,9 @@ def add_percentiles(
         are used.
     """
     train = people["role"] == "train"
-    first = first_scans(people)
-    fit = first.index[train[first.index]].to_numpy()
-    roles = compared_roles(Counter(first["role"]))
-    held_out = first.index[first["role"].isin(roles)].to_numpy()
+    fit = first_scans(people[train]).index.to_numpy()
+    compared = compared_people(people)
+    held_out = compared.index.to_numpy()
     person = people.groupby(PERSON).ngroup().to_numpy()
     sites = site_factor(people)
     embedding = np.full(len(people), np.nan)
@@ -156,7 +149,7 @@ def add_percentiles(
             distance = SiteDistance(features[fit], covariates[fit], sites.iloc[fit])
             embedding = percentiles(distance.of(features, covariates), held_out, person)
     image = _image_percentiles(people, qc, fit, held_out)
-    _say(len(fit), len(held_out), roles)
+    _say(len(fit), compared)
     return people.assign(
         embedding_percentile=np.where(train, np.nan, embedding),
         image_percentile=np.where(train, np.nan, image),
@@ -212,11 +205,16 @@ def _standard(values: np.ndarray, fit: np.ndarray) -> np.ndarray:
     return (values - values[fit].mean()) / (spread if spread > 0 else 1.0)
 
 
-def _say(training: int, held_out: int, roles: Sequence[str]) -> None:
-    if roles != ("calibration",):
-        how = f"{' and '.join(roles)} people" if roles else "none of the embedding"
-        print(
-            f"unlike training: {training} training and {held_out} held-out people, percentiles "
-            f"among {how}; {MIN_UNLIKE_RANKS} calibration people are required for ranks",
-            file=sys.stderr,
-        )
+def _say(training: int, compared: pd.DataFrame) -> None:
+    calibration = int((compared["role"] == "calibration").sum())
+    if calibration >= MIN_UNLIKE_RANKS:
+        return
+    validation = len(compared) - calibration
+    how = f"among {calibration} calibration and {validation} validation people"
+    if compared.empty:
+        how = "of the image among training people, and none of the embedding"
+    print(
+        f"unlike training: {training} training people; percentiles are {how}; {MIN_UNLIKE_RANKS} "
+        "calibration people at sites trained on are required for ranks",
+        file=sys.stderr,
+    )

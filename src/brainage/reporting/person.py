@@ -109,7 +109,7 @@ class _Study:
         people = zip(splits["dataset"], splits["participant_id"], strict=True)
         self.roles = dict(zip(people, splits["role"], strict=True))
         self.trained = tb.trained_sites(tables, settings)
-        self.one_scanner = tb.one_scanner(tables, settings).replace("It was", "The model was", 1)
+        self.one_scanner = tb.one_scanner(tables, settings, "the model")
         self.site_name = words.site_names(settings)
         self.cases = {fold: self._cases(tests, fold) for fold in self.references}
         self.name = words.experiment_names(settings).get(self.main, self.main)
@@ -306,8 +306,7 @@ class _Study:
                     f"α is {words.number(reference.alpha, 2)}: the noise of the gap is more than "
                     "doubled."
                 )
-            if not isinstance(scan["unlike_training"], str):
-                flags.append(person_words.NOT_COMPARED)
+            flags += [text for text in [person_words.not_compared(scan)] if text]
             later = scans[(scans.index > scan.name) & (scans["verdict"] == "fail")]
             for _, row in later.iterrows():
                 visit = row["session_id"] or row["scan_id"]

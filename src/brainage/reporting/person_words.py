@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from brainage.core.thresholds import MIN_CASES, MIN_FOR_BAND, MIN_FOR_TAILS, MIN_LOCAL
-from brainage.core.unlike import is_far
+from brainage.core.unlike import IMAGE_ASPECTS, is_far
 from brainage.reporting import words
 from brainage.reporting.band import Reference, share_below
 
@@ -25,13 +25,9 @@ BELOW_MEANS = (
 )
 REPEAT_NOT_KNOWN = "The test-retest variability of the gap on this scanner is not known."
 
-NOT_COMPARED = (
-    "Whether this scan is like those that the model was trained on is not known: there are too "
-    "few people to compare it with."
-)
-UNLIKE_IN = {
-    "image_percentile": "contrast, noise or smoothness of the image",
-    "embedding_percentile": "embedding",
+COMPARED = {
+    "image_percentile": " and ".join(IMAGE_ASPECTS) + " of the image",
+    "embedding_percentile": "what the model computes from the brain",
 }
 
 
@@ -45,11 +41,25 @@ def unlike(scan: Mapping[Any, Any] | pd.Series) -> str:
     """
     if scan["unlike_training"] != "true":
         return ""
-    named = [text for name, text in UNLIKE_IN.items() if is_far(scan[name])]
+    named = [text for name, text in COMPARED.items() if is_far(scan[name])]
     return (
-        f"This scan is unlike those that the model was trained on ({'; '.join(named)}): the "
+        f"This scan is unlike those that the model was trained on (in {'; in '.join(named)}): the "
         "predicted age may be wrong by many years."
     )
+
+
+def not_compared(scan: Mapping[Any, Any] | pd.Series) -> str:
+    """Return the sentence on what of a scan was not compared with the training data, or nothing.
+
+    Parameters
+    ----------
+    scan
+        Its row of gaps.tsv.
+    """
+    lacking = [text for name, text in COMPARED.items() if scan[name] != scan[name]]
+    if len(lacking) == len(COMPARED):
+        return "Whether this scan is like those that the model was trained on is not known."
+    return f"Not compared with the training data: {lacking[0]}." if lacking else ""
 
 
 def result(

@@ -90,7 +90,7 @@ def headline(tables: Tables, settings: Settings) -> tuple[str, list[dict[str, st
     """
     main = tb.main_experiment(settings)
     name = words.experiment_names(settings).get(main, main)
-    one_scanner = [sentence for sentence in [tb.one_scanner(tables, settings)] if sentence]
+    one_scanner = [sentence for sentence in [tb.one_scanner(tables, settings, name)] if sentence]
     found = [(p, tb.accuracy_of(tables, main, p, "mae")) for p in tb.PEOPLE]
     known = [(people, row) for people, row in found if row is not None]
     if not known:
@@ -148,8 +148,10 @@ def _subtitle(tables: Tables, settings: Settings) -> str:
     trained = tb.trained_scans(tables, settings)
     places = len(tb.trained_sites(tables, settings))
     if places:
+        text += f"; trained on scans of {words.count(places, 'site')}"
+    if trained["scanner"].notna().any():
         scanners = words.count(len(scanners_of(trained)), "scanner")
-        text += f"; trained on scans of {words.count(places, 'site')} ({scanners})"
+        text += f" ({scanners})" if places else f"; trained on scans of {scanners}"
     return f"{text}."
 
 

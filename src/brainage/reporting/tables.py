@@ -220,27 +220,28 @@ def trained_scans(tables: Tables, settings: Settings) -> pd.DataFrame:
     return rows[(rows["experiment"] == main_experiment(settings)) & (rows["role"] == "train")]
 
 
-def one_scanner(tables: Tables, settings: Settings) -> str:
+def one_scanner(tables: Tables, settings: Settings, model: str) -> str:
     """Return the sentence that the model was trained on one scanner, or nothing.
 
-    Two sites are two scanners. Where no training scan has a site or a scanner, the number is not
-    known, and neither is anything about other scanners.
+    Two sites are two scanners. Where no training scan has a site or a scanner, their number is not
+    known, and neither is anything about other scanners; where some have, it is what they say.
     """
     scans = trained_scans(tables, settings)
-    scanners = subjects.scanners_of(scans)
-    if len(scanners) != 1:
+    if len(subjects.scanners_of(scans)) != 1:
         return ""
     external = accuracy_of(tables, main_experiment(settings), "external", "mae") is not None
-    errors = "errors on others " + ("can" if external else "are unknown and can")
-    if scans["site"].isna().all() and scans["scanner"].isna().all():
-        return (
-            "The tables do not say on how many scanners it was trained: errors on other scanners "
-            "than those are unknown and can exceed ten years."
-        )
-    name = words.site_names(settings)
-    sites = scans["site"].dropna().map(name)
-    where = f"site {sites.iloc[0]}" if len(sites) else f"scanner {scans['scanner'].iloc[0]}"
-    return f"It was trained on scans of one scanner ({where}): {errors} exceed ten years."
+    errors = "errors on other scanners " + ("" if external else "are unknown and ")
+    errors += "can exceed ten years."
+    sites, scanners = scans["site"].dropna(), scans["scanner"].dropna()
+    if sites.empty and scanners.empty:
+        text = f"the tables do not say on how many scanners {model} was trained: {errors}"
+        return words.capital(text)
+    site = words.site_names(settings)(sites.iloc[0]) if len(sites) else ""
+    where = f"one scanner ({f'site {site}' if site else scanners.iloc[0]})"
+    if scanners.empty:
+        where = f"one site ({site})"
+    unsure = "" if len(sites) == len(scans) else "as far as the tables say, "
+    return words.capital(f"{unsure}{model} was trained on scans of {where}: {errors}")
 
 
 def is_external(tables: Tables, settings: Settings, rows: pd.DataFrame) -> pd.Series:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from brainage.core.subjects import first_scans
 from brainage.core.thresholds import (
     MIN_UNLIKE_PEOPLE,
     MIN_UNLIKE_RANKS,
     UNLIKE_PERCENTILE,
 )
-from brainage.core.unlike import PERCENTILES, compared_roles, is_far
+from brainage.core.unlike import IMAGE_ASPECTS, PERCENTILES, compared_people, is_far
 from brainage.reporting import tables as tb
 from brainage.reporting import words
 from brainage.reporting.section import Block, Downloads, Printed, Report, Section, Text
@@ -46,8 +45,9 @@ def blocks(report: Report) -> list[Block]:
     tables, settings = report.tables, report.settings
     return [
         Text(
-            "The embedding and the image (contrast, noise and smoothness inside the brain) of each "
-            "scan are compared with those of the training people at the nearest training site. A "
+            f"The embedding and the image ({words.listing(IMAGE_ASPECTS)} inside the brain) "
+            "of each scan are compared with those of the training people at the nearest training "
+            "site. A "
             "scan is unlike the training data if it is farther away than "
             f"{UNLIKE_PERCENTILE:g} % of held-out healthy people in either; of such people 5 % "
             "or fewer are expected to be. The predicted age of a scan that is unlike the training "
@@ -64,19 +64,17 @@ def compared_with(tables: Tables, settings: Settings) -> str:
     rows = tables["predictions"]
     rows = rows[rows["experiment"] == tb.main_experiment(settings)]
     fold = rows["fold"] == rows["fold"].min()
-    people = first_scans(rows[fold])
-    counts = {str(role): int(n) for role, n in people["role"].value_counts().items()}
-    roles = compared_roles(counts)
+    people = compared_people(rows[fold])
     text = "Several seeds, or folds, of one person are averaged. "
-    if not roles:
+    if people.empty:
         return text + (
-            f"Fewer than {MIN_UNLIKE_PEOPLE} calibration and validation people: the embedding is "
-            "not compared, and the image with training people."
+            f"Fewer than {MIN_UNLIKE_PEOPLE} calibration and validation people at training sites: "
+            "the embedding is not compared, and the image with training people."
         )
-    n = sum(counts.get(role, 0) for role in roles)
-    named = words.listing([f"{counts.get(role, 0)} {words.ROLE_NAMES[role]}" for role in roles])
-    text += f"Percentiles are among {named} people"
-    if n < MIN_UNLIKE_RANKS:
+    counts = people["role"].value_counts()
+    named = [f"{n} {words.ROLE_NAMES[role]}" for role, n in counts.sort_index().items()]
+    text += f"Percentiles are among {words.listing(named)} people at training sites"
+    if len(people) < MIN_UNLIKE_RANKS:
         return text + (
             f"; with fewer than {MIN_UNLIKE_RANKS} they are those of a fitted distribution, and "
             "are rough."
