@@ -95,7 +95,7 @@ def scanners_of(scans: pd.DataFrame) -> list[str]:
         places |= {*at_sites["site"]} - {*named["site"]}
         unknown = f"{dataset}/{UNKNOWN_SITE}"
         names = {f"{unknown}, {scanner}" for scanner in own["scanner"].dropna()}
-        found += sorted(max(places, names, key=len) or {unknown})
+        found += sorted((names if len(names) > len(places) else places) or {unknown})
     return found
 
 

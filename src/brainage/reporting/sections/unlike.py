@@ -72,7 +72,7 @@ def compared_with(tables: Tables, settings: Settings) -> str:
             "the embedding is not compared, and the image with training people."
         )
     counts = people["role"].value_counts()
-    named = [f"{n} {words.ROLE_NAMES[role]}" for role, n in counts.sort_index().items()]
+    named = [f"{n} {words.ROLE_NAMES[str(role)]}" for role, n in counts.sort_index().items()]
     text += f"Percentiles are among {words.listing(named)} people at training sites"
     if len(people) < MIN_UNLIKE_RANKS:
         return text + (
