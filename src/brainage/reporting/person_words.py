@@ -43,8 +43,8 @@ def unlike(scan: Mapping[Any, Any] | pd.Series) -> str:
         return ""
     named = [text for name, text in COMPARED.items() if is_far(scan[name])]
     return (
-        f"This scan is unlike those that the model was trained on (in {'; in '.join(named)}): the "
-        "predicted age may be wrong by many years."
+        f"This scan is unlike the training scans in {' and in '.join(named)}: the predicted age "
+        "may be wrong by many years."
     )
 
 
@@ -58,8 +58,8 @@ def not_compared(scan: Mapping[Any, Any] | pd.Series) -> str:
     """
     lacking = [text for name, text in COMPARED.items() if scan[name] != scan[name]]
     if len(lacking) == len(COMPARED):
-        return "Whether this scan is like those that the model was trained on is not known."
-    return f"Not compared with the training data: {lacking[0]}." if lacking else ""
+        return "Whether this scan is like the training scans is not known."
+    return f"Not compared with the training scans: {lacking[0]}." if lacking else ""
 
 
 def result(

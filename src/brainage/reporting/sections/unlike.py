@@ -45,13 +45,13 @@ def blocks(report: Report) -> list[Block]:
     tables, settings = report.tables, report.settings
     return [
         Text(
-            f"The embedding and the image ({words.listing(IMAGE_ASPECTS)} inside the brain) "
-            "of each scan are compared with those of the training people at the nearest training "
-            "site. A "
-            "scan is unlike the training data if it is farther away than "
-            f"{UNLIKE_PERCENTILE:g} % of held-out healthy people in either; of such people 5 % "
-            "or fewer are expected to be. The predicted age of a scan that is unlike the training "
-            "data may be wrong by many years, also where it passed quality control."
+            "The embedding (what the encoder computes from the brain) and the image "
+            f"({words.listing(IMAGE_ASPECTS)} inside the brain) of each scan are compared with "
+            "those of the training people at the nearest training site. A scan is unlike the "
+            f"training data if it is farther away than {UNLIKE_PERCENTILE:g} % of held-out healthy "
+            "people in either; of such people 5 % or fewer are expected to be. The predicted age "
+            "of a scan that is unlike the training data may be wrong by many years, also where it "
+            "passed quality control."
         ),
         table(tables, settings),
         Text(compared_with(tables, settings), "small"),
@@ -65,19 +65,19 @@ def compared_with(tables: Tables, settings: Settings) -> str:
     rows = rows[rows["experiment"] == tb.main_experiment(settings)]
     fold = rows["fold"] == rows["fold"].min()
     people = compared_people(rows[fold])
-    text = "Several seeds, or folds, of one person are averaged. "
+    text = "Percentiles of one person from several seeds or folds are averaged. "
     if people.empty:
         return text + (
             f"Fewer than {MIN_UNLIKE_PEOPLE} calibration and validation people at training sites: "
-            "the embedding is not compared, and the image with training people."
+            "the embedding is not compared, and the image is compared with training people."
         )
     counts = people["role"].value_counts()
     named = [f"{n} {words.ROLE_NAMES[str(role)]}" for role, n in counts.sort_index().items()]
-    text += f"Percentiles are among {words.listing(named)} people at training sites"
+    text += f"They are percentiles among {words.listing(named)} people at training sites"
     if len(people) < MIN_UNLIKE_RANKS:
         return text + (
-            f"; with fewer than {MIN_UNLIKE_RANKS} they are those of a fitted distribution, and "
-            "are rough."
+            f"; with fewer than {MIN_UNLIKE_RANKS} people they are those of a fitted distribution, "
+            "and rough."
         )
     return text + "."
 
