@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from other_scanners import KNOWN_SITES, draw, flagged
 
 from brainage.core.contracts.probing import PREDICTIONS
-from brainage.core.subjects import visit_order
 from brainage.core.tables import read_table
 from brainage.core.training import Training
 from brainage.core.unlike import (
@@ -19,72 +19,6 @@ from brainage.probing.baselines import predict_baseline
 from brainage.probing.unlike import SiteDistance, add_percentiles, percentiles
 
 from .simulated import SETTINGS, TRAINING, study
-
-KNOWN_SITES = {"train": 60, "calibration": 45, "test": 40}
-
-
-def draw(
-    seed: int,
-    people: dict[str, int],
-    *,
-    sites: int = 1,
-    tail: int | None = None,
-    ages: tuple[float, float] = (20, 80),
-    test_ages: tuple[float, float] = (20, 80),
-    moved: tuple[float, float] = (0, 0),
-    gap: float = 0.0,
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, pd.DataFrame]:
-    """Make people, predicted ages, embeddings and qc; training people are nearer to their age.
-
-    `moved` are shifts of test people's embeddings and measures, in SDs, in a random direction;
-    their brains look `gap` years older than they are.
-    """
-    rng = np.random.default_rng([2025, seed])
-    rows = [
-        {
-            "dataset": "demo",
-            "participant_id": f"sub-{role}{number:03d}",
-            "scan_id": f"demo_sub-{role}{number:03d}",
-            "role": role,
-            "site": f"demo/{number % sites}",
-            "age": rng.uniform(*(test_ages if role == "test" else ages)),
-            "years_since_first": 0.0,
-        }
-        for role, count in people.items()
-        for number in range(count)
-    ]
-    table = visit_order(pd.DataFrame(rows)).reset_index(drop=True)
-    n, features = len(table), 16
-
-    def noise(*shape: int) -> np.ndarray:
-        return rng.normal(size=shape) if tail is None else rng.standard_t(tail, size=shape)
-
-    train, test = (table["role"] == "train").to_numpy(), (table["role"] == "test").to_numpy()
-    looks = table["age"].to_numpy() + rng.normal(0, np.where(train, 2, 6)) + gap * test
-    place = table["site"].str[-1].astype(int).to_numpy()
-    curve = np.column_stack([(looks - 50) / 15, ((looks - 50) / 25) ** 2])
-    embedding = noise(n, 5) @ rng.normal(size=(5, features)) + 0.5 * noise(n, features)
-    embedding += 2 * curve @ rng.normal(size=(2, features))
-    embedding += rng.normal(0, 2, (sites, features))[place]
-    measures = noise(n, len(IMAGE_MEASURES)) - (table["age"].to_numpy()[:, None] - 50) / 30
-    measures += rng.normal(0, 2, (sites, measures.shape[1]))[place]
-    for values, shift in zip((embedding, measures), moved, strict=True):
-        away = rng.normal(size=values.shape[1])
-        values[test] += shift * np.sqrt(values.shape[1]) * away / np.linalg.norm(away)
-    qc = pd.DataFrame(measures, columns=list(IMAGE_MEASURES))
-    qc.insert(0, "scan_id", table["scan_id"])
-    return table, looks + rng.normal(0, 1, n), embedding, qc
-
-
-def flagged(repeats: int, people: dict[str, int], **details) -> float:
-    """Share of test people said to be unlike the training data, over simulated studies."""
-    shares = []
-    for seed in range(repeats):
-        table = add_percentiles(*draw(seed, people, **details))
-        flags = unlike_training(table)[table["role"] == "test"]
-        assert flags.notna().all()
-        shares.append((flags == "true").mean())
-    return float(np.mean(shares))
 
 
 # Of 40 simulated studies with 40 test people each, the SE of the share is about half a percent.
