@@ -1,6 +1,6 @@
 """What is said of scans from other scanners, on simulated people: shares flagged, and intervals.
 
-    python benchmarks/other_scanners.py [--studies 200] [--sites 4000]
+    python benchmarks/other_scanners.py [--studies 200] [--sites 20000]
 
 The first table has the share of test people who are said to be unlike the training data, over
 simulated studies. Their embeddings and image measures depend on age and site, and training people's
@@ -159,7 +159,7 @@ def own_half_width(n: int) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--studies", type=int, default=200)
-    arguments.add_argument("--sites", type=int, default=4000)
+    arguments.add_argument("--sites", type=int, default=20000)
     args = arguments.parse_args()
     if min(args.studies, args.sites) < 1:
         arguments.error("--studies and --sites must be at least 1")
@@ -168,7 +168,10 @@ def main() -> None:
     with contextlib.redirect_stderr(io.StringIO()):  # who is compared with, of each study
         for name, (people, details) in STUDIES.items():
             rows.append(
-                {heading: name, "flagged": f"{flagged(args.studies, people, **details):.1%}"}
+                {
+                    heading: name,
+                    "flagged": f"{100 * flagged(args.studies, people, **details):.1f} %",
+                }
             )
     print(markdown(pd.DataFrame(rows)))
     rows = []
@@ -177,11 +180,11 @@ def main() -> None:
         rows.append(
             {
                 "local people": n,
-                "95 % interval holds": f"{share:.1%}",
+                "95 % interval holds": f"{100 * share:.1f} %",
                 "half its width, in SD": f"{half:.1f}",
                 "local people alone (t)": own_half_width(n),
-                "SD at the site 1.5 times": f"{held(args.sites, n, 18.0, ratio=1.5)[0]:.1%}",
-                "shrunk": f"{held(args.sites, n, 18.0, between=3.0)[0]:.1%}",
+                "SD at the site 1.5 times": f"{100 * held(args.sites, n, 18.0, ratio=1.5)[0]:.1f} %",
+                "shrunk": f"{100 * held(args.sites, n, 18.0, between=3.0)[0]:.1f} %",
             }
         )
     print(f"\n{markdown(pd.DataFrame(rows))}")

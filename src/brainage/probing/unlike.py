@@ -12,9 +12,8 @@ from brainage.core.thresholds import MIN_AT_SITE, MIN_UNLIKE_PEOPLE, MIN_UNLIKE_
 from brainage.core.unlike import IMAGE_MEASURES, compared_people
 
 MAX_MISSING = 0.05  # share of training people without a measure that is used all the same
-# Of the spread of log distances where it is fitted. With 10 to 38 people and heavy tails (t with 3
-# degrees of freedom) the fit as it is flags 3.5 to 3.9 % of simulated people instead of 2.5 %, and
-# this 1.7 to 2.1 %.
+# Of the spread of log distances where it is fitted. As it is, it would flag too many where the
+# distances have heavy tails.
 WIDER = 1.25
 FOLDS = 10  # of training people, where they are compared with each other
 
@@ -25,9 +24,8 @@ class SiteDistance:
     The covariance is that within sites (Lee et al. 2018, NeurIPS: classes are sites), shrunk
     towards a multiple of the identity (Ledoit and Wolf 2004, Journal of Multivariate Analysis
     88:365), which is what makes it invertible with fewer people than features. Sites with fewer
-    than ``MIN_AT_SITE`` people count as one. In simulations with ten training scanners it found
-    76 % of a new one's scans; one distance for all sites together found 35 %, the mean of five
-    nearest neighbours 66 %.
+    than ``MIN_AT_SITE`` people count as one. One distance for all sites together would take what
+    lies between two sites for ordinary.
 
     Parameters
     ----------
@@ -122,9 +120,7 @@ def add_percentiles(
     The encoder has seen training people, whose embeddings lie closer together than new ones do:
     percentiles are among held-out healthy people (:func:`compared_people`), and training people
     have none. What the predicted age explains is taken out of the embedding, and what age explains
-    out of the measures: neither an old brain nor one that looks old is unlike for that. With the
-    true age instead, 9 to 13 % of simulated people with a gap of ten years were flagged, with the
-    predicted one 5 to 7 %.
+    out of the measures: neither an old brain nor one that looks old is unlike for that.
 
     Parameters
     ----------
