@@ -177,14 +177,16 @@ def main() -> None:
     rows = []
     for n in (1, 3, 5, 12, 30):
         share, half = held(args.sites, n, 18.0)
+        wider, _ = held(args.sites, n, 18.0, ratio=1.5)
+        shrunk, _ = held(args.sites, n, 18.0, between=3.0)
         rows.append(
             {
                 "local people": n,
                 "95 % interval holds": f"{100 * share:.1f} %",
                 "half its width, in SD": f"{half:.1f}",
                 "local people alone (t)": own_half_width(n),
-                "SD at the site 1.5 times": f"{100 * held(args.sites, n, 18.0, ratio=1.5)[0]:.1f} %",
-                "shrunk": f"{100 * held(args.sites, n, 18.0, between=3.0)[0]:.1f} %",
+                "SD at the site 1.5 times": f"{100 * wider:.1f} %",
+                "shrunk": f"{100 * shrunk:.1f} %",
             }
         )
     print(f"\n{markdown(pd.DataFrame(rows))}")

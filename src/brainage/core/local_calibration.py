@@ -79,9 +79,9 @@ def calibrate_locally(
 
     In simulations with normal gaps (``benchmarks/other_scanners.py``), intervals of 95 % hold 98,
     97, 96, 96 and 95 % of new people with n of 1, 3, 5, 12 and 30, whatever the offset; where
-    people of the site differ by half more than those of the reference, 88, 89, 90, 92 and 93 %. The t interval of the local
-    people alone holds 95 % everywhere, but with three people it is 4.4 SD to each side, against
-    2.6, and with one there is none.
+    people of the site differ by half more than those of the reference, 88, 89, 90, 92 and 93 %. The
+    t interval of the local people alone holds 95 % everywhere, but with three people it is 4.4 SD
+    to each side, against 2.6, and with one there is none.
 
     Parameters
     ----------
