@@ -178,7 +178,7 @@ def _read_name(name: str, image: Image) -> Image:
     image = image._replace(run=run, entities={**found, "extension": ending[1]})
     if whose != [image.participant_id, image.session_id]:
         return image._replace(
-            set_aside="name and folder of different people or sessions: "
+            set_aside="file name and folder disagree on person or session: "
             f"{image.t1w}; move or rename the file"
         )
     return image

@@ -14,7 +14,7 @@ from brainage.core.demographics import parse_age, parse_sex
 from brainage.datasets.readers._bids_images import IGNORED, Image, find_images
 from brainage.datasets.readers._bids_tables import (
     Rows,
-    few,
+    counted,
     read_people,
     read_sessions,
     remarks_on_columns,
@@ -184,7 +184,7 @@ def _remarks_on_images(images: list[Image]) -> list[str]:
         if image.set_aside is not None:
             kinds.setdefault(image.set_aside.partition(": ")[0], []).append(image.t1w)
     return [
-        f"{len(paths)} images are set aside ({kind}): {few(paths)}"
+        counted(paths, f"image is set aside ({kind})", f"images are set aside ({kind})")
         for kind, paths in sorted(kinds.items())
     ]
 
@@ -192,13 +192,15 @@ def _remarks_on_images(images: list[Image]) -> list[str]:
 def _remarks_on_people(scans: list[Image], people: Rows, sessions_of: dict[str, Rows]) -> list[str]:
     there = {scan.session for scan in scans}
     imaged = {scan.participant_id for scan in scans}
-    remarks: list[tuple[list[str], str]] = [
+    remarks: list[tuple[list[str], str, str]] = [
         (
             [person for person in people if person not in imaged],
+            "person of participants.tsv has no T1w image",
             "people of participants.tsv have no T1w image",
         ),
         (
             [f"{p}_{s}" for p, table in sessions_of.items() for s in table if (p, s) not in there],
+            "session has no T1w image",
             "sessions have no T1w image",
         ),
         (
@@ -208,20 +210,25 @@ def _remarks_on_people(scans: list[Image], people: Rows, sessions_of: dict[str, 
                 if session and sessions_of[person] and session not in sessions_of[person]
                 and person in people
             ],
+            "session has no row in sessions.tsv, and age and diagnosis are those of "
+            "participants.tsv; give them for each session",
             "sessions have no row in sessions.tsv, and age and diagnosis are those of "
             "participants.tsv; give them for each session",
         ),
         (
             _one_age_for_several(there, people, sessions_of),
+            "person has the same age, that of participants.tsv, at several sessions; give the "
+            "age at each session in sessions.tsv",
             "people have the same age, that of participants.tsv, at several sessions; give the "
             "age at each session in sessions.tsv",
         ),
         (
             [scan.participant_id for scan in scans if scan.participant_id not in people],
+            "image has no row in participants.tsv",
             "images have no row in participants.tsv",
         ),
     ]  # fmt: skip
-    return [f"{len(names)} {what}: {few(names)}" for names, what in remarks if names]
+    return [counted(*remark) for remark in remarks if remark[0]]
 
 
 def _one_age_for_several(
