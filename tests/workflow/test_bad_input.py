@@ -82,7 +82,7 @@ def test_an_image_without_a_row_and_a_row_without_an_image_are_said_and_no_error
     done = plan(folder, CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 image has no row in participants.tsv: sub-7" in done.stderr
-    assert "1 people of participants.tsv have no T1w image: sub-9" in done.stderr
+    assert "1 person of participants.tsv has no T1w image: sub-9" in done.stderr
 
 
 def test_results_that_cannot_be_written_are_said_before_any_work(folder):
