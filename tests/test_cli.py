@@ -5,6 +5,7 @@ import resource
 import subprocess
 import sys
 
+import click
 import pytest
 
 from brainage import cli
@@ -80,6 +81,7 @@ def test_wrong_input_is_one_line_and_status_2(tmp_path, capsys):
     [
         (None, "there is no such file"),
         ("{", "not valid JSON"),
+        ("[1]", "no settings of a step, which are written as {...}"),
         ("{}", "settings of another step: 'datasets' is missing"),
     ],
 )
@@ -91,6 +93,45 @@ def test_wrong_settings_are_one_line_and_status_2(tmp_path, capsys, content, mes
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert f"{settings}: " in said and message in said
+
+
+WITH_SETTINGS = [
+    name
+    for name, command in cli.brainage.commands.items()
+    if any(parameter.name == "settings" for parameter in command.params)
+]
+
+
+@pytest.mark.parametrize("name", WITH_SETTINGS)
+def test_settings_of_another_step_are_told_by_their_name(tmp_path, capsys, name):
+    """Whatever is in the file: the name that the workflow gives it says which step it is of."""
+    other = "embed" if name != "embed" else "pretrain"
+    command = cli.brainage.commands[name]
+    of = [p.name for p in command.params if isinstance(p, click.Argument)][1:]
+    what = {"training": "lexp/fold-0_seed-1", "chunk": "one_0", "dataset": "one", "table": "x"}
+    settings = tmp_path / f"{other}-0123abcd.json"
+    settings.write_text("{}")
+    given = [str(tmp_path), *(what[key] for key in of), "--settings", str(settings)]
+    assert cli.main([name, *given]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"brainage: {settings}: has the settings of {other}; {name} needs those of " in said
+    assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "key"),
+    [
+        ("pretrain", '{"threads": 1, "steps_of": "lexp", "code": "x"}', "learning"),
+        ("embed", '{"threads": 1, "learning": {}, "code": "x"}', "device"),
+    ],
+)
+def test_settings_of_any_name_that_lack_a_key_are_one_line(tmp_path, capsys, name, content, key):
+    settings = tmp_path / "mine.json"
+    settings.write_text(content)
+    assert cli.main([name, str(tmp_path), "lexp/fold-0_seed-1", "--settings", str(settings)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"brainage: {settings}: settings of another step: {key!r} is missing\n"
 
 
 def test_a_name_that_is_no_training_is_refused(tmp_path, capsys):

@@ -21,7 +21,7 @@ from brainage.core.files import InputError, sha256
 from brainage.core.named_scans import read_decisions, read_exclusions
 from brainage.core.subjects import find_sites, site_key
 from brainage.core.tsv import read_checked
-from brainage.datasets.readers._bids_tables import few
+from brainage.datasets.readers._bids_tables import counted
 from brainage.datasets.scans import listing, read_dataset, unreadable
 from brainage.simulation import names
 
@@ -131,9 +131,13 @@ def _chunks(rows: list[index.Row], split: dict[str, list[str]], folder: Path) ->
 def _remarks(dataset: str, closed: dict[str, str]) -> list[str]:
     """Say how many images cannot be opened, by the reason."""
     return [
-        f"{dataset}: {len(names)} scans are set aside, as the image of each is {why}: {few(names)}"
+        f"{dataset}: "
+        + counted(
+            [name for name, its in closed.items() if its == why],
+            f"scan is set aside, as its image is {why}",
+            f"scans are set aside, as the image of each is {why}",
+        )
         for why in dict.fromkeys(closed.values())
-        for names in [[name for name, its in closed.items() if its == why]]
     ]
 
 

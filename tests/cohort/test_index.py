@@ -88,7 +88,7 @@ def test_one_age_for_several_sessions_is_said(folder):
     path.write_text("session_id\tdiagnosis\nses-1\tCN\nses-2\tCN\n")
     scans, remarks = index(config(folder))
     assert [row["age"] for row in scans.values() if row["participant_id"] == "sub-1"] == [60, 60]
-    assert "mine: 1 people have the same age, that of participants.tsv," in " | ".join(remarks)
+    assert "mine: 1 person has the same age, that of participants.tsv," in " | ".join(remarks)
     assert next(r for r in remarks if "same age" in r).endswith(": sub-1")
 
 

@@ -185,9 +185,15 @@ def write_results(
         qc["scan_id"] == "demo_sub-H001_ses-1",
         ["brain_volume_ml", "template_overlap", "cohort_correlation"],
     ] = np.nan
+    # Whoever the tables set aside has an image all the same, which is judged.
+    other = qc[qc["verdict"] == "pass"].iloc[[-1]]
+    qc = pd.concat([qc, *(other.assign(scan_id=i) for i in scans["scan_id"] if i not in set(ids))])
     write("qc", qc, QC)
 
-    good = people[people["scan_id"].isin(qc.loc[qc["verdict"] != "fail", "scan_id"])].copy()
+    used = scans["set_aside"].isna() & ~scans["scan_id"].isin(
+        qc.loc[qc["verdict"] == "fail", "scan_id"]
+    )
+    good = people[used].copy()
     first = good.drop_duplicates("participant_id")
     roles = pd.Series("test", index=first.index)
     inside = first.index[first["part"] == "H"]

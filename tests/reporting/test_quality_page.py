@@ -31,7 +31,8 @@ def test_everyone_is_there_once_and_the_worst_come_first(study, settings, tmp_pa
     order = {"fail": 0, "warn": 1, "pass": 2}
     verdicts = [order[card["data-verdict"]] for card in cards]
     assert verdicts == sorted(verdicts)
-    assert "Set aside before imaging" in page.text
+    assert "passed, but not used 1" in page.text
+    assert page.text.count("Not used: no age in the tables") == 1
     for reason in qc["reason"].dropna():
         assert reason[1:] in page.text
 

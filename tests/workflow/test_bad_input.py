@@ -81,8 +81,8 @@ def test_an_image_without_a_row_and_a_row_without_an_image_are_said_and_no_error
         table.write("sub-9\t40\n")
     done = plan(folder, CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 images have no row in participants.tsv: sub-7" in done.stderr
-    assert "1 people of participants.tsv have no T1w image: sub-9" in done.stderr
+    assert "1 image has no row in participants.tsv: sub-7" in done.stderr
+    assert "1 person of participants.tsv has no T1w image: sub-9" in done.stderr
 
 
 def test_results_that_cannot_be_written_are_said_before_any_work(folder):
@@ -214,7 +214,7 @@ def test_links_without_content_are_counted_and_do_not_stop_the_run(folder):
     image.symlink_to("../../.git/annex/objects/x")
     done = plan(folder, CONFIG)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 scans are set aside" in done.stderr and "datalad get" in done.stderr
+    assert "1 scan is set aside" in done.stderr and "datalad get" in done.stderr
 
 
 def test_a_home_folder_that_cannot_be_written_is_not_needed(folder):

@@ -52,6 +52,12 @@ def test_every_command_is_short_enough_to_read_and_type(tmp_path, bids, name):
         # One name of what it works on, at most, and one file of settings.
         words = command.partition(" 2>&1")[0].split()
         assert len([word for word in words if not word.startswith("--")]) <= 6, command
+        # A command takes no settings of another step; figures and pages share theirs.
+        step = next(word for word in words[1:] if not word.startswith("--") and not word.isdigit())
+        settings = re.search(r"/config/(\w+)-[0-9a-f]{8}\.json", command)
+        report = step in ("figures", "truth-recovery", "study-page", "person-pages")
+        wanted = "report" if report else step.replace("-", "_")
+        assert settings is None or settings[1] == wanted, command
 
 
 def files(folder):

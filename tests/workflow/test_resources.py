@@ -1,6 +1,8 @@
 """What jobs ask for: measured for every rule, and more with every attempt."""
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import yaml
 from brainage.resources import MAX_MINUTES, needed, read, terms
 from brainage.study import Study
 from tests.conftest import ROOT
+from tests.datasets.readers.test_bids import make
 
 TABLE = ROOT / "workflow" / "resources.yaml"
 MINI = ROOT / "tests" / "workflow" / "mini.yaml"
@@ -97,3 +100,41 @@ def test_no_job_asks_for_more_than_two_days(tmp_path):
     planned = jobs(snakemake(tmp_path, "-n", "--configfile", str(tmp_path / "config.yaml")))
     asked = {int(asked["runtime"]) for rule, _, asked in planned if rule == "pretrain"}
     assert asked == {MAX_MINUTES}
+
+
+@pytest.mark.parametrize(
+    ("profile", "times"),
+    [
+        ((), 1),
+        # Its jobs, by the executor of a laptop and without waiting for a shared file system.
+        (("--workflow-profile", str(ROOT / "profiles" / "slurm"), "--executor", "local"), 2),
+    ],
+)
+def test_a_job_that_fails_is_tried_again_as_often_as_the_profile_says(tmp_path, profile, times):
+    """A number in a rule would win over the profile's."""
+    data = tmp_path / "data"
+    data.mkdir()
+    make(data, "sub-1/anat/sub-1_T1w.nii.gz")
+    (data / "participants.tsv").write_text("participant_id\tage\nsub-1\t20\n")
+    config = tmp_path / "my.yaml"
+    config.write_text("datasets: {mine: {kind: bids, path: data}}\n")
+    # A Python that fails where a rule starts it, and is itself where Snakemake does.
+    stub = tmp_path / "bin" / "python"
+    stub.parent.mkdir()
+    real = shlex.quote(sys.executable)
+    stub.write_text(f'#!/bin/sh\n[ "$1 $2" = "-m brainage" ] && exit 1\nexec {real} "$@"\n')
+    stub.chmod(0o755)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
+            *("--directory", str(tmp_path), "--configfile", str(config), "--cores", "1"),
+            *(*profile, "--until", "preprocess"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{stub.parent}:{os.environ['PATH']}"},
+    )
+    assert done.returncode == 1
+    assert "Error in rule preprocess" in done.stderr
+    assert done.stderr.count("Trying to restart job") == times

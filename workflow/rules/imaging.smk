@@ -16,7 +16,6 @@ use rule index as preprocess with:
         **files("measures"),
     log:
         log_of("preprocess/{dataset}_{chunk}"),
-    retries: 1
     params:
         **line("preprocess", "{dataset}_{chunk}"),
         settings=lambda w: settings(

@@ -25,7 +25,6 @@ use rule store as pretrain with:
     log:
         log_of("pretrain/{training}"),
     priority: 1
-    retries: 1
     threads: THREADS
     resources:
         mem_mb=NEEDS.memory,

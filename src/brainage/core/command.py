@@ -8,6 +8,7 @@ carries the hash of its content. A command imports what it needs inside its func
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -22,6 +23,7 @@ from brainage.core.locks import only_writer
 from brainage.core.training import Training
 
 Function = Callable[..., None]
+_NAME = re.compile(r"(\w+)-[0-9a-f]{8}\.json")  # as Study.settings gives it
 
 
 class Settings(dict[str, Any]):
@@ -34,11 +36,30 @@ class Settings(dict[str, Any]):
         )
         self.path = path
 
+    @classmethod
+    def read(cls, path: Path, command: str, step: str) -> Settings:
+        """Read the settings of a step for its command; refuse those of another by their name.
+
+        The workflow names the file by step and content; one that a user wrote may have any name.
+        """
+        named = _NAME.fullmatch(path.name)
+        if named and named[1] != step:
+            raise InputError(
+                f"{path}: has the settings of {named[1]}; {command} needs those of {step}, a file "
+                f"{step}-*.json beside it"
+            )
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise InputError(f"{path}: no settings of a step, which are written as {{...}}")
+        return cls(content, path)
+
     def __missing__(self, key: str) -> Any:
         raise InputError(f"{self.path}: settings of another step: {key!r} is missing")
 
 
-def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function], click.Command]:
+def step(
+    *, of: str | None = None, settings: bool | str = True
+) -> Callable[[Function], click.Command]:
     """Declare a function as a command of the workflow, by its name and first line.
 
     Parameters
@@ -47,7 +68,7 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
         What it works on: ``training`` (such as lexp/fold-0_seed-1), ``dataset``, ``chunk``
         (dataset_number) or ``table`` (a name of core.layout); None for the whole study.
     settings
-        Whether it has settings.
+        Whether it has settings; or of which step, where several take the same.
 
     Returns
     -------
@@ -64,7 +85,7 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
             if of == "training":
                 given[of] = Training.parse(given[of])
             if settings:
-                given["settings"] = Settings(read_json(given["settings"]), given["settings"])
+                given["settings"] = Settings.read(given["settings"], name, settings_of)
             files = Layout(results)
             task = " ".join([name, *([on] if of else [])])
             lock = files.folder("locks") / f"{task.replace('/', '_').replace(' ', '_')}.lock"
@@ -76,6 +97,7 @@ def step(*, of: str | None = None, settings: bool = True) -> Callable[[Function]
                     write_text(used, f"{given['settings'].path.name}\n")
 
         name = function.__name__.replace("_", "-")
+        settings_of = settings if isinstance(settings, str) else function.__name__
         path = click.Path(path_type=Path)
         parameters: list[click.Parameter] = [click.Argument(["results"], type=path)]
         if of is not None:

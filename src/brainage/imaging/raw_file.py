@@ -280,7 +280,8 @@ def _shape(header: Any, limits: Limits) -> tuple[int, ...]:
         raise ScanFault(f"the image has only {words} voxels; a T1w scan has more")
     if math.prod(shape) > limits.voxels:
         raise ScanFault(
-            f"the image has {words} voxels, more than the {limits.voxels} of imaging: max_voxels",
+            f"the image is too large: {words} voxels, more than the {limits.voxels} of imaging: "
+            "max_voxels",
             "max_voxels",
         )
     return shape

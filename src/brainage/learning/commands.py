@@ -20,7 +20,8 @@ def pretrain(files: Layout, training: Training, settings: Settings) -> None:
     """Pretrain one encoder, resuming from its checkpoint if there is one."""
     from brainage.learning.pretrain import pretrain as train
 
-    train(files, training, settings.pop("learning"), **settings)
+    named = {key: settings[key] for key in ("threads", "code", "steps_of")}
+    train(files, training, settings["learning"], **named)
 
 
 @step(of="training")
@@ -28,4 +29,5 @@ def embed(files: Layout, training: Training, settings: Settings) -> None:
     """Compute the embeddings of all brains in the store with a trained encoder."""
     from brainage.learning.embed import embed as write_embeddings
 
-    write_embeddings(files, training, **settings)
+    named = {key: settings[key] for key in ("device", "threads", "code")}
+    write_embeddings(files, training, **named)

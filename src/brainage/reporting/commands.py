@@ -6,7 +6,7 @@ from brainage.core.command import Settings, step
 from brainage.core.layout import Layout
 
 
-@step()
+@step(settings="report")
 def figures(files: Layout, settings: Settings) -> None:
     """Draw every figure as SVG."""
     from brainage.reporting import figures, tables
@@ -14,7 +14,7 @@ def figures(files: Layout, settings: Settings) -> None:
     figures.draw_all(tables.paths_of(files, settings), files.folder("figures"), settings)
 
 
-@step()
+@step(settings="report")
 def truth_recovery(files: Layout, settings: Settings) -> None:
     """Compare the simulated effects with their estimates."""
     from brainage.reporting import tables, truth
@@ -23,7 +23,7 @@ def truth_recovery(files: Layout, settings: Settings) -> None:
     truth.write_truth_table(tables.paths_of(files, settings), out, settings)
 
 
-@step()
+@step(settings="report")
 def study_page(files: Layout, settings: Settings) -> None:
     """Write the study's page, a folder that can be moved and opened offline."""
     from brainage.reporting import study, tables, versions
@@ -42,7 +42,7 @@ def quality_page(files: Layout, settings: Settings) -> None:
     write_quality_page(*inputs, files.file("quality_page").parent, settings)
 
 
-@step()
+@step(settings="report")
 def person_pages(files: Layout, settings: Settings) -> None:
     """Write a page for each person that report.people asks for."""
     from brainage.reporting import person, tables

@@ -94,7 +94,7 @@ class _Study:
         # Every lookup of a person would else search the whole table again.
         ordered = visit_order(scans).reset_index(drop=True)
         self.scans = {_key(key): rows for key, rows in ordered.groupby(PERSON)}
-        self.qc = tables["qc"].set_index("scan_id")[["verdict", "reason", "decision"]]
+        self.qc = tables["qc"].set_index("scan_id")[["verdict", "reason", "decision", "fault"]]
         gaps = tables["gaps"]
         gaps = gaps[(gaps["experiment"] == self.main) & gaps["gap_cole"].notna()]
         tests = gaps[gaps["role"] == "test"]
@@ -246,8 +246,11 @@ class _Study:
             if len(failed) > 1:
                 headline = "No result: every scan failed quality control."
             reasons = list(dict.fromkeys(failed["reason"].dropna()))
-            text = words.capital("; ".join(reasons) or "no reason is given") + ". "
-            text += "A number from such an image would be meaningless, so none is given."
+            text = words.capital("; ".join(reasons) or "no reason is given") + "."
+            if failed["fault"].notna().all():
+                headline = "No result: the image could not be used."
+            else:
+                text += " A number from such an image would be meaningless, so none is given."
             return {"state": "failed", "headline": headline, "text": text}
         if judged.empty:
             reasons = list(dict.fromkeys(scans["set_aside"].dropna()))

@@ -41,8 +41,7 @@ def write_quality_page(
     qc
         As :data:`QC`; each numeric column behind the reason is a measure.
     scans
-        As :data:`SCANS`; scans that were set aside before imaging are listed
-        with their reason.
+        As :data:`SCANS`: whose each scan is, and why it is not used whatever its image.
     derivatives
         Folder of the imaging results, for the pictures.
     out_folder
@@ -60,9 +59,7 @@ def write_quality_page(
     judged = _worst_first(judged, cohort)
     site_name = words.site_names(settings)
     cards = [_card(row, Path(derivatives), out_folder, site_name) for _, row in judged.iterrows()]
-    aside = tables["scans"]
-    aside = aside[aside["set_aside"].notna() & ~aside["scan_id"].isin(judged["scan_id"])]
-    aside = aside.sort_values("scan_id")
+    aside = judged["set_aside"].notna() & (judged["verdict"] != "fail")
     counts = judged["verdict"].value_counts()
     pages.write_page(
         "quality.html",
@@ -70,7 +67,7 @@ def write_quality_page(
         title=settings["report"]["title"].rstrip("."),
         cards=cards,
         counts=[(verdict, int(counts.get(verdict, 0))) for verdict in VERDICT_ORDER],
-        aside=list(zip(aside["scan_id"], aside["set_aside"], strict=True)),
+        aside=int(aside.sum()),
         sites=sorted({site_name(site) for site in judged["site"].dropna()}),
         groups=tb.group_order(settings, list(judged["diagnosis"])),
         decided=int(judged["decision"].notna().sum()),
@@ -221,6 +218,8 @@ def _card(
             for part in (age, words.SEX_NAMES.get(row["sex"], ""), site, row["diagnosis"])
             if isinstance(part, str) and part
         ),
-        "unused": row["set_aside"] if isinstance(row["set_aside"], str) else "",
+        # Of an image that was never read the reason is the same.
+        "unused": "" if row["set_aside"] == row["reason"] else row["set_aside"] or "",
         "picture": picture,
+        "file": row["t1w"] or "",
     }

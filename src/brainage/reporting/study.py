@@ -139,8 +139,9 @@ def _sentence(name: str, whom: str, own: pd.Series, ridge: pd.Series | None, bes
 
 
 def _subtitle(tables: Tables, settings: Settings) -> str:
-    scans = tables["scans"]
-    used = scans[scans["set_aside"].isna()]
+    scans, qc = tables["scans"], tables["qc"]
+    passed = scans["scan_id"].isin(qc.loc[qc["verdict"] != "fail", "scan_id"])
+    used = scans[passed & scans["set_aside"].isna()]
     people = words.count(used.drop_duplicates(PERSON).shape[0], "person", "people")
     sites = used["site"].nunique()
     text = f"{people}, {words.count(len(used), 'scan')}"

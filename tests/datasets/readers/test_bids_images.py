@@ -20,10 +20,10 @@ def cohort(folder, *images):
 @pytest.mark.parametrize(
     ("image", "scan", "reason"),
     [
-        ("sub-2/anat/sub-1_T1w.nii.gz", "sub-2", "different people or sessions"),
-        ("sub-2/ses-a/anat/sub-2_T1w.nii.gz", "sub-2_ses-a", "different people or sessions"),
-        ("sub-2/ses-a/anat/sub-2_ses-b_T1w.nii", "sub-2_ses-a", "different people or sessions"),
-        ("sub-2/anat/sub-2_ses-b_T1w.nii.gz", "sub-2", "different people or sessions"),
+        ("sub-2/anat/sub-1_T1w.nii.gz", "sub-2", "disagree on person or session"),
+        ("sub-2/ses-a/anat/sub-2_T1w.nii.gz", "sub-2_ses-a", "disagree on person or session"),
+        ("sub-2/ses-a/anat/sub-2_ses-b_T1w.nii", "sub-2_ses-a", "disagree on person or session"),
+        ("sub-2/anat/sub-2_ses-b_T1w.nii.gz", "sub-2", "disagree on person or session"),
         ("sub-2/anat/sub-2_ce-gad_T1w.nii.gz", "sub-2", "contrast-enhanced image: ce-gad"),
         ("sub-2/anat/sub-2_part-phase_T1w.nii.gz", "sub-2", "part-phase"),
         ("sub-2/anat/sub-2_mprage_T1w.nii.gz", "sub-2", "not one of BIDS"),
@@ -33,7 +33,7 @@ def cohort(folder, *images):
 def test_an_image_that_is_no_plain_t1w_of_its_place_is_set_aside(tmp_path, image, scan, reason):
     scans, remarks = read_folder(cohort(tmp_path, image))
     assert reason in scans[f"mine_{scan}"]["set_aside"]
-    assert "1 images are set aside" in remarks
+    assert "1 image is set aside" in remarks
     assert image in remarks
     assert scans["mine_sub-0"]["set_aside"] is None
     # Nor is it ever read; planning and the reader agree.
@@ -53,7 +53,7 @@ def test_what_lies_beside_the_plain_image_is_counted_and_not_used(tmp_path):
     scans, remarks = read_folder(tmp_path)
     assert scans["mine_sub-2"]["t1w"] == "sub-2/anat/sub-2_T1w.nii.gz"
     assert scans["mine_sub-2"]["set_aside"] is None
-    assert remarks.count("1 images are set aside") == 3
+    assert remarks.count("1 image is set aside") == 3
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,4 @@ def test_bidsignore_is_heeded(tmp_path, patterns, ignored):
     (tmp_path / ".bidsignore").write_text(patterns + "\n")
     scans, remarks = read_folder(tmp_path)
     assert ("mine_sub-2" not in scans) == ignored
-    assert ("1 images are set aside (listed in .bidsignore)" in remarks) == ignored
+    assert ("1 image is set aside (listed in .bidsignore)" in remarks) == ignored

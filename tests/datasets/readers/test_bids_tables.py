@@ -79,7 +79,7 @@ def test_a_session_without_a_row_is_counted_in_a_remark(tmp_path):
     visits(tmp_path, ["ses-1", "ses-2"], "session_id\tage\nses-1\t60.5\n")
     scans, remarks = read_folder(tmp_path)
     assert scans["mine_sub-1_ses-2"]["age"] == 60
-    assert "1 sessions have no row in sessions.tsv, and age" in remarks
+    assert "1 session has no row in sessions.tsv, and age" in remarks
     assert "sub-1_ses-2" in remarks
 
 

@@ -31,6 +31,7 @@ _KEYS = {
     "extension": "extension",
 }
 IGNORED = f"listed in {BIDSIGNORE}"
+_CLOSED = "folder that may not be read"
 Entities = dict[str, str | int]
 
 
@@ -48,7 +49,8 @@ class Image(NamedTuple):
     entities
         Everything else that its name says (acq, ce, echo and so on), and the file's extension.
     set_aside
-        Why it cannot be used; None where it can.
+        Why it cannot be used; None where it can. A folder that may not be read, of a person, of a
+        session or of images, stands for the images that may be in it.
     """
 
     participant_id: str
@@ -108,14 +110,34 @@ def find_images(folder: Path, dataset: str, wanted: Mapping[str, Any] | None = N
         raise InputError(
             f"{folder}: no image named sub-*/[ses-*/]anat/*_T1w.nii[.gz] in it{ignored}"
         )
+    if all((image.set_aside or "").startswith(_CLOSED) for image in images):
+        raise InputError(
+            f"data set {dataset!r}: none of its {len(images)} folders of images may be read "
+            f"(permission denied); that of {images[0].participant_id} is {folder / images[0].t1w}"
+        )
     return _without_doubt(_chosen(images, dataset, wanted or {}), dataset)
 
 
 def _images(folder: Path, ignored: Ignored) -> Iterator[Image]:
     for person in _folders(folder, "sub-"):
-        yield from _anatomical(folder, person.name, None, ignored)
-        for session in _folders(folder / person.name, "ses-"):
-            yield from _anatomical(folder, person.name, session.name, ignored)
+        try:
+            sessions = _folders(folder / person.name, "ses-")
+        except PermissionError:
+            yield _closed(Image(person.name, None, None, person.name, {}))
+            continue
+        places = [None, *(session.name for session in sessions)]
+        for session in places:
+            try:
+                yield from _anatomical(folder, person.name, session, ignored)
+            except PermissionError:
+                place = "/".join(part for part in (person.name, session, "anat") if part)
+                # Beside sessions nothing says that there is one.
+                if session is not None or not sessions:
+                    yield _closed(Image(person.name, session, None, place, {}))
+
+
+def _closed(image: Image) -> Image:
+    return image._replace(set_aside=f"{_CLOSED}: {image.t1w} (permission denied)")
 
 
 def _folders(place: Path, prefix: str) -> list[os.DirEntry[str]]:
@@ -127,6 +149,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
+        if error.errno == errno.EACCES:
+            return True  # a link to where nobody may look
         if error.errno != errno.ELOOP:
             raise
         return False  # a link that leads back to itself
@@ -178,7 +202,7 @@ def _read_name(name: str, image: Image) -> Image:
     image = image._replace(run=run, entities={**found, "extension": ending[1]})
     if whose != [image.participant_id, image.session_id]:
         return image._replace(
-            set_aside="name and folder of different people or sessions: "
+            set_aside="file name and folder disagree on person or session: "
             f"{image.t1w}; move or rename the file"
         )
     return image

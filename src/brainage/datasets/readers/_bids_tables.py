@@ -288,6 +288,12 @@ def remarks_on_columns(tables: Iterable[Rows], dataset: str) -> list[str]:
     return list(said)
 
 
+def counted(names: Iterable[str], one: str, many: str) -> str:
+    """Return ``1 scan is late: A`` or ``2 scans are late: A, B``."""
+    names = list(names)
+    return f"{len(names)} {one if len(names) == 1 else many}: {few(names)}"
+
+
 def few(names: Iterable[str]) -> str:
     """Name at most five."""
     names = list(dict.fromkeys(names))

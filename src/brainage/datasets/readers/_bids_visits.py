@@ -122,9 +122,12 @@ def _date(folder: Path, person: str, visit: Visit, sessions: Rows) -> date | Non
 
 def _of_scans(folder: Path, person: str, session: str) -> Iterable[str]:
     path = folder / person / session / f"{person}_{session}_scans.tsv"
-    if not path.is_file():
-        return []
-    header, rows = read_rows(path)
+    try:
+        if not path.is_file():
+            return []
+        header, rows = read_rows(path)
+    except PermissionError:
+        return []  # as a date that nobody wrote down
     return [row[header.index(DATE)] for _, row in rows] if DATE in header else []
 
 

@@ -14,7 +14,7 @@ from brainage.core.demographics import parse_age, parse_sex
 from brainage.datasets.readers._bids_images import IGNORED, Image, find_images
 from brainage.datasets.readers._bids_tables import (
     Rows,
-    few,
+    counted,
     read_people,
     read_sessions,
     remarks_on_columns,
@@ -66,8 +66,9 @@ def read(
         images = [image for image in images if image.t1w in settings["images"]]
     scans = _one_a_scan(images)
     people = read_people(folder, settings)
+    closed: dict[str, str] = {}
     sessions_of = {
-        person: read_sessions(folder, person, settings)
+        person: _sessions(folder, person, settings, closed)
         for person in dict.fromkeys(scan.participant_id for scan in scans)
     }
     every_table = [people, *sessions_of.values()]
@@ -75,11 +76,15 @@ def read(
     take_groups(every_table, dataset, settings)
     require_age(people, sessions_of.values(), dataset)
     rows = [_row(folder, scan, people, sessions_of, settings) for scan in scans]
+    for row in rows:
+        if row["participant_id"] in closed:
+            # The age of participants.tsv may be that of another visit.
+            row["age"], row["set_aside"] = None, row["set_aside"] or closed[row["participant_id"]]
     _check_visits(folder, rows, people, sessions_of)
     remarks = [
         *remarks_on_columns(every_table, dataset),
         *_remarks_on_images(images),
-        *_remarks_on_people(scans, people, sessions_of),
+        *_remarks_on_people(scans, people, sessions_of, closed),
     ]
     return rows, [f"{dataset}: {remark}" for remark in remarks]
 
@@ -88,10 +93,31 @@ def tables(folder: Path, participants: list[str]) -> list[Path]:
     """Return the files that are read beside the images."""
     found = [folder / name for name in ("participants.json", "sessions.json", BIDSIGNORE)]
     sessions = [sessions_path(folder, person) for person in participants]
-    sessions = [path for path in sessions if path.is_file()]
+    sessions = [path for path in sessions if _is_there(path)]
     found += [path.with_suffix(".json") for path in sessions]
     there = [path for path in found if path.is_file()]
     return [folder / "participants.tsv", *sessions, *there]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except PermissionError:
+        return False
+
+
+def _sessions(folder: Path, person: str, settings: dict[str, Any], closed: dict[str, str]) -> Rows:
+    """Read a person's table of sessions; of one that may not be read say so in `closed`."""
+    try:
+        return read_sessions(folder, person, settings)
+    except PermissionError as error:
+        path = Path(error.filename)
+        if path.parent != folder / person:  # one table of all
+            raise
+        closed[person] = (
+            f"table that may not be read: {path.relative_to(folder)} (permission denied)"
+        )
+        return Rows(path, [])
 
 
 def _one_a_scan(images: list[Image]) -> list[Image]:
@@ -184,21 +210,25 @@ def _remarks_on_images(images: list[Image]) -> list[str]:
         if image.set_aside is not None:
             kinds.setdefault(image.set_aside.partition(": ")[0], []).append(image.t1w)
     return [
-        f"{len(paths)} images are set aside ({kind}): {few(paths)}"
+        counted(paths, f"image is set aside ({kind})", f"images are set aside ({kind})")
         for kind, paths in sorted(kinds.items())
     ]
 
 
-def _remarks_on_people(scans: list[Image], people: Rows, sessions_of: dict[str, Rows]) -> list[str]:
+def _remarks_on_people(
+    scans: list[Image], people: Rows, sessions_of: dict[str, Rows], closed: dict[str, str]
+) -> list[str]:
     there = {scan.session for scan in scans}
     imaged = {scan.participant_id for scan in scans}
-    remarks: list[tuple[list[str], str]] = [
+    remarks: list[tuple[list[str], str, str]] = [
         (
             [person for person in people if person not in imaged],
+            "person of participants.tsv has no T1w image",
             "people of participants.tsv have no T1w image",
         ),
         (
             [f"{p}_{s}" for p, table in sessions_of.items() for s in table if (p, s) not in there],
+            "session has no T1w image",
             "sessions have no T1w image",
         ),
         (
@@ -208,20 +238,30 @@ def _remarks_on_people(scans: list[Image], people: Rows, sessions_of: dict[str, 
                 if session and sessions_of[person] and session not in sessions_of[person]
                 and person in people
             ],
+            "session has no row in sessions.tsv, and age and diagnosis are those of "
+            "participants.tsv; give them for each session",
             "sessions have no row in sessions.tsv, and age and diagnosis are those of "
             "participants.tsv; give them for each session",
         ),
         (
-            _one_age_for_several(there, people, sessions_of),
+            _one_age_for_several({s for s in there if s[0] not in closed}, people, sessions_of),
+            "person has the same age, that of participants.tsv, at several sessions; give the "
+            "age at each session in sessions.tsv",
             "people have the same age, that of participants.tsv, at several sessions; give the "
             "age at each session in sessions.tsv",
         ),
         (
             [scan.participant_id for scan in scans if scan.participant_id not in people],
+            "image has no row in participants.tsv",
             "images have no row in participants.tsv",
         ),
+        (
+            [p for p in closed if any(s.participant_id == p and not s.set_aside for s in scans)],
+            "person is set aside, as the person's own table may not be read",
+            "people are set aside, as their own tables may not be read",
+        ),
     ]  # fmt: skip
-    return [f"{len(names)} {what}: {few(names)}" for names, what in remarks if names]
+    return [counted(*remark) for remark in remarks if remark[0]]
 
 
 def _one_age_for_several(

@@ -59,7 +59,7 @@ def blocks(report: Report) -> list[Block]:
         Downloads(("scans", "splits")),
     ]
     if report.remarks:
-        found.append(Bullets("Remarks on the tables:", report.remarks))
+        found.append(Bullets("Remarks on the data:", report.remarks))
     if report.people_pages:
         pages = words.count(report.people_pages, "person", "people")
         found.append(Link(f"Reports of {pages}", "people/index.html"))
@@ -138,7 +138,7 @@ def counted(tables: Tables, settings: Settings) -> list[dict[str, Any]]:
     lost = scans.loc[scans["set_aside"].notna(), "set_aside"]
     steps = [
         _step("Images found", scans, []),
-        _step("With complete data in the tables", usable, _reasons(lost)),
+        _step("Kept after checking tables and file names", usable, _reasons(lost)),
     ]
     judged = usable.merge(qc[["scan_id", "verdict", "reason"]], on="scan_id", how="left")
     passed = judged[judged["verdict"].isin(["pass", "warn"])]

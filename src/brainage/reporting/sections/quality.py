@@ -17,7 +17,7 @@ CHOICE = Section(
     order=90,
     short="Quality",
 )
-MAX_REASONS = 8
+MAX_REASONS = 12
 
 
 def reason(tables: Tables, settings: Settings) -> str | None:
@@ -37,8 +37,10 @@ def blocks(report: Report) -> list[Block]:
 
 
 def _set_aside(tables: Tables) -> pd.Series:
-    scans = tables["scans"]
-    return scans.loc[scans["set_aside"].notna(), "set_aside"]
+    """Return why scans whose image did not fail are not used; every scan counts once."""
+    scans, qc = tables["scans"], tables["qc"]
+    failed = scans["scan_id"].isin(qc.loc[qc["verdict"] == "fail", "scan_id"])
+    return scans.loc[scans["set_aside"].notna() & ~failed, "set_aside"]
 
 
 def sentence(tables: Tables) -> str:
@@ -48,13 +50,13 @@ def sentence(tables: Tables) -> str:
         verdict: int((qc["verdict"] == verdict).sum()) for verdict in ("pass", "warn", "fail")
     }
     text = (
-        f"Of {words.count(len(qc), 'scan')} assessed, {counts['pass']} passed, {counts['warn']} "
+        f"Of {words.count(len(qc), 'scan')}, {counts['pass']} passed, {counts['warn']} "
         f"passed with a warning and {counts['fail']} failed; failed scans are not used in any "
         "analysis."
     )
     if len(aside):
-        were = words.count(len(aside), "scan was", "scans were")
-        text += f" {were} set aside because of their entries in the tables."
+        were = words.count(len(aside), "of those that passed was", "of those that passed were")
+        text += f" {were} set aside for another reason, such as a missing age."
     decided = list(qc["decision"].dropna())
     if decided:
         automatic = qc["machine_verdict"].fillna(qc["verdict"])
