@@ -7,8 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from brainage.core.command import commands_of
+from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.files import write_text
 from brainage.core.layout import Layout
+from brainage.core.subjects import scanners_of
+from brainage.core.tables import read_table
 from tests.learning.trainings import SMALL, TOY
 
 
@@ -36,5 +39,9 @@ def test_store_pretrain_embed(toy, call):
     call("pretrain", {"learning": learning, "steps_of": "toy", "threads": 1, "code": "c"}, str(TOY))
     files = call("embed", {"device": "cpu", "threads": 1, "code": "c"}, str(TOY))
     description = json.loads(files.file("encoder_description", training=TOY).read_text())
+    scans = read_table(files.file("scans"), SCANS).merge(read_table(files.file("splits"), SPLITS))
+    train = scans[scans["role"] == "train"]
+    assert description["training"]["sites"] == sorted(train["site"].unique())
+    assert description["training"]["scanners"] == scanners_of(train)
     values = np.load(files.file("embeddings", training=TOY))
     assert values.shape == (len(toy.rows), description["architecture"]["feature_size"])

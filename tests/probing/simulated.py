@@ -11,12 +11,14 @@ import pandas as pd
 
 from brainage.core.config import defaults
 from brainage.core.contracts.cohort import SCANS, SPLITS
+from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.learning import INDEX
 from brainage.core.files import write_json
 from brainage.core.layout import Layout
 from brainage.core.subjects import site_key
 from brainage.core.tables import write_table
 from brainage.core.training import Training
+from brainage.core.unlike import IMAGE_MEASURES
 
 SETTINGS: dict[str, Any] = {
     **defaults("probing"),
@@ -44,6 +46,7 @@ class Study:
     splits: pd.DataFrame
     embeddings: np.ndarray
     brains: np.ndarray
+    qc: pd.DataFrame
 
     def write(self) -> Layout:
         """Write everything; return where it lies."""
@@ -65,6 +68,7 @@ class Study:
         np.save(files.file("brains"), self.brains[order].astype(np.float16))
         write_table(self.scans, files.file("scans"), SCANS)
         write_table(self.splits, files.file("splits"), SPLITS)
+        write_table(self.qc, files.file("qc"), QC)
         return files
 
 
@@ -124,4 +128,7 @@ def study(folder: Path, seed: int = 1, **people: Any) -> Study:
     brains[:, 4:] += (table["site"].str.endswith("/A").fillna(False)).to_numpy(float)[
         :, None, None, None
     ]
-    return Study(folder, table, pd.DataFrame(roles), embeddings, brains)
+    qc = pd.DataFrame({"scan_id": table["scan_id"], "verdict": "pass", "reason": None})
+    for name in IMAGE_MEASURES:
+        qc[name] = rng.normal(size=n) - age / 30
+    return Study(folder, table, pd.DataFrame(roles), embeddings, brains, qc)

@@ -14,10 +14,11 @@ from brainage.core.contract import Table
 from brainage.core.contracts.cohort import SCANS, SPLITS, TRUTH
 from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.learning import HISTORY
-from brainage.core.contracts.probing import PREDICTIONS, SITE_PROBE
+from brainage.core.contracts.probing import BASELINES, PREDICTIONS, SITE_PROBE
 from brainage.core.contracts.statistics import GAPS, REFERENCE
 from brainage.core.derivatives import PICTURE, derivative
 from brainage.core.tables import write_table
+from brainage.core.unlike import unlike_training
 from tests.reporting.fake_statistics import (
     ALPHA,
     ERRORS,
@@ -242,6 +243,12 @@ def write_results(
         part["in_age_range"] = part["age"].between(21, 85)
         gaps.append(part)
     gaps = pd.concat(gaps, ignore_index=True)
+    apart = np.random.default_rng(8)  # what was drawn before stays as it is
+    gaps["embedding_percentile"] = apart.uniform(0, 97, len(gaps))
+    gaps["image_percentile"] = apart.uniform(0, 97, len(gaps))
+    gaps.loc[gaps["site"] == "demo/C2", "image_percentile"] = 99.5
+    gaps.loc[gaps["experiment"].isin(BASELINES), "embedding_percentile"] = np.nan
+    gaps["unlike_training"] = unlike_training(gaps)
     write("gaps", gaps, GAPS)
     trained = good[good["role"] == "train"].assign(fold=0, predicted_age=lambda t: t["age"])
     predictions = pd.concat([gaps, *(trained.assign(experiment=name) for name in ERRORS)])

@@ -62,9 +62,9 @@ def pages(study: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> di
     }
 
 
-def show(browser: Any, page: Path, width: int, media: str = "") -> None:
+def show(browser: Any, page: Path, width: int, media: str = "", height: int = 1000) -> None:
     """Open a page in a window whose inside is so wide, as on a screen or as on paper."""
-    metrics = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
     browser.get(page.as_uri())

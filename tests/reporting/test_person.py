@@ -15,11 +15,18 @@ from brainage.reporting.person import write_person_pages
 from brainage.reporting.person_words import NOT_RULED_OUT
 from tests.reporting.conftest import check_page, empty, files_of
 from tests.reporting.fake_results import picture
+from tests.reporting.test_layout import A4, show
 
 ALWAYS = (
     "For research use, not for diagnosis.",
     "The images were not read for tumours, bleeding, stroke or other findings.",
 )
+
+
+OVERLAP = """
+const main = document.querySelector('main');
+return main.scrollHeight - main.clientHeight;
+"""
 
 
 @pytest.fixture
@@ -206,6 +213,41 @@ def test_no_line_across_a_change_of_scanner(edited, write):
     assert "The scanner changed between the visits" in changed.text
 
 
+def test_a_scan_unlike_the_training_data_is_said_to_be_so_first(study, edited, write):
+    words = "This scan is unlike the training scans in "
+    pages = write(study, ["sub-C004", "sub-C001"])  # the pictures of C2 are unlike, those of C1 not
+    far, near = pages["demo_sub-C004"].text, pages["demo_sub-C001"].text
+    assert f"{words}contrast and noise of the image: the predicted age may be wrong" in far
+    assert far.index(words) < far.index("Corrected gap".lower())
+    assert words not in near and "Not compared" not in near
+
+    both = change_gaps("sub-C001", embedding_percentile=99.0, unlike_training="true")
+    page = write(edited(gaps=both), ["sub-C001"])["demo_sub-C001"]
+    assert f"{words}what the model computes from the brain: the predicted" in page.text
+    one = change_gaps("sub-C001", image_percentile=None)
+    page = write(edited(gaps=one), ["sub-C001"])["demo_sub-C001"]
+    assert "Not compared with the training scans: contrast and noise of the image." in page.text
+    none = change_gaps(
+        "sub-C001", embedding_percentile=None, image_percentile=None, unlike_training=None
+    )
+    page = write(edited(gaps=none), ["sub-C001"])["demo_sub-C001"]
+    assert words not in page.text
+    assert "Whether this scan is like the training scans is not known." in page.text
+
+
+def test_a_model_of_one_scanner_is_said_to_be_one_before_the_result(edited, write):
+    def one(frame):
+        train = frame["role"] == "train"
+        return frame.assign(
+            site=frame["site"].mask(train, "demo/H1"), scanner=frame["scanner"].mask(train, "tim")
+        )
+
+    words = "The model was trained on scans of one scanner (site H1): errors on other scanners can"
+    text = write(edited(predictions=one), ["sub-C001"])["demo_sub-C001"].text
+    assert text.index(words) < text.index("Result")
+    assert "one scanner" not in write(edited(), ["sub-C001"])["demo_sub-C001"].text
+
+
 def test_people_who_trained_the_model_get_no_number(study, write):
     splits = read_table(study["splits"], SPLITS)
     for role, words in (
@@ -272,7 +314,7 @@ def test_encoder_is_named_by_its_hash(study, settings, tmp_path):
 
 
 @pytest.mark.slow
-def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
+def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium, browser):
     def visits(frame):
         # Six visits, the most that a sheet shows.
         own = frame[frame["participant_id"] == "sub-C001"].copy()
@@ -289,8 +331,17 @@ def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
         return frame.assign(verdict="warn")
 
     new = {f"ses-{i}": f"ses-{i + 3}" for i in (1, 2, 3)}
+
+    def unlike(frame):
+        far = {"embedding_percentile": 99.0, "image_percentile": 99.0, "unlike_training": "true"}
+        half = {**far, "image_percentile": None}
+        return change_gaps("sub-C003", **half)(change_gaps("sub-C001", **far)(visits(frame)))
+
+    def one_scanner(frame):
+        return frame.assign(site="demo/H1", scanner="tim")
+
     settings["report"]["people"] = ["sub-C001", "sub-C003"]
-    inputs = edited(qc=long, scans=visits, gaps=visits)
+    inputs = edited(qc=long, scans=visits, gaps=unlike, predictions=one_scanner)
     inputs["derivatives"] = tmp_path / "imaging"
     for scan in ("demo_sub-C001_ses-6", "demo_sub-C003_ses-2"):
         target = derivative(inputs["derivatives"], scan, PICTURE)
@@ -308,3 +359,5 @@ def test_page_prints_to_one_sheet(edited, settings, tmp_path, chromium):
         )
         assert page.read_text().count('<th scope="row">ses-') in (3, 6)
         assert len(re.findall(rb"/Type\s*/Page\b", out.read_bytes())) == 1
+        show(browser, page, A4, "print", 1100)  # higher than a sheet: no scroll bar takes width
+        assert browser.execute_script(OVERLAP) <= 1, page.name

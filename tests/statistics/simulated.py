@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 
 from brainage.core.config import defaults
+from brainage.core.contracts.columns import UNLIKE_TRAINING
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.subjects import site_key, visit_order
 from brainage.core.tables import write_table
 from brainage.statistics.people import Experiment
 from tests.conftest import lacking
 
+UNLIKE = [column.name for column in UNLIKE_TRAINING]
 SETTINGS: dict[str, Any] = {
     **defaults("statistics"),
     "groups": ["CN", "MCI", "AD"],
@@ -89,7 +91,8 @@ def predictions_of(
         parts.append(
             scans.assign(experiment=experiment, seed=seed, fold=fold, predicted_age=predicted)
         )
-    return pd.concat(parts, ignore_index=True)[list(PREDICTIONS.names)]
+    whole = pd.concat(parts, ignore_index=True)
+    return whole.assign(**{**dict.fromkeys(UNLIKE), **whole})[list(PREDICTIONS.names)]
 
 
 def study(rng: np.random.Generator, **groups: dict[str, Any]) -> pd.DataFrame:

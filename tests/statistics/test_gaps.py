@@ -9,6 +9,7 @@ from brainage.core.contracts.statistics import GAPS, REFERENCE
 from brainage.core.files import InputError
 from brainage.core.tables import read_table, write_table
 from brainage.statistics.gaps import compute_gaps
+from brainage.statistics.people import read_experiments
 
 from .simulated import predictions_of, scans_of, study, written
 
@@ -66,6 +67,25 @@ def test_mean_over_seeds_and_their_spread(tmp_path):
     gaps, _ = computed(predictions_of(scans, seeds=3, seed_noise=2.0), tmp_path)
     assert len(gaps) == 80 and (gaps["seeds"] == 3).all()
     assert gaps["seed_sd"].mean() == pytest.approx(2 * np.sqrt(np.pi) / 2, rel=0.2)
+
+
+def test_how_unlike_the_training_data_is_the_mean_over_seeds_and_folds(tmp_path):
+    scans = study(np.random.default_rng(4), CN={"people": 20})
+    parts = []
+    for fold in (0, 1):
+        table = predictions_of(scans, seeds=2, fold=fold)
+        high = 99.0 if fold else 97.0
+        table["embedding_percentile"] = np.where(table["seed"] == 1, high, high - 1)
+        table["image_percentile"] = np.where(table["role"] == "test", 50.0, np.nan)
+        parts.append(table)
+    gaps, _ = computed(pd.concat(parts), tmp_path)
+    one = gaps.set_index("fold")
+    assert (one["embedding_percentile"] == one.index.map({0: 96.5, 1: 98.5})).all()
+    assert (one["unlike_training"] == one.index.map({0: "false", 1: "true"})).all()
+    (experiment,) = read_experiments(tmp_path / "gaps.tsv")
+    assert (experiment.scans["embedding_percentile"] == 97.5).all()
+    assert (experiment.scans["image_percentile"] == 50).all()
+    assert (experiment.scans["unlike_training"] == "true").all()
 
 
 def test_ages_outside_the_reference_are_flagged(tmp_path):

@@ -7,7 +7,7 @@ PROBING = {**config["probing"], "seed": config["seed"]}
 use rule index as probe_age with:
     input:
         **EMBEDDINGS,
-        **files("scans", "splits"),
+        **files("scans", "splits", "qc"),
     output:
         **files("predictions_of"),
     log:
@@ -24,7 +24,7 @@ use rule index as probe_age with:
 use rule probe_age as predict_baseline with:
     input:
         **STORE,
-        **files("scans", "splits"),
+        **files("scans", "splits", "qc"),
         regions=lambda w: STUDY.made_regions(w.training),
     log:
         log_of("predict_baseline/{training}"),
@@ -66,6 +66,9 @@ use rule probe_age as probe_site with:
 
 
 use rule probe_age as probe_diagnosis with:
+    input:
+        **EMBEDDINGS,
+        **files("scans", "splits"),
     output:
         **files("diagnosis_scores_of"),
     log:

@@ -79,6 +79,26 @@ def site_factor(people: pd.DataFrame) -> pd.Series:
     return people["site"].fillna(people["dataset"] + f"/{UNKNOWN_SITE}").astype(str)
 
 
+def scanners_of(scans: pd.DataFrame) -> list[str]:
+    """Return the scanners of some scans, each as ``dataset/site`` or ``dataset/site, scanner``.
+
+    Two scanners with one name at two sites are two, and so is one scanner of two data sets. What is
+    not known counts as little as it can: a scan without a scanner, at a site where others have one,
+    is no scanner more, and one without a site is none where its data set has sites, unless the
+    data set names more scanners than its sites have.
+    """
+    found: list[str] = []
+    for dataset, own in scans.groupby("dataset", sort=True):
+        at_sites = own[own["site"].notna()]
+        named = at_sites[at_sites["scanner"].notna()]
+        places = {*(named["site"] + ", " + named["scanner"].astype(str))}
+        places |= {*at_sites["site"]} - {*named["site"]}
+        unknown = f"{dataset}/{UNKNOWN_SITE}"
+        names = {f"{unknown}, {scanner}" for scanner in own["scanner"].dropna()}
+        found += sorted((names if len(names) > len(places) else places) or {unknown})
+    return found
+
+
 def find_sites(names: Sequence[str], known: Collection[str], key: str) -> list[str]:
     """Return the sites that a config means, each as ``dataset/site``.
 

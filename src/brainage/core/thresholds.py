@@ -37,5 +37,12 @@ MIN_LOCAL = 20
 MIN_CASES = 10
 # People for whom a mean absolute error is worth printing.
 MIN_PEOPLE = 5
+# Percentile of a distance from the training data from which a scan is unlike it: of two distances
+# each is exceeded by 2.5 % of held-out healthy people.
+UNLIKE_PERCENTILE = 97.5
+# Held-out people for percentiles by ranks: 1 / (n + 1) is the smallest share that n people show.
+MIN_UNLIKE_RANKS = 39
+# People for a percentile at all, by a fitted distribution, and for the fit of a distance.
+MIN_UNLIKE_PEOPLE = 10
 # Two-sided 5 % point of the normal distribution.
 CRITICAL = 1.959964

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from brainage.core.contracts.cohort import SCANS, SPLITS
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.core.store import Store
-from brainage.core.subjects import PERSON, site_factor
+from brainage.core.subjects import PERSON, scanners_of, site_factor
 from brainage.core.tables import read_table
 from brainage.core.training import Training
 
@@ -32,6 +32,8 @@ class Group:
         ``dataset/site`` of each scan.
     people
         For each person the positions of their scans in the lists above.
+    scanners
+        As :func:`brainage.core.subjects.scanners_of`.
     """
 
     scan_ids: list[str]
@@ -39,6 +41,7 @@ class Group:
     ages: np.ndarray
     sites: np.ndarray
     people: list[np.ndarray]
+    scanners: list[str] = field(default_factory=list)
 
 
 def read_groups(files: Layout, store: Store, training: Training) -> tuple[Group, Group]:
@@ -186,4 +189,5 @@ def _group(table: pd.DataFrame, store: Store) -> Group:
         ages=table["age"].to_numpy(dtype=np.float32),
         sites=site_factor(table).to_numpy(dtype=str),
         people=people,
+        scanners=scanners_of(table),
     )

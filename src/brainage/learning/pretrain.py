@@ -115,7 +115,7 @@ def pretrain(
     else:
         trained = _best(jobs)
         finished.keep_training(kept, name, lambda folder: _write(folder, name, trained, store))
-    _copy(kept, files, name, _brains(store, train))
+    _copy(kept, files, name, _trained_on(store, train))
     for one in jobs:
         checkpoint.remove(one.checkpoint)
 
@@ -198,10 +198,20 @@ def _brains(store: Store, train: people.Group) -> list[str]:
     return sorted({store.hashes[scan_id] for scan_id in train.scan_ids})
 
 
-def _copy(kept: Path, files: Layout, name: Training, brains: list[str]) -> None:
-    """Copy a finished training under the name of the one at hand, with the brains of this store.
+def _trained_on(store: Store, train: people.Group) -> dict[str, list[str]]:
+    """What ``encoder.json`` says of the data of one study: brains, sites and scanners."""
+    return {
+        "brain_sha256": _brains(store, train),
+        "sites": sorted(set(train.sites.tolist())),
+        "scanners": train.scanners,
+    }
 
-    A training on another channel alone is the same whatever the brains are.
+
+def _copy(kept: Path, files: Layout, name: Training, trained_on: dict[str, list[str]]) -> None:
+    """Copy a finished training under the name of the one at hand, with the data of this study.
+
+    A training on another channel alone is the same whatever the brains are, and any is whatever
+    the sites are called.
     """
     with atomic_write(files.file("encoder", training=name)) as temporary:
         shutil.copyfile(kept / _FILES["encoder"], temporary)
@@ -209,7 +219,7 @@ def _copy(kept: Path, files: Layout, name: Training, brains: list[str]) -> None:
     target = files.file("training_history", training=name)
     write_table(history.assign(**name.columns), target, contract.HISTORY)
     description = read_json(kept / _FILES["encoder_description"])
-    description["training"] |= {**name.columns, "brain_sha256": brains}
+    description["training"] |= {**name.columns, **trained_on}
     write_json(files.file("encoder_description", training=name), description)
 
 

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from brainage.core.contracts.imaging import QC
 from brainage.core.contracts.probing import PREDICTIONS
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
+from brainage.core.tables import read_table
 from brainage.core.thresholds import MIN_TRAIN
 from brainage.core.training import Training
 from brainage.probing.people import folds_of_people, predictions_table, read_embedded
 from brainage.probing.ridge import StandardisedRidge, choose
+from brainage.probing.unlike import add_percentiles
 
 
 def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> None:
@@ -24,7 +27,8 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
 
     Written is predictions.tsv of the training (:data:`PREDICTIONS`), with a row for every scan of
     every person with a role. Rows of training people are marked so; they only say which sites were
-    seen.
+    seen. How unlike the training data each scan is, is said beside its age
+    (:func:`brainage.probing.unlike.add_percentiles`).
 
     Parameters
     ----------
@@ -41,6 +45,7 @@ def probe_age(files: Layout, training: Training, settings: dict[str, Any]) -> No
     people, features = read_embedded(files, training)
     where = f"{files.file('splits')}: {training.words}"
     predicted = fit_age(people, features, settings, where).predict(features)
+    people = add_percentiles(people, predicted, features, read_table(files.file("qc"), QC))
     out = files.file("predictions_of", training=training)
     write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
 

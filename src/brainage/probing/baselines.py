@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brainage.core.contracts.imaging import REGIONS
+from brainage.core.contracts.imaging import QC, REGIONS
 from brainage.core.contracts.probing import BASELINES, PREDICTIONS
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
@@ -21,6 +21,7 @@ from brainage.core.training import Training
 from brainage.probing.age import folds_within, train_rows
 from brainage.probing.people import predictions_table, read_people
 from brainage.probing.ridge import choose
+from brainage.probing.unlike import add_percentiles
 from brainage.probing.voxels import Voxels
 
 AT_ONCE = 64  # brains in memory while they are projected
@@ -37,7 +38,8 @@ def predict_baseline(files: Layout, training: Training, settings: dict[str, Any]
     ``median``: the median age of training people, which is the constant of least absolute error
     for them.
 
-    Written is predictions.tsv of the baseline (:data:`PREDICTIONS`).
+    Written is predictions.tsv of the baseline (:data:`PREDICTIONS`). Without an embedding a scan is
+    compared with the training data by the measures of its image alone.
 
     Parameters
     ----------
@@ -69,6 +71,7 @@ def predict_baseline(files: Layout, training: Training, settings: dict[str, Any]
         predicted = _ridge_on_regions(people, fit, settings)
     else:
         predicted = _ridge_on_voxels(files.folder("store"), people, fit, settings)
+    people = add_percentiles(people, predicted, None, read_table(files.file("qc"), QC))
     out = files.file("predictions_of", training=training)
     write_result(predictions_table(people, predicted, training), out, PREDICTIONS)
 

@@ -16,6 +16,7 @@ from brainage.core.layout import Layout
 from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import read_table
 from brainage.core.training import Training
+from brainage.core.unlike import unlike_training
 
 
 def read_people(files: Layout, index: Path, training: Training) -> pd.DataFrame:
@@ -181,8 +182,10 @@ def read_rows(path: Path, people: pd.DataFrame) -> np.ndarray:
 def predictions_table(
     people: pd.DataFrame, predicted: np.ndarray, training: Training
 ) -> pd.DataFrame:
-    """Return rows of :data:`PREDICTIONS`."""
-    table = people.assign(**training.columns, predicted_age=predicted)
+    """Return rows of :data:`PREDICTIONS`; `people` have their percentiles (probing.unlike)."""
+    table = people.assign(
+        **training.columns, predicted_age=predicted, unlike_training=unlike_training(people)
+    )
     return table[list(PREDICTIONS.names)]
 
 

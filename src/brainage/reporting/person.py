@@ -13,6 +13,7 @@ from brainage.core.derivatives import PICTURE, derivative
 from brainage.core.files import InputError
 from brainage.core.subjects import PERSON, first_scans, visit_order
 from brainage.core.thresholds import LOW_ALPHA, MIN_LOCAL
+from brainage.core.unlike import PERCENTILES
 from brainage.reporting import band, pages, person_figure, person_words, words
 from brainage.reporting import tables as tb
 from brainage.reporting.band import Reference
@@ -108,6 +109,7 @@ class _Study:
         people = zip(splits["dataset"], splits["participant_id"], strict=True)
         self.roles = dict(zip(people, splits["role"], strict=True))
         self.trained = tb.trained_sites(tables, settings)
+        self.one_scanner = tb.one_scanner(tables, settings, "the model")
         self.site_name = words.site_names(settings)
         self.cases = {fold: self._cases(tests, fold) for fold in self.references}
         self.name = words.experiment_names(settings).get(self.main, self.main)
@@ -140,10 +142,10 @@ class _Study:
         if gaps is not None:
             # Who is test in several folds is shown by the first, with its own reference.
             fold = int(gaps["fold"].min())
-            columns = ["scan_id", "gap_cole", "in_age_range"]
+            columns = ["scan_id", "gap_cole", "in_age_range", *PERCENTILES, "unlike_training"]
             scans = scans.merge(gaps.loc[gaps["fold"] == fold, columns], on="scan_id", how="left")
         else:
-            scans = scans.assign(gap_cole=float("nan"), in_age_range=False)
+            scans = scans.assign(gap_cole=float("nan"), in_age_range=False, unlike_training=None)
         # A failed scan has no number, whatever the tables hold.
         shown = scans["gap_cole"].notna() & scans["verdict"].isin(["pass", "warn"])
         reference = self.references.get(fold) if fold is not None else None
@@ -172,6 +174,7 @@ class _Study:
             "alpha": "",
             "cloud": "",
             "cloud_words": "",
+            "cautions": [],
             "flags": [],
         }
         if len(good) and reference is not None and fold is not None:
@@ -230,6 +233,7 @@ class _Study:
             "cloud": drawing,
             "cloud_words": caption,
             "change": changed,
+            "cautions": [text for text in (person_words.unlike(scan), self.one_scanner) if text],
         }
 
     def _nothing(self, scans: pd.DataFrame, person: tuple[str, str]) -> dict[str, Any]:
@@ -305,6 +309,7 @@ class _Study:
                     f"α is {words.number(reference.alpha, 2)}: the noise of the gap is more than "
                     "doubled."
                 )
+            flags += [text for text in [person_words.not_compared(scan)] if text]
             later = scans[(scans.index > scan.name) & (scans["verdict"] == "fail")]
             for _, row in later.iterrows():
                 visit = row["session_id"] or row["scan_id"]

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from brainage.core.thresholds import MIN_CASES, MIN_FOR_BAND, MIN_FOR_TAILS, MIN_LOCAL
+from brainage.core.unlike import IMAGE_ASPECTS, is_far
 from brainage.reporting import words
 from brainage.reporting.band import Reference, share_below
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NOT_RULED_OUT = "A result inside the range does not rule out disease"
 WHY_NOT_KNOWN = (
@@ -17,6 +24,42 @@ BELOW_MEANS = (
     "to this person."
 )
 REPEAT_NOT_KNOWN = "The test-retest variability of the gap on this scanner is not known."
+
+COMPARED = {
+    "image_percentile": " and ".join(IMAGE_ASPECTS) + " of the image",
+    "embedding_percentile": "what the model computes from the brain",
+}
+
+
+def unlike(scan: Mapping[Any, Any] | pd.Series) -> str:
+    """Return the sentence that a scan is unlike the training data, or nothing.
+
+    Parameters
+    ----------
+    scan
+        Its row of gaps.tsv.
+    """
+    if scan["unlike_training"] != "true":
+        return ""
+    named = [text for name, text in COMPARED.items() if is_far(scan[name])]
+    return (
+        f"This scan is unlike the training scans in {' and in '.join(named)}: the predicted age "
+        "may be wrong by many years."
+    )
+
+
+def not_compared(scan: Mapping[Any, Any] | pd.Series) -> str:
+    """Return the sentence on what of a scan was not compared with the training data, or nothing.
+
+    Parameters
+    ----------
+    scan
+        Its row of gaps.tsv.
+    """
+    lacking = [text for name, text in COMPARED.items() if scan[name] != scan[name]]
+    if len(lacking) == len(COMPARED):
+        return "Whether this scan is like the training scans is not known."
+    return f"Not compared with the training scans: {lacking[0]}." if lacking else ""
 
 
 def result(

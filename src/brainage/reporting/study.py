@@ -9,7 +9,7 @@ import pandas as pd
 
 from brainage.core.contracts.reporting import TRUTH_RECOVERY
 from brainage.core.files import read_json
-from brainage.core.subjects import PERSON
+from brainage.core.subjects import PERSON, scanners_of
 from brainage.core.tables import write_table
 from brainage.reporting import figures, pages, words
 from brainage.reporting import tables as tb
@@ -64,7 +64,7 @@ def write_study_page(
         out_folder / "index.html",
         title=settings["report"]["title"].rstrip("."),
         headline=sentence,
-        subtitle=_subtitle(tables),
+        subtitle=_subtitle(tables, settings),
         key=key,
         alpha=tb.alpha_text(tables, tb.main_experiment(settings)),
         figures=drawn,
@@ -86,15 +86,17 @@ def headline(tables: Tables, settings: Settings) -> tuple[str, list[dict[str, st
     The error on people of sites never trained on is given where there is one, else that on sites
     trained on, always beside the best constant and ridge on voxels for the same people. A model
     worse than that ridge is said to be so first. The error is the mean over single trainings,
-    by which the experiments are ranked.
+    by which the experiments are ranked. A model that was trained on one scanner is said to be so.
     """
     main = tb.main_experiment(settings)
     name = words.experiment_names(settings).get(main, main)
+    one_scanner = [sentence for sentence in [tb.one_scanner(tables, settings, name)] if sentence]
     found = [(p, tb.accuracy_of(tables, main, p, "mae")) for p in tb.PEOPLE]
     known = [(people, row) for people, row in found if row is not None]
     if not known:
         why = accuracy.reason(tables, settings) or f"{main} has no healthy test people"
-        return f"How well {name} predicts age is not known: {why}.", []
+        text = f"How well {name} predicts age is not known: {why}."
+        return " ".join([text, *one_scanner]), []
     people, own = known[0]
     ridge = tb.accuracy_of(tables, "ridge_voxels", people, "mae")
     constant = tb.accuracy_of(tables, main, people, "mae_of_constant")
@@ -109,7 +111,7 @@ def headline(tables: Tables, settings: Settings) -> tuple[str, list[dict[str, st
     text = _sentence(name, whom, own, ridge, best)
     if constant is not None and own["estimate"] >= constant["estimate"]:
         text += " It is no better than that constant."
-    return text, key
+    return " ".join([text, *one_scanner]), key
 
 
 def _key(name: str, row: pd.Series) -> dict[str, str]:
@@ -136,14 +138,22 @@ def _sentence(name: str, whom: str, own: pd.Series, ridge: pd.Series | None, bes
     return f"{predicts}; that of ridge on voxels is {other}, that of the best constant {best}."
 
 
-def _subtitle(tables: Tables) -> str:
+def _subtitle(tables: Tables, settings: Settings) -> str:
     scans, qc = tables["scans"], tables["qc"]
     passed = scans["scan_id"].isin(qc.loc[qc["verdict"] != "fail", "scan_id"])
     used = scans[passed & scans["set_aside"].isna()]
     people = words.count(used.drop_duplicates(PERSON).shape[0], "person", "people")
     sites = used["site"].nunique()
     text = f"{people}, {words.count(len(used), 'scan')}"
-    return text + (f", {words.count(sites, 'site')}." if sites else ".")
+    text += f", {words.count(sites, 'site')}" if sites else ""
+    trained = tb.trained_scans(tables, settings)
+    places = len(tb.trained_sites(tables, settings))
+    if places:
+        text += f"; trained on scans of {words.count(places, 'site')}"
+    if trained["scanner"].notna().any():
+        scanners = words.count(len(scanners_of(trained)), "scanner")
+        text += f" ({scanners})" if places else f"; trained on scans of {scanners}"
+    return f"{text}."
 
 
 def switched_off(tables: Tables, settings: Settings) -> list[tuple[str, str]]:

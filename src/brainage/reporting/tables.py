@@ -25,6 +25,8 @@ from brainage.core.contracts.statistics import (
 from brainage.core.files import InputError
 from brainage.core.layout import Layout
 from brainage.core.subjects import PERSON
+from brainage.core.unlike import mean_percentiles
+from brainage.reporting import words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +177,9 @@ def test_scans(gaps: pd.DataFrame, experiment: str) -> pd.DataFrame:
         means = rows.groupby("scan_id")[numbers].transform("mean")
         rows = rows.assign(**{name: means[name] for name in numbers})
         inside = rows.groupby("scan_id")["in_age_range"].transform("all")
-        rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id")
+        unlike = mean_percentiles(rows, ["scan_id"])
+        rows = rows.assign(in_age_range=inside).drop_duplicates("scan_id").set_index("scan_id")
+        rows = rows.assign(**unlike).reset_index()
     return subjects.visit_order(rows).reset_index(drop=True)
 
 
@@ -207,9 +211,37 @@ def trained_sites(tables: Tables, settings: Settings) -> set[str]:
 
     As in accuracy.tsv: of the scans of training people that are in predictions.tsv.
     """
+    return set(trained_scans(tables, settings)["site"].dropna())
+
+
+def trained_scans(tables: Tables, settings: Settings) -> pd.DataFrame:
+    """Return the scans of the training people of the main experiment in predictions.tsv."""
     rows = tables["predictions"]
-    chosen = (rows["experiment"] == main_experiment(settings)) & (rows["role"] == "train")
-    return set(rows.loc[chosen, "site"].dropna())
+    return rows[(rows["experiment"] == main_experiment(settings)) & (rows["role"] == "train")]
+
+
+def one_scanner(tables: Tables, settings: Settings, model: str) -> str:
+    """Return the sentence that the model was trained on one scanner, or nothing.
+
+    Two sites are two scanners. Where no training scan has a site or a scanner, their number is not
+    known, and neither is anything about other scanners; where some have, it is what they say.
+    """
+    scans = trained_scans(tables, settings)
+    if len(subjects.scanners_of(scans)) != 1:
+        return ""
+    external = accuracy_of(tables, main_experiment(settings), "external", "mae") is not None
+    errors = "errors on other scanners " + ("" if external else "are unknown and ")
+    errors += "can exceed ten years."
+    sites, scanners = scans["site"].dropna(), scans["scanner"].dropna()
+    if sites.empty and scanners.empty:
+        text = f"the tables do not say on how many scanners {model} was trained: {errors}"
+        return words.capital(text)
+    site = words.site_names(settings)(sites.iloc[0]) if len(sites) else ""
+    where = f"one scanner ({f'site {site}' if site else scanners.iloc[0]})"
+    if scanners.empty:
+        where = f"one site ({site})"
+    unsure = "" if len(sites) == len(scans) else "as far as the tables say, "
+    return words.capital(f"{unsure}{model} was trained on scans of {where}: {errors}")
 
 
 def is_external(tables: Tables, settings: Settings, rows: pd.DataFrame) -> pd.Series:

@@ -181,6 +181,16 @@ def for_figure(text: str) -> str:
     return text.replace("$", r"\$").replace("L^exp", r"$\mathregular{L^{exp}}$")
 
 
+def clopper_pearson(successes: int, n: int) -> tuple[float, float]:
+    """Return the exact 95 % interval of a share (Clopper and Pearson 1934), as fractions of 1."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    if n == 0:
+        return 0.0, 1.0
+    low, high = proportion_confint(successes, n, method="beta")
+    return float(low), float(high)
+
+
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927), as fractions of 1."""
     from statsmodels.stats.proportion import proportion_confint

@@ -14,6 +14,7 @@ from brainage.core.software import write_result
 from brainage.core.subjects import PERSON, first_scans
 from brainage.core.tables import read_table
 from brainage.core.thresholds import LOW_ALPHA, MIN_ALPHA, MIN_CALIBRATION
+from brainage.core.unlike import mean_percentiles
 from brainage.statistics.people import LOW_ALPHA_MEANS, rows_to_frame
 
 RUN = ["experiment", "fold"]
@@ -153,6 +154,7 @@ def _mean_over_seeds(scored: pd.DataFrame, path: Path) -> pd.DataFrame:
     means["predicted_age"] = grouped["predicted_age"].mean()
     means["seeds"] = grouped.size()
     means["seed_sd"] = grouped["predicted_age"].std()
+    means = means.assign(**mean_percentiles(rows, key))
     several_ages = grouped["age"].nunique() > 1
     if several_ages.any():
         scan = several_ages[several_ages].reset_index()["scan_id"].iloc[0]

@@ -15,6 +15,7 @@ from brainage.core.contracts.statistics import GAPS
 from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import read_table
 from brainage.core.thresholds import LOW_ALPHA
+from brainage.core.unlike import mean_percentiles
 
 LOW_ALPHA_MEANS = "the noise of Cole's scale is more than doubled"
 
@@ -84,6 +85,7 @@ def _mean_over_folds(rows: pd.DataFrame) -> pd.DataFrame:
         for column in ("gap_beheshti", "gap_cole"):
             first[column] = first[column].where(grouped[column].count() == folds)
         first["in_age_range"] = grouped["in_age_range"].min().astype(bool)
+        first = first.assign(**mean_percentiles(rows, ["scan_id"]))
     first["folds"] = folds
     return visit_order(first.reset_index())
 

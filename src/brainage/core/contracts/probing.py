@@ -14,6 +14,7 @@ from brainage.core.contracts.columns import (
     SESSION,
     SEX,
     SITE,
+    UNLIKE_TRAINING,
     YEARS,
 )
 
@@ -40,6 +41,7 @@ PREDICTIONS = Table(
         ROLE,
         AGE,
         Column("predicted_age", "number", "predicted age, uncorrected, in years"),
+        *UNLIKE_TRAINING,
     ),
     key=("scan_id", "experiment", "seed", "fold"),
 )

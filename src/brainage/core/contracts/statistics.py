@@ -18,6 +18,7 @@ from brainage.core.contracts.columns import (
     SESSION,
     SEX,
     SITE,
+    UNLIKE_TRAINING,
     YEARS,
 )
 
@@ -52,7 +53,7 @@ REFERENCE = Table(
 
 GAPS = Table(
     "gaps.tsv",
-    "Brain-age gaps: one row per scan and experiment, the mean over seeds.",
+    "Brain-age gaps: one row per scan and experiment, the mean over seeds (percentiles too).",
     (
         SCAN_ID,
         Column("participant_id", "text", "the person, as BIDS names them (sub-X)"),
@@ -77,6 +78,7 @@ GAPS = Table(
         ),
         Column("gap_cole", "number", "gap_beheshti divided by alpha", required=False),
         Column("in_age_range", "boolean", "age inside the range of the calibration people"),
+        *UNLIKE_TRAINING,
     ),
     key=("scan_id", "experiment", "fold"),
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from brainage.core.thresholds import UNLIKE_PERCENTILE
+from brainage.core.unlike import IMAGE_ASPECTS
 from brainage.reporting import words
 from brainage.reporting.section import Block, Bullets, Report, Section, Software, Text
 from brainage.reporting.tables import Settings, Tables
@@ -131,7 +133,11 @@ def _testing(settings: Settings) -> str:
     return (
         f"Everyone has one role in an experiment ({scheme}): training, validation, calibration or "
         "test. The gap is predicted minus chronological age, corrected with a line fitted on "
-        "calibration people only and divided by its slope α (Cole's scale). Groups were compared "
+        "calibration people only and divided by its slope α (Cole's scale). A scan is said to be "
+        "unlike the training data if its Mahalanobis distance to the nearest training site (in the "
+        "embedding, what the predicted age explains taken out, or in measures of "
+        f"{words.listing(IMAGE_ASPECTS)} of the image) is at or above the {UNLIKE_PERCENTILE:g}th "
+        "percentile of held-out healthy people. Groups were compared "
         "by a linear model with age, age², sex and site and heteroscedasticity-consistent (HC3) "
         "standard errors, one scan per person; areas under ROC curves have DeLong intervals; "
         "longitudinal change was estimated by a mixed model with random intercept and slope for "
