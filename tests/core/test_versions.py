@@ -234,3 +234,14 @@ def test_every_library_that_is_imported_has_a_known_name():
             unknown.add(versions.DISTRIBUTIONS.get(library, library))
     lacking = unknown - set(locked_versions()) - set(sys.stdlib_module_names)
     assert lacking - {"brainage", "deepbet"} == set()  # deepbet is the user's own choice
+
+
+def test_thresholds_of_the_statistics_are_no_part_of_imaging_and_learning():
+    """Else a threshold that changes runs both again: modules shared by all must not import them."""
+    thresholds = "brainage.core.thresholds"
+    assert thresholds in versions._parts(("probing", "probe_age"), ())
+    for step in [
+        ("imaging", "preprocess"),
+        *(("learning", n) for n in ("store", "pretrain", "embed")),
+    ]:
+        assert thresholds not in versions._parts(step, ()), step

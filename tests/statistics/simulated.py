@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from brainage.core.config import defaults
-from brainage.core.contracts.columns import UNLIKE_TRAINING
 from brainage.core.contracts.probing import PREDICTIONS
+from brainage.core.contracts.unlike import UNLIKE_TRAINING
 from brainage.core.subjects import site_key, visit_order
 from brainage.core.tables import write_table
 from brainage.statistics.people import Experiment

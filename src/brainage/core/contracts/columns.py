@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from brainage.core.contract import Column
-from brainage.core.thresholds import UNLIKE_PERCENTILE
 
 ROLES = ("train", "validation", "calibration", "test")
 SCAN_ID = Column("scan_id", "text", "dataset_sub-X[_ses-Y][_run-Z], unique over all data sets")
@@ -35,31 +34,6 @@ RUN = (
     Column("experiment", "text", "name of the experiment in the config, or of a baseline"),
     Column("fold", "integer", "fold of people, from 0"),
     Column("seed", "integer", "seed of the training"),
-)
-
-UNLIKE_TRAINING = (
-    Column(
-        "embedding_percentile",
-        "number",
-        "share of held-out healthy people, in percent, whose embedding is nearer to the training "
-        "people's; n/a: trained on, no embedding, or too few such people",
-        required=False,
-    ),
-    Column(
-        "image_percentile",
-        "number",
-        "the same for measures of the image (contrast and noise); n/a: trained on, or a measure is "
-        "missing",
-        required=False,
-    ),
-    Column(
-        "unlike_training",
-        "text",
-        f"whether one of the two is {UNLIKE_PERCENTILE} or more: the scan is unlike the training "
-        "data; n/a: neither is known",
-        required=False,
-        allowed=("true", "false"),
-    ),
 )
 
 ROLE = Column("role", "text", "the role of this person", allowed=ROLES)

@@ -14,9 +14,9 @@ from brainage.core.contracts.columns import (
     SESSION,
     SEX,
     SITE,
-    UNLIKE_TRAINING,
     YEARS,
 )
+from brainage.core.contracts.unlike import UNLIKE_TRAINING
 
 # What any encoder must beat; their names stand beside those of the experiments.
 BASELINES = ("ridge_voxels", "ridge_regions", "median")

@@ -18,9 +18,9 @@ from brainage.core.contracts.columns import (
     SESSION,
     SEX,
     SITE,
-    UNLIKE_TRAINING,
     YEARS,
 )
+from brainage.core.contracts.unlike import UNLIKE_TRAINING
 
 # What predicts: one training, or the mean prediction of all of an experiment.
 PREDICTORS = ("single", "ensemble")
