@@ -21,7 +21,7 @@ from brainage.core.files import InputError, sha256
 from brainage.core.named_scans import read_decisions, read_exclusions
 from brainage.core.subjects import find_sites, site_key
 from brainage.core.tsv import read_checked
-from brainage.datasets.readers._bids_tables import counted
+from brainage.core.wording import counted_names
 from brainage.datasets.scans import listing, read_dataset, unreadable
 from brainage.simulation import names
 
@@ -132,7 +132,7 @@ def _remarks(dataset: str, closed: dict[str, str]) -> list[str]:
     """Say how many images cannot be opened, by the reason."""
     return [
         f"{dataset}: "
-        + counted(
+        + counted_names(
             [name for name, its in closed.items() if its == why],
             f"scan is set aside, as its image is {why}",
             f"scans are set aside, as the image of each is {why}",

@@ -24,6 +24,7 @@ def unbalanced():
         ages=np.array([age for _, age in cells], dtype=np.float32),
         sites=np.array([site for site, _ in cells]),
         people=[np.array([i]) for i in range(n)],
+        scanners=["x/A", "x/B"],
     )
 
 
@@ -35,6 +36,7 @@ def some(count):
         ages=np.linspace(20, 80, count, dtype=np.float32),
         sites=np.full(count, "x/A"),
         people=[np.array([i]) for i in range(count)],
+        scanners=["x/A"],
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from brainage.core.contracts.statistics import (
     SLOPES,
 )
 from brainage.core.tables import read_table, write_table
+from brainage.reporting.person import write_person_pages
+from brainage.reporting.study import write_study_page
 from tests.conftest import lacking
 from tests.reporting.fake_results import SETTINGS, write_results
 
@@ -235,3 +237,38 @@ def browser(chromium: list[str], downloads: Path, tmp_path: Path) -> Iterator[An
     driver = webdriver.Chrome(options, webdriver.ChromeService(driver_path))
     yield driver
     driver.quit()
+
+
+@pytest.fixture(scope="session")
+def page(study: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Page, Path]:
+    """The page of the study, checked and read, and its folder."""
+    root = tmp_path_factory.mktemp("page") / "report"
+    write_study_page({**study, "people": True}, root, SETTINGS)
+    return check_page(root / "index.html", root), root
+
+
+@pytest.fixture
+def write(settings: dict[str, Any], tmp_path: Path):
+    """Give a function that writes pages and returns those asked for, checked and read."""
+
+    def pages(inputs: dict[str, Any], people: Any = "clinical") -> dict[str, Page]:
+        settings["report"]["people"] = people
+        root = tmp_path / "people"
+        (tmp_path / "index.html").touch()
+        written = write_person_pages(inputs, inputs["derivatives"], root, settings)
+        # Links to the study's page lead one folder up.
+        return {path.stem: check_page(path, tmp_path) for path in written}
+
+    return pages
+
+
+def change_gaps(participant: str, **values: Any) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Return a function that sets columns of gaps.tsv for one person and the main experiment."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = (frame["participant_id"] == participant) & (frame["experiment"] == "lexp")
+        for name, value in values.items():
+            frame.loc[rows, name] = value
+        return frame
+
+    return change

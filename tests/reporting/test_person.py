@@ -13,7 +13,7 @@ from brainage.core.files import InputError
 from brainage.core.tables import read_table
 from brainage.reporting.person import write_person_pages
 from brainage.reporting.person_words import NOT_RULED_OUT
-from tests.reporting.conftest import check_page, empty, files_of
+from tests.reporting.conftest import change_gaps, check_page, empty, files_of
 from tests.reporting.fake_results import picture
 from tests.reporting.test_layout import A4, show
 
@@ -27,33 +27,6 @@ OVERLAP = """
 const main = document.querySelector('main');
 return main.scrollHeight - main.clientHeight;
 """
-
-
-@pytest.fixture
-def write(settings, tmp_path):
-    """Give a function that writes pages and returns those asked for, checked and read."""
-
-    def pages(inputs, people="clinical"):
-        settings["report"]["people"] = people
-        root = tmp_path / "people"
-        (tmp_path / "index.html").touch()
-        written = write_person_pages(inputs, inputs["derivatives"], root, settings)
-        # Links to the study's page lead one folder up.
-        return {path.stem: check_page(path, tmp_path) for path in written}
-
-    return pages
-
-
-def change_gaps(participant, **values):
-    """Return a function that sets columns of gaps.tsv for one person and the main experiment."""
-
-    def change(frame):
-        rows = (frame["participant_id"] == participant) & (frame["experiment"] == "lexp")
-        for name, value in values.items():
-            frame.loc[rows, name] = value
-        return frame
-
-    return change
 
 
 def local_site(frame):
@@ -211,41 +184,6 @@ def test_no_line_across_a_change_of_scanner(edited, write):
     assert len(lines(same)) == 2 and len(lines(changed)) == 1
     assert "The test-retest variability of the gap on this scanner is not known" in same.text
     assert "The scanner changed between the visits" in changed.text
-
-
-def test_a_scan_unlike_the_training_data_is_said_to_be_so_first(study, edited, write):
-    words = "This scan is unlike the training scans in "
-    pages = write(study, ["sub-C004", "sub-C001"])  # the pictures of C2 are unlike, those of C1 not
-    far, near = pages["demo_sub-C004"].text, pages["demo_sub-C001"].text
-    assert f"{words}contrast and noise of the image: the predicted age may be wrong" in far
-    assert far.index(words) < far.index("Corrected gap".lower())
-    assert words not in near and "Not compared" not in near
-
-    both = change_gaps("sub-C001", embedding_percentile=99.0, unlike_training="true")
-    page = write(edited(gaps=both), ["sub-C001"])["demo_sub-C001"]
-    assert f"{words}what the model computes from the brain: the predicted" in page.text
-    one = change_gaps("sub-C001", image_percentile=None)
-    page = write(edited(gaps=one), ["sub-C001"])["demo_sub-C001"]
-    assert "Not compared with the training scans: contrast and noise of the image." in page.text
-    none = change_gaps(
-        "sub-C001", embedding_percentile=None, image_percentile=None, unlike_training=None
-    )
-    page = write(edited(gaps=none), ["sub-C001"])["demo_sub-C001"]
-    assert words not in page.text
-    assert "Whether this scan is like the training scans is not known." in page.text
-
-
-def test_a_model_of_one_scanner_is_said_to_be_one_before_the_result(edited, write):
-    def one(frame):
-        train = frame["role"] == "train"
-        return frame.assign(
-            site=frame["site"].mask(train, "demo/H1"), scanner=frame["scanner"].mask(train, "tim")
-        )
-
-    words = "The model was trained on scans of one scanner (site H1): errors on other scanners can"
-    text = write(edited(predictions=one), ["sub-C001"])["demo_sub-C001"].text
-    assert text.index(words) < text.index("Result")
-    assert "one scanner" not in write(edited(), ["sub-C001"])["demo_sub-C001"].text
 
 
 def test_people_who_trained_the_model_get_no_number(study, write):

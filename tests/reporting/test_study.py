@@ -4,26 +4,16 @@ import pandas as pd
 import pytest
 
 from brainage.core.files import InputError
-from brainage.reporting import pages
 from brainage.reporting import study as page_module
 from brainage.reporting.person_choice import chosen_people
 from brainage.reporting.quality_page import write_quality_page
 from brainage.reporting.section import Software
-from brainage.reporting.sections import accuracy, grid, quality, training, unlike
+from brainage.reporting.sections import accuracy, grid, quality, training
 from brainage.reporting.study import headline, write_study_page
 from brainage.reporting.tables import CONTRACTS, Tables
 from tests.reporting.conftest import check_page, empty, files_of
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def page(study, tmp_path_factory):
-    from tests.reporting.fake_results import SETTINGS
-
-    root = tmp_path_factory.mktemp("page") / "report"
-    write_study_page({**study, "people": True}, root, SETTINGS)
-    return check_page(root / "index.html", root), root
 
 
 @pytest.fixture
@@ -67,31 +57,6 @@ def test_every_table_can_be_downloaded(page, study):
             assert f"tables/{name}.tsv" in (root / "index.html").read_text()
             assert (root / "tables" / f"{name}.tsv").is_file()
     assert (root / "tables" / "gaps.tsv").read_bytes() == study["gaps"].read_bytes()
-
-
-def test_no_text_of_a_table_is_a_formula_to_a_spreadsheet(tmp_path):
-    rows = "scan_id\tsite\tscanner\tgap\n"
-    rows += 'a\t=HYPERLINK(A1)\t"=a&""b"""\t-1.5\nb\t@SUM(A1)\t-Skyra\t+3\nc\tn/a\tx=1\t1e-05\n'
-    (tmp_path / "scans.tsv").write_text(rows)
-    pages.copy_table(tmp_path / "scans.tsv", tmp_path / "copy.tsv")
-    copied = (tmp_path / "copy.tsv").read_text()
-    assert copied == (
-        "scan_id\tsite\tscanner\tgap\n"
-        'a\t\'=HYPERLINK(A1)\t"\'=a&""b"""\t-1.5\nb\t\'@SUM(A1)\t\'-Skyra\t+3\n'
-        "c\tn/a\tx=1\t1e-05\n"
-    )
-
-
-def test_the_downloads_of_the_page_hold_no_formula(study, tmp_path):
-    from tests.reporting.fake_results import SETTINGS
-
-    scans = pd.read_csv(study["scans"], sep="\t", dtype=str, keep_default_na=False)
-    scans["scanner"] = "=1+1"
-    scans.to_csv(tmp_path / "scans.tsv", sep="\t", index=False)
-    root = tmp_path / "report"
-    write_study_page({**study, "scans": tmp_path / "scans.tsv"}, root, SETTINGS)
-    assert "\t'=1+1\t" in (root / "tables" / "scans.tsv").read_text()
-    assert "\t=1+1\t" not in (root / "tables" / "scans.tsv").read_text()
 
 
 def test_same_input_gives_the_same_bytes(page, study, settings, tmp_path):
@@ -158,89 +123,6 @@ def test_model_worse_than_ridge_is_said_to_be_so_first(edited, settings):
     text, _ = headline(Tables(edited(accuracy=worse)), settings)
     assert text.startswith("L^exp is worse than ridge regression on the same voxels")
     assert "9.0 years" in text
-
-
-def test_model_of_one_scanner_is_said_to_be_so_in_the_first_line(edited, settings):
-    def trained(**values):
-        def change(frame):
-            train = frame["role"] == "train"
-            return frame.assign(**{k: frame[k].mask(train, v) for k, v in values.items()})
-
-        return change
-
-    def internal(frame):
-        return frame[frame["people"] != "external"]
-
-    def first_line(predictions, **others):
-        return headline(Tables(edited(predictions=predictions, **others)), settings)[0]
-
-    one = trained(site="demo/H1", scanner="tim")
-    can = "errors on other scanners can exceed ten years."
-    own = " L^exp was trained on scans of one "
-    assert first_line(one).endswith(f"{own}scanner (site H1): {can}")
-    for accuracy_table in (internal, empty):
-        text = first_line(one, accuracy=accuracy_table)
-        assert "errors on other scanners are unknown and can exceed" in text
-    # Without the name of the scanner only the site is known, and without a site only the scanner.
-    assert first_line(trained(site="demo/H1", scanner=None)).endswith(f"{own}site (H1): {can}")
-    unsure = " As far as the tables say, L^exp was trained on scans of one scanner (tim): "
-    assert unsure in first_line(trained(site=None, scanner="tim"))
-    unknown = first_line(trained(site=None, scanner=None))
-    assert "The tables do not say on how many scanners L^exp was trained: " in unknown
-    # A site with two scanners, or one of two sites without a scanner, is not one scanner.
-    assert "scanner" not in first_line(trained(site="demo/H1"))
-    assert "scanner" not in first_line(trained(scanner=None))
-    assert "scanner" not in first_line(empty)
-
-
-def test_a_few_scans_without_a_site_make_no_second_scanner(edited, settings):
-    def mostly_known(frame):
-        train = frame["role"] == "train"
-        site = frame["site"].mask(train, "demo/H1")
-        first = frame.index[train][:3]
-        site[first] = None
-        return frame.assign(site=site, scanner=frame["scanner"].mask(train, None))
-
-    text = headline(Tables(edited(predictions=mostly_known)), settings)[0]
-    assert "As far as the tables say, L^exp was trained on scans of one site (H1): " in text
-
-
-def test_scans_unlike_the_training_data_are_counted_by_site(page, study, edited, settings):
-    read, _ = page
-    assert "Test people whose scan is unlike the training data, with exact" in read.text
-    assert "trained on scans of 4 sites (4 scanners)." in read.text
-    rows = {(row[0], row[2]): row for row in unlike.table(Tables(study), settings).rows}
-    assert rows["C1", "healthy"][1] == "no" and rows["H1", "healthy"][1] == "yes"
-    assert rows["C1", "healthy"][3:5] == ["6", "0 [0 to 46]"]  # 1 - 0.025^(1/6)
-    n = rows["C2", "others"][3]
-    assert rows["C2", "others"][5:] == [f"0 of {n}", f"{n} of {n}"]
-    assert rows["C2", "others"][4].startswith("100 [")
-
-    def nothing(frame):
-        return frame.assign(embedding_percentile=None, image_percentile=None, unlike_training=None)
-
-    assert "training people" in str(unlike.reason(Tables(edited(gaps=nothing)), settings))
-
-
-def test_with_whom_scans_are_compared_is_told(study, edited, settings):
-    def roles(calibration, validation=0):
-        def change(frame):
-            people = sorted(set(frame.loc[frame["role"] == "calibration", "participant_id"]))
-            number = frame["participant_id"].map({name: i for i, name in enumerate(people)})
-            chosen = number.between(calibration, calibration + validation - 1)
-            frame["role"] = frame["role"].mask(chosen, "validation")
-            return frame[number.isna() | (number < calibration + validation)]
-
-        return unlike.compared_with(Tables(edited(predictions=change)), settings)
-
-    assert "among 42 calibration people at training sites." in unlike.compared_with(
-        Tables(study), settings
-    )
-    few = roles(calibration=12)
-    assert "among 12 calibration people at training sites; with fewer than 39" in few
-    few = roles(calibration=12, validation=8)
-    assert "among 12 calibration and 8 validation people at training sites; with" in few
-    assert "Fewer than 10 calibration and validation people" in roles(calibration=3)
 
 
 def test_model_no_better_than_the_constant_is_said_to_be_so(edited, settings):

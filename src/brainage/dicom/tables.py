@@ -11,6 +11,7 @@ from typing import Any
 from brainage.core.demographics import parse_age, parse_sex
 from brainage.core.files import InputError, write_json, write_text
 from brainage.core.tsv import read_rows
+from brainage.core.wording import few
 from brainage.dicom.people import Participant, Session, parse_date
 from brainage.dicom.rules import known_words
 from brainage.dicom.series import Person
@@ -181,7 +182,7 @@ def write_tables(folder: Path, people: Sequence[Participant], given: Given) -> l
     unknown = sorted({p for p, _ in given} - {person.participant_id for person in people})
     for name in unknown:
         say("people of the table have no DICOM folder", name)
-    return [f"{len(names)} {what} ({_few(names)})" for what, names in said.items()]
+    return [f"{len(names)} {what} ({few(names)})" for what, names in said.items()]
 
 
 def _of_headers(session: Session, say: Callable[[str], None]) -> dict[str, str | None]:
@@ -237,7 +238,3 @@ def write_set_aside(path: Path, people: Sequence[Participant]) -> None:
                 for reason, count in sorted(session.unread.items())
             ]
     _write_tsv(path, columns, rows)
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,7 @@ class Group:
     ages: np.ndarray
     sites: np.ndarray
     people: list[np.ndarray]
-    scanners: list[str] = field(default_factory=list)
+    scanners: list[str]
 
 
 def read_groups(files: Layout, store: Store, training: Training) -> tuple[Group, Group]:

@@ -26,7 +26,7 @@ BELOW_MEANS = (
 REPEAT_NOT_KNOWN = "The test-retest variability of the gap on this scanner is not known."
 
 COMPARED = {
-    "image_percentile": " and ".join(IMAGE_ASPECTS) + " of the image",
+    "image_percentile": words.listing(IMAGE_ASPECTS) + " of the image",
     "embedding_percentile": "what the model computes from the brain",
 }
 

@@ -27,8 +27,9 @@ from brainage.core.software import write_result
 from brainage.core.subjects import first_scans
 from brainage.core.tables import read_table
 from brainage.core.thresholds import MIN_FOR_INTERVAL
+from brainage.core.wording import counted
 from brainage.statistics.metrics import METRICS, NO_SPREAD, Metric
-from brainage.statistics.people import counted, joined, read_experiments, rows_to_frame
+from brainage.statistics.people import joined, read_experiments, rows_to_frame
 
 RIDGE = "ridge_voxels"  # what every other experiment is compared with, person by person
 SINGLE, ENSEMBLE = PREDICTORS

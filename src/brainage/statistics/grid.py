@@ -24,8 +24,9 @@ from brainage.core.software import write_result
 from brainage.core.subjects import PERSON, first_scans, site_factor
 from brainage.core.tables import read_table
 from brainage.core.thresholds import MIN_SITES
+from brainage.core.wording import counted
 from brainage.statistics.accuracy import CHALLENGE_WORDS, challenge_score
-from brainage.statistics.people import counted, joined, rows_to_frame
+from brainage.statistics.people import joined, rows_to_frame
 
 
 def measure_grid(files: Layout, settings: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ from brainage.core.intervals import t_interval
 from brainage.core.software import write_result
 from brainage.core.subjects import first_scans, site_factor
 from brainage.core.thresholds import MIN_AT_SITE, MIN_RANDOM_SITES
+from brainage.core.wording import counted
 from brainage.statistics.confounding import confounded, some
 from brainage.statistics.linear import LinearFit, design, random_site_fit, robust_fit
 from brainage.statistics.people import (
     Experiment,
-    counted,
     joined,
     outside_range,
     pairs,

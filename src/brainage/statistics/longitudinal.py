@@ -13,11 +13,11 @@ from brainage.core.intervals import t_interval
 from brainage.core.software import write_result
 from brainage.core.subjects import PERSON, visit_order
 from brainage.core.thresholds import MIN_EXTRA_SCANS, MIN_RESIDUAL_DF
+from brainage.core.wording import counted
 from brainage.statistics.confounding import confounded
 from brainage.statistics.mixed import MixedFit, fit_mixed
 from brainage.statistics.people import (
     Experiment,
-    counted,
     joined,
     outside_range,
     pairs,

@@ -16,6 +16,7 @@ from brainage.core.subjects import PERSON, visit_order
 from brainage.core.tables import read_table
 from brainage.core.thresholds import LOW_ALPHA
 from brainage.core.unlike import mean_percentiles
+from brainage.core.wording import counted
 
 LOW_ALPHA_MEANS = "the noise of Cole's scale is more than doubled"
 
@@ -108,11 +109,6 @@ def joined(notes: list[str]) -> str | None:
 def pairs(groups: list[str]) -> list[tuple[str, str]]:
     """All (group, reference) pairs, later minus earlier in the given order."""
     return [(groups[j], groups[i]) for i in range(len(groups)) for j in range(i + 1, len(groups))]
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {one if number == 1 else many}"
 
 
 def rows_to_frame(rows: Sequence[Mapping[str, Any]], table: Table) -> pd.DataFrame:

@@ -13,12 +13,12 @@ from brainage.core.contracts.statistics import ROC, ROC_CURVES
 from brainage.core.software import write_result
 from brainage.core.subjects import first_scans, site_factor
 from brainage.core.tables import read_table
+from brainage.core.wording import counted
 from brainage.statistics.confounding import confounded
 from brainage.statistics.delong import delong, delong_interval, roc_points
 from brainage.statistics.logistic import added_term, fit_logistic
 from brainage.statistics.people import (
     Experiment,
-    counted,
     joined,
     outside_range,
     read_experiments,

@@ -20,8 +20,7 @@ UNLIKE_TRAINING = (
     Column(
         "image_percentile",
         "number",
-        "the same for measures of the image (contrast and noise); n/a: trained on, or a measure is "
-        "missing",
+        "the same for measures of the image; n/a: trained on, or a measure is missing",
         required=False,
     ),
     Column(

@@ -11,6 +11,7 @@ from typing import Any
 from brainage.core.demographics import PER_YEAR, parse_sex
 from brainage.core.files import InputError, read_json
 from brainage.core.tsv import read_rows
+from brainage.core.wording import few
 
 _MISSING = {"", "n/a", "na", "nan", "none", "null"}
 COLUMNS = ("age", "sex", "site", "scanner", "diagnosis")
@@ -286,15 +287,3 @@ def remarks_on_columns(tables: Iterable[Rows], dataset: str) -> list[str]:
         if table.unit != "years":
             said[f"{name}: ages are in {table.unit} and were converted to years"] = None
     return list(said)
-
-
-def counted(names: Iterable[str], one: str, many: str) -> str:
-    """Return ``1 scan is late: A`` or ``2 scans are late: A, B``."""
-    names = list(names)
-    return f"{len(names)} {one if len(names) == 1 else many}: {few(names)}"
-
-
-def few(names: Iterable[str]) -> str:
-    """Name at most five."""
-    names = list(dict.fromkeys(names))
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -11,10 +11,10 @@ from typing import Any
 
 from brainage.core.choices import Choice
 from brainage.core.demographics import parse_age, parse_sex
+from brainage.core.wording import counted_names
 from brainage.datasets.readers._bids_images import IGNORED, Image, find_images
 from brainage.datasets.readers._bids_tables import (
     Rows,
-    counted,
     read_people,
     read_sessions,
     remarks_on_columns,
@@ -210,7 +210,7 @@ def _remarks_on_images(images: list[Image]) -> list[str]:
         if image.set_aside is not None:
             kinds.setdefault(image.set_aside.partition(": ")[0], []).append(image.t1w)
     return [
-        counted(paths, f"image is set aside ({kind})", f"images are set aside ({kind})")
+        counted_names(paths, f"image is set aside ({kind})", f"images are set aside ({kind})")
         for kind, paths in sorted(kinds.items())
     ]
 
@@ -261,7 +261,7 @@ def _remarks_on_people(
             "people are set aside, as their own tables may not be read",
         ),
     ]  # fmt: skip
-    return [counted(*remark) for remark in remarks if remark[0]]
+    return [counted_names(*remark) for remark in remarks if remark[0]]
 
 
 def _one_age_for_several(
