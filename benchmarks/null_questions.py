@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +91,28 @@ class Tables:
         row = _only(self._slopes, quantity="contrast", group=PATIENT)
         return row if way in row["model"] else None
 
+    @property
+    def years(self) -> float:
+        """True difference of the mean gaps."""
+        return self.cohort.effect.years
+
+    @property
+    def change(self) -> float:
+        """True difference of the slopes."""
+        return self.cohort.effect.slope
+
+    def null_area(self) -> float | None:
+        """0.5 where nothing but site and age tells the groups apart."""
+        return 0.5 if self.cohort.effect.none else None
+
+    def area_of_age(self) -> float:
+        """Area under the ROC curve of age in all such people."""
+        return float(stats.norm.cdf(self.cohort.conditions.patients_older / (AGE_SD * 2**0.5)))
+
+    def area_if_as_old(self) -> float | None:
+        """0.5 where patients are no older."""
+        return None if self.cohort.conditions.patients_older else 0.5
+
 
 def _only(rows: list[Row], **named: str) -> Row:
     (row,) = (row for row in rows if all(row[key] == value for key, value in named.items()))
@@ -143,19 +163,52 @@ def holds(row: Row | None, truth: float | None) -> Answer:
     return bool(low <= truth <= high)
 
 
-def area_of_age(cohort: Cohort) -> float:
-    """Area under the ROC curve of age in all such people."""
-    return float(stats.norm.cdf(cohort.conditions.patients_older / (AGE_SD * 2**0.5)))
+@dataclass(frozen=True)
+class Kind:
+    """What is counted of a question, what its share should be, and how often it is asked.
+
+    Attributes
+    ----------
+    interval
+        Whether the share is of intervals that hold the truth; else of p-values under 0.05.
+    bounds, of_8_and_8
+        What the share should lie between, of most cells and of 8 + 8 people.
+    cohorts
+        Most cohorts of a cell that are asked.
+    sizes
+        Sizes that are asked; all where None.
+    """
+
+    interval: bool
+    bounds: tuple[float, float]
+    of_8_and_8: tuple[float, float]
+    cohorts: int
+    sizes: tuple[str, ...] | None = None
+
+    def bounds_at(self, size: str) -> tuple[float, float]:
+        """Bounds at a pair of group sizes."""
+        return self.of_8_and_8 if size == "8+8" else self.bounds
+
+    def wanted(self, size: str, cohorts: int) -> int:
+        """Of so many cohorts at a pair of group sizes, how many are asked."""
+        return (
+            0 if self.sizes is not None and size not in self.sizes else min(cohorts, self.cohorts)
+        )
 
 
-def null_area(cohort: Cohort) -> float | None:
-    """0.5 where nothing tells the groups apart; None where an effect was planted."""
-    return 0.5 if cohort.effect.none else None
+# Fitted scores take seconds a cohort.
+FEW_SIZES = ("20+20", "60+20", "300+150")
+TEST = Kind(False, (0.03, 0.06), (0.025, 0.06), 10_000)
+MODEL = Kind(False, (0.025, 0.065), (0.025, 0.065), 2_000)
+FITTED = Kind(False, (0.025, 0.065), (0.025, 0.065), 500, FEW_SIZES)
+INTERVAL = Kind(True, (0.925, 0.975), (0.925, 0.975), 2_000)
+FITTED_INTERVAL = Kind(True, (0.925, 0.975), (0.925, 0.975), 500, FEW_SIZES)
+CONSERVATIVE = 0.99  # share of intervals up to which too many are named and allowed
 
-
-def area_of_age_and_sex(cohort: Cohort) -> float | None:
-    """0.5 where patients are no older; None where they are, as age and sex then tell them apart."""
-    return None if cohort.conditions.patients_older else 0.5
+GROUPS = ("brainage.statistics.groups",)
+ROC = ("brainage.statistics.roc",)
+SLOPES = ("brainage.statistics.longitudinal",)
+PROBE = ("brainage.probing.diagnosis", *ROC)
 
 
 @dataclass(frozen=True)
@@ -167,61 +220,63 @@ class Question:
     name
         In the printed tables.
     kind
-        A key of BOUNDS: what is counted, and between which bounds.
-    module
-        Of brainage, that answers: another code of it, and the question is asked anew.
+        What is counted, and between which bounds it should be.
+    modules
+        Of brainage, that answer: where their code is another, the question is asked anew.
     ask
         Returns a p-value, whether the interval holds the truth, or the reason for a refusal; None
         where the question does not arise in this cohort.
     """
 
     name: str
-    kind: str
-    module: str
+    kind: Kind
+    modules: tuple[str, ...]
     ask: Callable[[Tables], Answer]
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a share should be, and of how many cohorts it is taken at most."""
-
-    bounds: tuple[float, float]
-    of_8_and_8: tuple[float, float]
-    cohorts: int
-
-    def bounds_at(self, size: str) -> tuple[float, float]:
-        """Bounds at a pair of group sizes."""
-        return self.of_8_and_8 if size == "8+8" else self.bounds
-
-
-KINDS = {
-    "test": Kind((0.03, 0.06), (0.025, 0.06), 10_000),
-    "test by a model": Kind((0.025, 0.065), (0.025, 0.065), 2_000),
-    "interval": Kind((0.925, 0.975), (0.925, 0.975), 2_000),
-}
-
-GROUPS, ROC = "brainage.statistics.groups", "brainage.statistics.roc"
-SLOPES, PROBE = "brainage.statistics.longitudinal", "brainage.probing.diagnosis"
-TEST, MODEL, INTERVAL = KINDS
-
 # fmt: off
+# ruff: noqa: E501
 QUESTIONS = (
     Question("group difference", TEST, GROUPS, lambda t: p_of(t.difference())),
-    Question("AUC of the gap", TEST, ROC, lambda t: p_of(t.area("gap"))),
-    Question("added value of the gap", TEST, ROC, lambda t: p_of(t.added_value())),
-    Question("AUC of the diagnosis probe", MODEL, PROBE, lambda t: p_of(t.area("diagnosis_probe"))),
+    Question("AUC", TEST, ROC, lambda t: p_of(t.area("gap"))),
+    Question("added value", TEST, ROC, lambda t: p_of(t.added_value())),
+    Question("AUC of the probe", FITTED, PROBE, lambda t: p_of(t.area("diagnosis_probe"))),
     Question("slopes", MODEL, SLOPES, lambda t: p_of(t.contrast())),
-    Question("slopes by mixed model", MODEL, SLOPES, lambda t: p_of(t.contrast("REML"))),
-    Question("slopes by Welch's test", MODEL, SLOPES, lambda t: p_of(t.contrast("Welch"))),
-    Question("mean of controls", INTERVAL, GROUPS, lambda t: holds(t.mean(CONTROL), 0.0)),
-    Question("mean of patients", INTERVAL, GROUPS, lambda t: holds(t.mean(PATIENT), t.cohort.effect.years)),
-    Question("difference of means", INTERVAL, GROUPS, lambda t: holds(t.difference(), t.cohort.effect.years)),
-    Question("slope of controls", INTERVAL, SLOPES, lambda t: holds(t.slope(CONTROL), 0.0)),
-    Question("slope of patients", INTERVAL, SLOPES, lambda t: holds(t.slope(PATIENT), t.cohort.effect.slope)),
-    Question("contrast of slopes", INTERVAL, SLOPES, lambda t: holds(t.contrast(), t.cohort.effect.slope)),
-    Question("interval of the gap's AUC", INTERVAL, ROC, lambda t: holds(t.area("gap"), null_area(t.cohort))),
-    Question("interval of age's AUC", INTERVAL, ROC, lambda t: holds(t.area("age"), area_of_age(t.cohort))),
-    Question("interval of age and sex's AUC", INTERVAL, ROC, lambda t: holds(t.area("age_sex"), area_of_age_and_sex(t.cohort))),
-    Question("interval of the probe's AUC", INTERVAL, PROBE, lambda t: holds(t.area("diagnosis_probe"), null_area(t.cohort))),
+    Question("slopes, mixed model", MODEL, SLOPES, lambda t: p_of(t.contrast("REML"))),
+    Question("slopes, Welch", MODEL, SLOPES, lambda t: p_of(t.contrast("Welch"))),
+    Question("mean, controls", INTERVAL, GROUPS, lambda t: holds(t.mean(CONTROL), 0)),
+    Question("mean, patients", INTERVAL, GROUPS, lambda t: holds(t.mean(PATIENT), t.years)),
+    Question("difference", INTERVAL, GROUPS, lambda t: holds(t.difference(), t.years)),
+    Question("slope, controls", INTERVAL, SLOPES, lambda t: holds(t.slope(CONTROL), 0)),
+    Question("slope, patients", INTERVAL, SLOPES, lambda t: holds(t.slope(PATIENT), t.change)),
+    Question("contrast of slopes", INTERVAL, SLOPES, lambda t: holds(t.contrast(), t.change)),
+    Question("interval of AUC", INTERVAL, ROC, lambda t: holds(t.area("gap"), t.null_area())),
+    Question("AUC of age", INTERVAL, ROC, lambda t: holds(t.area("age"), t.area_of_age())),
+    Question("AUC of age and sex", INTERVAL, ROC, lambda t: holds(t.area("age_sex"), t.area_if_as_old())),
+    Question("interval of AUC of the probe", FITTED_INTERVAL, PROBE, lambda t: holds(t.area("diagnosis_probe"), t.null_area())),
 )
 # fmt: on
+
+
+def codes() -> dict[str, str]:
+    """Return a hash for each question: of how cohorts are drawn, asked, and answered.
+
+    A question with another hash than its kept answers is asked anew. Neither comments nor other
+    questions count.
+    """
+    drawn = serialise(ast.parse(Path(unkind_cohorts.__file__).read_text(encoding="utf-8"))).code
+    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    listed = next(
+        statement
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "QUESTIONS"
+    )
+    tree.body.remove(listed)
+    asked = serialise(tree).code
+    found = {}
+    for question, line in zip(QUESTIONS, listed.value.elts, strict=True):
+        own = serialise(ast.Module([ast.Expr(line.args[-1])], [])).code
+        answered = module_hash("brainage.statistics.gaps", *question.modules)
+        parts = [drawn, asked, own, answered]
+        found[question.name] = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return found

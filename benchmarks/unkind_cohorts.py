@@ -1,4 +1,4 @@
-"""Cohorts in which nothing is the matter, made as unkind as real ones: what false_positives.py draws.
+"""Cohorts in which nothing is the matter, as unkind as real ones: what false_positives.py draws.
 
 Controls and patients have the same mean gap and the same mean slope, unless an effect is planted. A
 cell is a pair of group sizes with what is unkind in it. Drawn are predicted ages; the constants of
