@@ -27,29 +27,22 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from markdown_table import markdown
-from null_questions import CONSERVATIVE, QUESTIONS, Answer, Question, Tables, codes
-from scipy import stats
+from null_questions import QUESTIONS, Answer, Question, Tables, codes
+from null_results import Result, printed, result
 from threadpoolctl import threadpool_limits
 from unkind_cohorts import Cell, Effect, all_cells, draw, main_cells
 
 from brainage.core.files import InputError, atomic_write
 
-SIGNIFICANT = 0.05
 KEPT_EVERY = 60.0  # seconds, of a cell's answers while they grow
-# Share of cohorts that may be refused: where nothing is unkind, and where only what the statistics
-# can deal with is.
-REFUSED_KIND, REFUSED_UNKIND = 0.01, 0.05
-MUST_ANSWER = {"site shares 70/30", "older patients", "spread by age", "slope spreads"}
 
 
 @dataclass(frozen=True)
@@ -100,8 +93,8 @@ def keep(plan: Plan, cell: Cell, questions: dict[str, dict[str, Any]]) -> None:
         temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def ask_cell(plan: Plan, cell: Cell) -> Counter[str]:
-    """Ask what is not answered yet in a cell; return CPU seconds of each question and of drawing.
+def ask_cell(plan: Plan, cell: Cell) -> dict[str, list[float]]:
+    """Ask what is not answered yet in a cell; return CPU seconds of each question, and of drawing.
 
     The first of several questions about one table is the one that makes it.
     """
@@ -111,7 +104,7 @@ def ask_cell(plan: Plan, cell: Cell) -> Counter[str]:
         if questions.get(question.name, {}).get("code") != code:
             questions[question.name] = {"code": code, "answers": []}
     answers: dict[str, list[Answer]] = {n: found["answers"] for n, found in questions.items()}
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, list[float]] = defaultdict(list)
     saved = time.monotonic()
     for number in range(plan.cohorts):
         due = [
@@ -123,7 +116,7 @@ def ask_cell(plan: Plan, cell: Cell) -> Counter[str]:
             continue
         started = time.process_time()
         tables = Tables(draw(cell, plan.seed, number, plan.effect))
-        seconds["drawing"] += time.process_time() - started
+        seconds["drawing"].append(time.process_time() - started)
         for question in due:
             started = time.process_time()
             try:
@@ -131,11 +124,9 @@ def ask_cell(plan: Plan, cell: Cell) -> Counter[str]:
             except Exception as error:
                 error.add_note(f"{question.name} of cohort {number} of {cell.name}")
                 raise
-            seconds[question.name] += time.process_time() - started
-            seconds[f"{question.name} #"] += 1
+            seconds[question.name].append(time.process_time() - started)
             short = float(f"{answer:.4g}") if isinstance(answer, float) else answer
             answers[question.name].append(short)
-        seconds["drawing #"] += 1
         if time.monotonic() - saved > KEPT_EVERY:
             keep(plan, cell, questions)
             saved = time.monotonic()
@@ -145,9 +136,9 @@ def ask_cell(plan: Plan, cell: Cell) -> Counter[str]:
 
 
 def _start_worker() -> None:
-    """Keep to one thread, and out of the way of garbage collection what stays.
+    """Keep to one thread, and keep what stays from being looked at by each garbage collection.
 
-    Holm's correction of statsmodels collects garbage each time, which would take most of all time.
+    Holm's correction of statsmodels collects garbage each time, which would take most of the time.
     """
     threadpool_limits(1)
     gc.collect()
@@ -157,111 +148,27 @@ def _start_worker() -> None:
 def ask(plan: Plan, cells: Sequence[Cell], processes: int) -> None:
     """Ask all cells, the largest first, and say on stderr how long it takes."""
     plan.work.mkdir(parents=True, exist_ok=True)
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, list[float]] = defaultdict(list)
     ordered = sorted(cells, key=lambda cell: -sum(cell.people))
 
-    def done(number: int, cell: Cell, found: Counter[str]) -> None:
-        seconds.update(found)
-        drawn = int(found["drawing #"])
+    def done(number: int, cell: Cell, found: dict[str, list[float]]) -> None:
+        for name, own in found.items():
+            seconds[name] += own
+        drawn = len(found.get("drawing", []))
         print(f"{number} of {len(cells)}: {cell.name}, {drawn} cohorts drawn", file=sys.stderr)
 
     if processes == 1:
         _start_worker()
         for number, cell in enumerate(ordered, start=1):
             done(number, cell, ask_cell(plan, cell))
+        gc.unfreeze()
     else:
         with ProcessPoolExecutor(processes, initializer=_start_worker) as pool:
             futures = {pool.submit(ask_cell, plan, cell): cell for cell in ordered}
             for number, future in enumerate(as_completed(futures), start=1):
                 done(number, futures[future], future.result())
-    for name in [name for name in seconds if f"{name} #" in seconds]:
-        count = int(seconds[f"{name} #"])
-        print(f"{name}: {1000 * seconds[name] / count:.1f} ms CPU a cohort", file=sys.stderr)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came out of one question in one cell.
-
-    Attributes
-    ----------
-    cell, question
-        Of which it is.
-    hits, answered
-        Significant tests, or intervals that hold the truth, and cohorts answered.
-    refused
-        Number of cohorts that were refused for each reason.
-    null
-        Whether no effect was planted.
-    """
-
-    cell: Cell
-    question: Question
-    hits: int
-    answered: int
-    refused: Counter[str]
-    null: bool
-
-    @property
-    def asked(self) -> int:
-        """Cohorts in which the question arises."""
-        return self.answered + self.refused.total()
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Exact binomial 95 % interval of the share."""
-        found = stats.binomtest(self.hits, self.answered).proportion_ci()
-        return float(found.low), float(found.high)
-
-    @property
-    def share_verdict(self) -> str:
-        """Say whether the share is inside its bounds: held, open, conservative or missed."""
-        kind = self.question.kind
-        if not self.answered or not (self.null or kind.interval):
-            return ""
-        (lowest, highest), (low, high) = kind.bounds_at(self.cell.size), self.interval
-        if kind.interval and low > highest and self.hits / self.answered <= CONSERVATIVE:
-            return "conservative"
-        if high < lowest or low > highest:
-            return "missed"
-        return "held" if lowest <= self.hits / self.answered <= highest else "open"
-
-    @property
-    def may_refuse(self) -> float | None:
-        """Share of cohorts that may be refused; None where no bound is set."""
-        smaller = min(self.cell.people)
-        if not self.cell.unkind and smaller >= 20:
-            return REFUSED_KIND
-        alone = len(self.cell.unkind) == 1 and self.cell.unkind[0] in MUST_ANSWER
-        return REFUSED_UNKIND if alone and smaller >= 60 else None
-
-    @property
-    def refused_too_often(self) -> bool:
-        """Whether too many were refused, beyond the exact interval."""
-        if self.may_refuse is None or not self.asked:
-            return False
-        found = stats.binomtest(self.refused.total(), self.asked).proportion_ci()
-        return bool(found.low > self.may_refuse)
-
-    @property
-    def verdict(self) -> str:
-        """The verdict on the share, and on refusals where these are too many."""
-        words = [self.share_verdict, "refused too often" if self.refused_too_often else ""]
-        return ", ".join(word for word in words if word)
-
-    @property
-    def missed(self) -> bool:
-        """Whether a bound is missed."""
-        return self.share_verdict == "missed" or self.refused_too_often
-
-
-def result(plan: Plan, cell: Cell, question: Question, answers: Iterable[Answer]) -> Result:
-    """Count the answers to one question in one cell."""
-    known = [answer for answer in answers if answer is not None]
-    given = [answer for answer in known if not isinstance(answer, str)]
-    hits = sum(a if isinstance(a, bool) else a < SIGNIFICANT for a in given)
-    refused = Counter(answer for answer in known if isinstance(answer, str))
-    return Result(cell, question, int(hits), len(given), refused, plan.effect.none)
+    for name, own in seconds.items():
+        print(f"{name}: {1000 * sum(own) / len(own):.1f} ms CPU a cohort", file=sys.stderr)
 
 
 def results(plan: Plan, cells: Sequence[Cell]) -> list[Result]:
@@ -271,43 +178,9 @@ def results(plan: Plan, cells: Sequence[Cell]) -> list[Result]:
         questions = kept(plan, cell)
         for question in plan.questions:
             wanted = question.kind.wanted(cell.size, plan.cohorts)
-            found.append(result(plan, cell, question, questions[question.name]["answers"][:wanted]))
+            answers = questions[question.name]["answers"][:wanted]
+            found.append(result(cell, question, answers, plan.effect.none))
     return [row for row in found if row.asked]
-
-
-def printed(rows: Sequence[Result]) -> str:
-    """Return all results as a table in Markdown, and after it what is missed, by question."""
-    table = []
-    for row in rows:
-        low, high = row.question.kind.bounds_at(row.cell.size)
-        counted = row.null or row.question.kind.interval
-        table.append(
-            {
-                "people": row.cell.size,
-                "unkind": row.cell.unkindness,
-                "question": row.question.name,
-                "counted": "95 % interval holds" if row.question.kind.interval else "p < 0.05",
-                "cohorts": row.asked,
-                "answered": row.answered,
-                "refused": "; ".join(f"{n}: {why}" for why, n in row.refused.most_common()),
-                "share": f"{row.hits / row.answered:.1%}" if row.answered else "",
-                "exact interval": "{:.1%} to {:.1%}".format(*row.interval) if row.answered else "",
-                "bounds": f"{low:.1%} to {high:.1%}" if counted else "",
-                "verdict": row.verdict,
-            }
-        )
-    lines = [markdown(pd.DataFrame(table)), ""]
-    missed = [row for row in rows if row.missed]
-    lines.append(f"Bounds missed: {len(missed)} of {len(rows)}")
-    for name in dict.fromkeys(row.question.name for row in missed):
-        cells = [
-            f"{row.cell.name} ({row.verdict if row.refused_too_often else ''}"
-            f"{f'{row.hits / row.answered:.0%}' if row.share_verdict == 'missed' else ''})"
-            for row in missed
-            if row.question.name == name
-        ]
-        lines.append(f"- {name}: {'; '.join(cells)}")
-    return "\n".join(lines)
 
 
 def arguments(given: Sequence[str] | None) -> tuple[Plan, list[Cell], int]:

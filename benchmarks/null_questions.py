@@ -272,9 +272,11 @@ def codes() -> dict[str, str]:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "QUESTIONS"
     )
     tree.body.remove(listed)
+    assert isinstance(listed.value, ast.Tuple)
     asked = serialise(tree).code
     found = {}
     for question, line in zip(QUESTIONS, listed.value.elts, strict=True):
+        assert isinstance(line, ast.Call)
         own = serialise(ast.Module([ast.Expr(line.args[-1])], [])).code
         answered = module_hash("brainage.statistics.gaps", *question.modules)
         parts = [drawn, asked, own, answered]

@@ -213,9 +213,10 @@ def draw(cell: Cell, seed: int, number: int, effect: Effect | None = None) -> Co
     offsets = conditions.site_sd * rng.normal(size=2)
     calibration = _calibration_people(conditions, offsets, rng)
     scans = _test_people(cell.people, conditions, effect, offsets, rng)
-    reference = fit_reference(calibration)
+    reference: dict[str, Any] = fit_reference(calibration)
     corrected = visit_order(apply_reference(scans.assign(folds=1), reference))
-    alphas = (float(reference["alpha"]),) if corrected["gap_cole"].notna().any() else ()
+    known = corrected["gap_cole"].notna().any()
+    alphas = (float(reference["alpha"]),) if known else ()
     return Cohort(
         Experiment("null", corrected, alphas),
         apply_reference(calibration, reference),
