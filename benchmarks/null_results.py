@@ -94,6 +94,12 @@ class Result:
         """Whether a bound is missed."""
         return self.share_verdict == "missed" or self.refused_too_often
 
+    @property
+    def missed_in_words(self) -> str:
+        """The share, where it misses its bounds, and whether too many were refused."""
+        words = [f"{self.hits / self.answered:.0%}"] if self.share_verdict == "missed" else []
+        return ", ".join([*words, *(["refused too often"] if self.refused_too_often else [])])
+
 
 def result(cell: Cell, question: Question, answers: Iterable[Answer], null: bool) -> Result:
     """Count the answers to one question in one cell; `null` is whether no effect was planted."""
@@ -130,8 +136,7 @@ def printed(rows: Sequence[Result]) -> str:
     lines.append(f"Bounds missed: {len(missed)} of {len(rows)}")
     for name in dict.fromkeys(row.question.name for row in missed):
         cells = [
-            f"{row.cell.name} ({row.verdict if row.refused_too_often else ''}"
-            f"{f'{row.hits / row.answered:.0%}' if row.share_verdict == 'missed' else ''})"
+            f"{row.cell.name} ({row.missed_in_words})"
             for row in missed
             if row.question.name == name
         ]

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -139,6 +139,11 @@ def main_cells() -> list[Cell]:
 def variant_cells() -> list[Cell]:
     """All sizes with a weaker or stronger variant of one unkindness."""
     return [Cell(size, (name,)) for size in SIZES for name in VARIANTS]
+
+
+def pair_cells() -> list[Cell]:
+    """All sizes with any two things unkind."""
+    return [Cell(size, names) for size in SIZES for names in combinations(UNKIND, 2)]
 
 
 def interaction_cells(size: str = "60+20") -> list[Cell]:
@@ -333,4 +338,5 @@ def _described(
 
 def all_cells() -> Iterator[Cell]:
     """Every cell that has a name, once."""
-    yield from dict.fromkeys([*main_cells(), *variant_cells(), *interaction_cells()])
+    named = [*main_cells(), *variant_cells(), *pair_cells(), *interaction_cells()]
+    yield from dict.fromkeys(named)
