@@ -228,12 +228,19 @@ def arguments(given: Sequence[str] | None, temporary: str) -> tuple[Plan, list[C
 
 
 def chosen(patterns: Sequence[str], known: list[Any], parser: argparse.ArgumentParser) -> list[Any]:
-    """Return what has a name that fits one of the patterns."""
+    """Return what has a name that fits one of the patterns.
+
+    A name with a comma, of several things unkind, fits patterns with a comma alone.
+    """
+
+    def fits(name: str, pattern: str) -> bool:
+        return fnmatchcase(name, pattern) and ("," in name) == ("," in pattern)
+
     for pattern in patterns:
-        if not any(fnmatchcase(one.name, pattern) for one in known):
-            names = ", ".join(one.name for one in known)
+        if not any(fits(one.name, pattern) for one in known):
+            names = "; ".join(one.name for one in known if "," not in one.name)
             parser.error(f"{pattern!r} fits no name; there are: {names}")
-    return [one for one in known if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
+    return [one for one in known if any(fits(one.name, pattern) for pattern in patterns)]
 
 
 def main(given: Sequence[str] | None = None) -> int:
