@@ -215,8 +215,21 @@ def test_a_missed_bound_is_printed_and_is_the_exit_status(tmp_path, monkeypatch,
     monkeypatch.setattr(false_positives, "codes", lambda: {"wrong": "code"})
     assert false_positives.main([*command[:-1], "9"]) == 1
     assert "wrong: 8+8 kind (100%)" in capsys.readouterr().out
+
+
+def test_cells_are_chosen_by_patterns_and_several_things_unkind_by_a_comma(tmp_path, capsys):
+    def cells(*patterns: str) -> list[Cell]:
+        given = ["--work", str(tmp_path), "--cells", *patterns]
+        return false_positives.arguments(given, "")[1]
+
+    one = cells("60+20 *")
+    assert len(one) == 13 and all(len(cell.unkind) in (0, 1, len(UNKIND)) for cell in one)
+    two = cells("60+20 older patients, bent prediction")
+    assert [cell.unkind for cell in two] == [("older patients", "bent prediction")]
+    assert two[0].conditions.patients_older == 10 and two[0].conditions.bend == 1.4
+    assert len(false_positives.arguments(["--work", str(tmp_path)], "")[1]) == 66
     with pytest.raises(SystemExit):
-        false_positives.main(["--work", str(tmp_path), "--cells", "9+9*"])
+        cells("9+9*")
     assert "'9+9*' fits no name" in capsys.readouterr().err
 
 
