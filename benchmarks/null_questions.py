@@ -233,6 +233,15 @@ class Question:
     modules: tuple[str, ...]
     ask: Callable[[Tables], Answer]
 
+    def __reduce__(self) -> tuple[Callable[[str], Question], tuple[str]]:
+        """Pickle by name: another process looks it up, as `ask` may be a lambda."""
+        return named, (self.name,)
+
+
+def named(name: str) -> Question:
+    """Return the question of QUESTIONS with this name."""
+    return next(question for question in QUESTIONS if question.name == name)
+
 
 # fmt: off
 # ruff: noqa: E501
