@@ -27,14 +27,13 @@ from brainage.core.contracts.probing import DIAGNOSIS_SCORES
 from brainage.core.subjects import first_scans
 from brainage.core.syntax import serialise
 from brainage.core.versions import module_hash
-from brainage.probing.diagnosis import at_shared_sites
-from brainage.probing.logistic import out_of_fold
+from brainage.probing.diagnosis import pair_scores
 from brainage.statistics.groups import group_rows
 from brainage.statistics.longitudinal import followed_up, own_slopes, slope_rows
 from brainage.statistics.roc import roc_rows
 
 SETTINGS = {**defaults("statistics"), "groups": [CONTROL, PATIENT], "seed": 2025}
-PROBING = defaults("probing")
+PROBING = {**defaults("probing"), "seed": SETTINGS["seed"]}
 NO_SCORES = pd.DataFrame(columns=list(DIAGNOSIS_SCORES.names))
 
 Row = dict[str, Any]
@@ -120,23 +119,10 @@ def _only(rows: list[Row], **named: str) -> Row:
 
 
 def probe_scores(cohort: Cohort) -> pd.DataFrame:
-    """Out-of-fold scores of the diagnosis probe, as brainage.probing.diagnosis finds them."""
-    scans = cohort.experiment.scans
-    two = at_shared_sites(first_scans(scans.reset_index(drop=True)))
-    counts = two["diagnosis"].value_counts()
-    if min(counts.get(CONTROL, 0), counts.get(PATIENT, 0)) < PROBING["min_diagnosis"]:
-        return NO_SCORES
-    _, probabilities, classes = out_of_fold(
-        cohort.embedding[two.index],
-        two["diagnosis"].to_numpy(str),
-        PROBING["logistic_c"],
-        standardise=True,
-        folds=PROBING["folds"],
-        seed=SETTINGS["seed"],
-        scoring="neg_log_loss",
-    )
-    score = probabilities[:, list(classes).index(PATIENT)]
-    return two[["scan_id"]].assign(control=CONTROL, case=PATIENT, score=score)
+    """Scores of the diagnosis probe on the first scans; none where a group is too small."""
+    first = first_scans(cohort.experiment.scans.reset_index(drop=True))
+    scores = pair_scores(first, cohort.embedding, CONTROL, PATIENT, PROBING)
+    return NO_SCORES if scores is None else scores
 
 
 def _reason(row: Row) -> str:

@@ -200,7 +200,7 @@ def test_what_is_there_is_asked_anew_only_where_its_code_is_another(tmp_path):
     ask(replace(first, codes={"one": "another", "two": "code"}), [cell], 1)
     assert asked == {"one": 8, "two": 4}
     for other in (replace(first, seed=6), replace(first, effect=Effect(1))):
-        with pytest.raises(InputError, match=r"8_8_kind|8\+8_kind.*another folder"):
+        with pytest.raises(InputError, match=r"8\+8_kind.*another folder"):
             ask(other, [cell], 1)
     assert [row.verdict for row in results(first, [cell])] == ["missed"] * 2
 

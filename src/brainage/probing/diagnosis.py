@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from brainage.core.contracts.probing import DIAGNOSIS_SCORES
@@ -36,26 +37,56 @@ def probe_diagnosis(files: Layout, training: Training, settings: dict[str, Any])
     control = settings["control"]
     parts = []
     for case in [group for group in settings["groups"] if group != control]:
-        two = at_shared_sites(first[first["diagnosis"].isin([control, case])])
-        counts = two["diagnosis"].value_counts()
-        if min(counts.get(control, 0), counts.get(case, 0)) < settings["min_diagnosis"]:
-            continue
-        print(f"probe diagnosis: {control} and {case}, {len(two)} people", file=sys.stderr)
-        _, probabilities, classes = out_of_fold(
-            features[two.index],
-            two["diagnosis"].to_numpy(str),
-            settings["logistic_c"],
-            standardise=True,
-            folds=settings["folds"],
-            seed=settings["seed"],
-            scoring="neg_log_loss",
-        )
-        score = probabilities[:, list(classes).index(case)]
-        pair = {**training.columns, "control": control, "case": case}
-        parts.append(two[["scan_id"]].assign(**pair, score=score))
+        pair = pair_scores(first, features, control, case, settings)
+        if pair is not None:
+            print(f"probe diagnosis: {control} and {case}, {len(pair)} people", file=sys.stderr)
+            parts.append(pair.assign(**training.columns))
     out = files.file("diagnosis_scores_of", training=training)
     empty = pd.DataFrame(columns=list(DIAGNOSIS_SCORES.names))
     write_result(pd.concat(parts, ignore_index=True) if parts else empty, out, DIAGNOSIS_SCORES)
+
+
+def pair_scores(
+    people: pd.DataFrame,
+    features: np.ndarray,
+    control: str,
+    case: str,
+    settings: dict[str, Any],
+) -> pd.DataFrame | None:
+    """Score the people of two groups, each by a model that was fitted without them.
+
+    Parameters
+    ----------
+    people
+        One scan of each person; the index says which row of `features` is theirs.
+    features
+        Shape (scans, features).
+    control, case
+        The two groups.
+    settings
+        Section ``probing`` of the config, and ``seed``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        scan_id, control, case and score, the probability of `case`, at sites that hold both
+        groups; None with fewer than ``min_diagnosis`` of either there.
+    """
+    two = at_shared_sites(people[people["diagnosis"].isin([control, case])])
+    counts = two["diagnosis"].value_counts()
+    if min(counts.get(control, 0), counts.get(case, 0)) < settings["min_diagnosis"]:
+        return None
+    _, probabilities, classes = out_of_fold(
+        features[two.index],
+        two["diagnosis"].to_numpy(str),
+        settings["logistic_c"],
+        standardise=True,
+        folds=settings["folds"],
+        seed=settings["seed"],
+        scoring="neg_log_loss",
+    )
+    score = probabilities[:, list(classes).index(case)]
+    return two[["scan_id"]].assign(control=control, case=case, score=score)
 
 
 def at_shared_sites(people: pd.DataFrame) -> pd.DataFrame:
